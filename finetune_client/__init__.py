@@ -1,0 +1,5 @@
+"""A synchronous client for OpenAI-compatible fine-tuning APIs."""
+
+from finetune_client._version import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,98 @@
+"""A request and its answer, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["NO_JSON", "Body", "Repeat", "Reply", "Request", "StreamedReply", "Timeout"]
+
+Timeout = float | tuple[float, float]
+"""Seconds: one number for both, or ``(connect, read)``."""
+
+Repeat = Literal["harmless", "costly"]
+"""Whether a request whose outcome is unknown may be sent again: ``harmless`` requests may;
+``costly`` ones are only sent again when they were certainly not carried out."""
+
+NO_JSON: Final[Any] = object()
+"""The request has no JSON body (`None` would be the body ``null``)."""
+
+
+class Body(Protocol):
+    """A body that is not JSON. Each iteration starts afresh, so that a try can be repeated."""
+
+    content_type: str
+
+    def __len__(self) -> int:
+        """How many bytes there are; sent as Content-Length."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the body in blocks of at most 64 KiB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One call of the API.
+
+    Attributes:
+        method: ``"GET"``, ``"POST"`` or ``"DELETE"``.
+        path: Below the base URL, with a leading slash, each segment made by `segment()`.
+        query: Pairs in the order they are sent; build them with `query_pairs()`.
+        json: The JSON body, plain data; `NO_JSON` for none.
+        body: A streamed body instead of JSON.
+        headers: What is sent beside the client's own; wins over them, except the credential.
+        timeout: Overrides the client's for this request.
+        repeat: See `Repeat`.
+        expect_id: The ``id`` that the answer must have.
+        fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
+        accept: The ``Accept`` header.
+        admin: Use the admin key where the client has one.
+    """
+
+    method: str
+    path: str
+    query: Iterable[tuple[str, str]] = ()
+    json: Any = NO_JSON
+    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: Timeout | None = None
+    repeat: Repeat = "harmless"
+    expect_id: str | None = None
+    fresh_connection: bool = False
+    accept: str = "application/json"
+    admin: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A successful answer: `data` is its JSON, plain (`None` for an empty 204)."""
+
+    data: Any
+    status: int
+    request_id: str | None
+    headers: Mapping[str, str]
+
+
+class StreamedReply(Protocol):
+    """A successful answer whose body is read block by block; a context manager that closes it."""
+
+    status: int
+    headers: Mapping[str, str]
+    request_id: str | None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Give the body as it comes, at most 64 KiB at a time.
+
+        Raises:
+            APITimeoutError: Nothing came within the read timeout, or the total timeout is over.
+            APIConnectionError: The connection broke.
+            IntegrityError: The body ended before its Content-Length.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
