@@ -49,6 +49,7 @@ class Provider:
         needs_file_expiry: An upload without ``expires_after`` would be refused.
         environment: The variables the key is looked up in, first that is set.
         limits: The name of its limits on request values, see `finetune_client.models.limits`.
+        first_poll, longest_poll: Seconds between two looks at a job: at first, and at most.
         max_file_bytes: The largest file that ``POST /files`` takes.
         max_upload_bytes: The largest file that the Uploads API takes.
     """
@@ -63,6 +64,8 @@ class Provider:
     needs_file_expiry: bool = False
     environment: tuple[str, ...] = ("OPENAI_API_KEY",)
     limits: str = "openai"
+    first_poll: float = 2.0
+    longest_poll: float = 30.0
     max_file_bytes: int = 512 * 1000 * 1000
     max_upload_bytes: int = 8 * 1000 * 1000 * 1000
 
@@ -70,7 +73,14 @@ class Provider:
 OPENAI = Provider(
     name="openai", base_url="https://api.openai.com/v1", marks_jobs=True, keeps_ids=True
 )
-LOCAL = Provider(name="local", marks_jobs=True, keeps_ids=True, environment=())
+LOCAL = Provider(
+    name="local",
+    marks_jobs=True,
+    keeps_ids=True,
+    environment=(),
+    first_poll=0.05,
+    longest_poll=0.5,
+)
 COMPATIBLE = Provider(name="compatible")
 AZURE = Provider(
     name="azure",
