@@ -1,0 +1,83 @@
+"""What every call takes beside its own arguments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from finetune_client.errors import RequestError
+from finetune_client.transport import query_pairs
+from finetune_client.transport.request import NO_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from finetune_client.transport.request import Request, Timeout
+
+__all__ = ["Options", "apply", "replace_pairs"]
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of every call; the last word on what is sent.
+
+    Attributes:
+        extra_headers: Headers beside the client's own; the credential cannot be replaced.
+        extra_query: Query parameters; one that the call sets itself is replaced.
+        extra_body: Keys of the JSON body; one that the call sets itself is replaced.
+        timeout: Seconds for this call, one number or ``(connect, read)``.
+    """
+
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, Any] | None
+    extra_body: Mapping[str, Any] | None
+    timeout: Timeout | None
+
+
+def apply(request: Request, options: Options) -> Request:
+    """Put ``options`` into ``request``.
+
+    Raises:
+        TypeError: A keyword is none of `Options`.
+        RequestError: ``extra_body`` was given to a request that has no JSON body.
+    """
+    _refuse_unknown(options)
+    headers, query = options.get("extra_headers"), options.get("extra_query")
+    timeout = options.get("timeout")
+    return replace(
+        request,
+        headers=_merge_headers(request.headers, headers) if headers else request.headers,
+        query=replace_pairs(request.query, query_pairs(query)) if query else request.query,
+        json=_merge_body(request, options.get("extra_body")),
+        timeout=request.timeout if timeout is None else timeout,
+    )
+
+
+def _refuse_unknown(options: Options) -> None:
+    unknown = [name for name in options if name not in Options.__optional_keys__]
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {', '.join(map(repr, unknown))}")
+
+
+def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    given = {name.lower() for name in extra}
+    return {**{name: text for name, text in own.items() if name.lower() not in given}, **extra}
+
+
+def replace_pairs(
+    own: Iterable[tuple[str, str]], extra: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Add the pairs of ``extra`` to ``own``; pairs of the same name give way to them."""
+    added = list(extra)
+    names = {name for name, _ in added}
+    return [*((name, value) for name, value in own if name not in names), *added]
+
+
+def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> Any:
+    if not extra:
+        return request.json
+    own = {} if request.json is NO_JSON else request.json
+    if request.method != "POST" or request.body is not None or not isinstance(own, dict):
+        raise RequestError(
+            f"{request.method} {request.path} has no JSON body: extra_body cannot be sent with it."
+        )
+    return {**own, **extra}
