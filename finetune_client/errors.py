@@ -25,6 +25,7 @@
     ├── ConfigurationError              the client cannot be set up so (also ValueError)
     ├── RequestError                    a request that must not be sent (also ValueError)
     ├── DecodeError                     an object that cannot be read (also ValueError)
+    ├── InvalidWebhookSignatureError    a webhook that is not the service's (also ValueError)
     └── TrainingDataError               a training file that is not fit to be used
 
 No exception holds a request, a response or a key, and all of them can be pickled.
@@ -51,6 +52,7 @@ __all__ = [
     "FineTuneError",
     "IntegrityError",
     "InternalServerError",
+    "InvalidWebhookSignatureError",
     "JobFailedError",
     "JobMayExistError",
     "NotFoundError",
@@ -250,11 +252,15 @@ class JobFailedError(FineTuneError):
 
 
 class WaitTimeoutError(FineTuneError, TimeoutError):
-    """Waiting ended before the thing waited for did; `job` is its last known state, if any."""
+    """Waiting ended before the thing waited for did; `job` is its last known state, if any.
 
-    def __init__(self, message: str, *, job: Any = None) -> None:
+    Where several were waited for, `jobs` holds the last known state of each that did not end.
+    """
+
+    def __init__(self, message: str, *, job: Any = None, jobs: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.job = job
+        self.jobs = list(jobs)
 
 
 class ConfigurationError(FineTuneError, ValueError):
@@ -275,6 +281,10 @@ class DecodeError(FineTuneError, ValueError):
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
         self.path = path
+
+
+class InvalidWebhookSignatureError(FineTuneError, ValueError):
+    """A webhook whose signature is missing, wrong or out of its time; it must not be believed."""
 
 
 class TrainingDataError(FineTuneError):

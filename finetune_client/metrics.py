@@ -1,0 +1,112 @@
+"""The training curves of a job, from its events or its result file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from finetune_client.models import FineTuningJobEvent
+
+__all__ = ["Metrics"]
+
+STEP = "step"
+NOT_CURVES = frozenset({STEP, "total_steps"})
+
+
+@dataclass(kw_only=True, slots=True)
+class Metrics:
+    """Training curves.
+
+    Attributes:
+        rows: One a step, in the order of the steps: ``step`` and each number that is known of it.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the curves, in the order in which they first appear."""
+        found = dict.fromkeys(name for row in self.rows for name in row)
+        return [name for name in found if name not in NOT_CURVES]
+
+    def series(self, name: str) -> list[tuple[int, float]]:
+        """Return one curve as ``(step, value)`` pairs, only the steps that have a value.
+
+        Raises:
+            KeyError: There is no such curve.
+        """
+        if name not in self.names:
+            raise KeyError(f"no curve {name!r}; there are: {', '.join(self.names) or 'none'}")
+        return [(int(row[STEP]), row[name]) for row in self.rows if name in row]
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    @classmethod
+    def from_events(cls, events: Iterable[FineTuningJobEvent]) -> Metrics:
+        """Read the numbers of a job's events, in whatever order they come.
+
+        Events without a ``step`` in their ``data`` are passed over. Numbers inside objects get
+        dotted names (``scores.accuracy``); lists and texts are passed over.
+        """
+        return cls(rows=_by_step(dict(_numbers(event.data)) for event in events if event.data))
+
+    @classmethod
+    def from_csv(cls, content: bytes) -> Metrics:
+        """Read a result file.
+
+        Args:
+            content: The file's bytes: CSV, or CSV in base64 as OpenAI sends it. Cells that are no
+                numbers are passed over; without a ``step`` column the rows are counted from 1.
+        """
+        lines = csv.DictReader(io.StringIO(_text(content), newline=""))
+        rows = ({STEP: float(number), **_cells(line)} for number, line in enumerate(lines, start=1))
+        return cls(rows=_by_step(rows))
+
+
+def _by_step(rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
+    """Put rows of the same step together, and the steps in order."""
+    steps: dict[int, dict[str, float]] = {}
+    for row in rows:
+        step = row.get(STEP)
+        if step is not None and math.isfinite(step):
+            steps.setdefault(int(step), {}).update(row)
+    return [steps[step] for step in sorted(steps)]
+
+
+def _numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{key}", value
+
+
+def _cells(line: Mapping[Any, Any]) -> dict[str, float]:
+    cells: dict[str, float] = {}
+    for name, cell in line.items():
+        if name and isinstance(cell, str):
+            try:
+                cells[name.strip()] = float(cell)
+            except ValueError:
+                continue
+    return cells
+
+
+def _text(content: bytes) -> str:
+    plain = content.removeprefix(b"\xef\xbb\xbf").strip()
+    if b"," in plain.partition(b"\n")[0]:
+        return plain.decode("utf-8", "replace")
+    try:
+        decoded = base64.b64decode(b"".join(plain.split()), validate=True)
+        return decoded.decode("utf-8-sig")
+    except (binascii.Error, UnicodeDecodeError):
+        return plain.decode("utf-8", "replace")

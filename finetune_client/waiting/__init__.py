@@ -1,0 +1,24 @@
+"""Waiting for jobs and following their events, through bad nights.
+
+What is called (fetch a job, walk its events) and the clock are passed in.
+"""
+
+from __future__ import annotations
+
+from .loops import OnPaused, follow, wait, wait_all
+from .outage import Outage, is_endured
+from .pace import Pace
+from .watcher import FetchJob, WalkEvents, Watcher
+
+__all__ = [
+    "FetchJob",
+    "OnPaused",
+    "Outage",
+    "Pace",
+    "WalkEvents",
+    "Watcher",
+    "follow",
+    "is_endured",
+    "wait",
+    "wait_all",
+]

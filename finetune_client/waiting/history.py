@@ -1,0 +1,157 @@
+"""Which events of a look are new, and in which order they happened.
+
+The API lists a job's events newest first; other servers list them oldest first. Nothing says
+which, and several events share a second, so it is found out from what is listed:
+
+- the times of the first and the last row tell the order; where they are equal, it is told by
+  which side of the known rows the new ones appear on; until then newest first is assumed;
+- rows are put oldest first, then sorted by time, rows of one second staying as listed;
+- a row with an id is known by it. Rows without one are counted: two equal rows are two events.
+
+Walking can stop early only where that loses nothing: on a list that is newest first beyond
+doubt, at a page that ends with a known event of an earlier second than the newest known one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from finetune_client.models import FineTuningJobEvent
+
+__all__ = ["History"]
+
+_log = logging.getLogger("finetune_client")
+
+
+class History:
+    """The events of a job that were given already.
+
+    Args:
+        after: The id of the last event known from an earlier run: it and what was before it
+            are not given again.
+    """
+
+    def __init__(self, after: str | None = None) -> None:
+        self._after = after
+        self._ids: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        self._newest: float | None = None
+        self._last_id: str | None = None
+        self._newest_first: bool | None = None
+        self._orderly = True
+
+    def start(self) -> str | None:
+        """Return the cursor from which a walk finds all that is new; `None` for the beginning."""
+        oldest_first = self._newest_first is False and self._orderly and not self._counts
+        return self._last_id if oldest_first else None
+
+    def suffices(self, rows: Sequence[FineTuningJobEvent]) -> bool:
+        """Say whether no row after ``rows``, the pages so far, can be new."""
+        self._orient(rows)
+        if not (self._newest_first and self._orderly) or self._has_unnamed(rows):
+            return False
+        last, last_time = rows[-1], _time(rows[-1])
+        if last_time is None or self._newest is None or last_time >= self._newest:
+            return False
+        return last.id in self._ids or self.reaches_back(rows)
+
+    def reaches_back(self, rows: Sequence[FineTuningJobEvent]) -> bool:
+        """Say whether ``rows`` hold the event that all is asked for after, newest first."""
+        return bool(self._newest_first) and any(row.id == self._after for row in rows if row.id)
+
+    def take(self, rows: Sequence[FineTuningJobEvent], *, whole: bool) -> list[FineTuningJobEvent]:
+        """Return the new ones of ``rows``, oldest first, and know them from now on.
+
+        Args:
+            rows: A complete run of pages in the server's order.
+            whole: They are all there are.
+        """
+        self._orient(rows)
+        self._orient_by_place(rows)
+        fresh = self._unknown(self._later(self._oldest_first(rows), whole=whole))
+        self._note(fresh)
+        return fresh
+
+    def _has_unnamed(self, rows: Sequence[FineTuningJobEvent]) -> bool:
+        return bool(self._counts) or not all(row.id for row in rows)
+
+    def _orient(self, rows: Sequence[FineTuningJobEvent]) -> None:
+        times = [time for row in rows if (time := _time(row)) is not None]
+        if not times or times[0] == times[-1]:
+            self._orderly = self._orderly and len(set(times)) <= 1
+            return
+        self._newest_first = times[0] > times[-1]
+        ordered = sorted(times, reverse=self._newest_first)
+        self._orderly = self._orderly and times == ordered
+
+    def _orient_by_place(self, rows: Sequence[FineTuningJobEvent]) -> None:
+        if self._newest_first is not None or not rows:
+            return
+        first, last = self._is_known(rows[0]), self._is_known(rows[-1])
+        if first != last:
+            self._newest_first = last
+
+    def _is_known(self, row: FineTuningJobEvent) -> bool:
+        return row.id in self._ids if row.id else _text(row) in self._counts
+
+    def _oldest_first(self, rows: Sequence[FineTuningJobEvent]) -> list[FineTuningJobEvent]:
+        listed = list(rows) if self._newest_first is False else list(reversed(rows))
+        times, time = [], float("-inf")
+        for row in listed:
+            own = _time(row)
+            time = time if own is None else own
+            times.append(time)
+        order = sorted(range(len(listed)), key=times.__getitem__)
+        return [listed[i] for i in order]
+
+    def _later(self, rows: list[FineTuningJobEvent], *, whole: bool) -> list[FineTuningJobEvent]:
+        if self._after is None:
+            return rows
+        for i, row in enumerate(rows):
+            if row.id == self._after:
+                return rows[i + 1 :]
+        if whole and self._last_id is None:
+            _log.warning("there is no event %r in the job: all events are given", self._after)
+            self._after = None
+        return rows
+
+    def _unknown(self, rows: list[FineTuningJobEvent]) -> list[FineTuningJobEvent]:
+        counts: Counter[str] = Counter()
+        fresh: list[FineTuningJobEvent] = []
+        for row in rows:
+            if row.id:
+                if row.id not in self._ids:
+                    self._ids.add(row.id)
+                    fresh.append(row)
+                continue
+            text = _text(row)
+            counts[text] += 1
+            if counts[text] > self._counts[text]:
+                self._counts[text] = counts[text]
+                fresh.append(row)
+        return fresh
+
+    def _note(self, fresh: list[FineTuningJobEvent]) -> None:
+        times = [time for row in fresh if (time := _time(row)) is not None]
+        if times:
+            self._newest = max(times) if self._newest is None else max(self._newest, *times)
+        named = [row.id for row in fresh if row.id]
+        if named:
+            self._last_id = named[-1]
+
+
+def _time(row: FineTuningJobEvent) -> float | None:
+    if row.created_at is not None:
+        return float(row.created_at)
+    created = row.created
+    return None if created is None else created.timestamp()
+
+
+def _text(row: FineTuningJobEvent) -> str:
+    return json.dumps(row.to_dict(), sort_keys=True, default=repr)

@@ -1,0 +1,180 @@
+"""Following one job, and waiting for one or many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from finetune_client.errors import JobFailedError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from finetune_client.models import FineTuningJob, FineTuningJobEvent
+
+    from .pace import Pace
+    from .watcher import Watcher
+
+__all__ = ["OnPaused", "follow", "wait", "wait_all"]
+
+OnPaused = Literal["wait", "return", "raise"]
+"""What waiting does when the job is paused."""
+
+PAUSED = "paused"
+
+
+def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
+    """Give each event of a job once, oldest first, until the job has ended.
+
+    Raises:
+        WaitTimeoutError: The time was over first.
+        APIError: Looking failed in a way that will not pass, or for too long.
+    """
+    last: str | None = None
+    try:
+        for _, events in _looks([watcher], pace):
+            for event in events:
+                last = event.id or last
+                yield event
+    except KeyboardInterrupt:
+        again = f"client.jobs.follow({watcher.id!r}, after={last!r})"
+        _interrupted([watcher], again if last else f"client.jobs.follow({watcher.id!r})")
+    if not watcher.ended:
+        raise _timed_out([watcher])
+
+
+def wait(
+    watcher: Watcher,
+    pace: Pace,
+    *,
+    on_event: Callable[[FineTuningJobEvent], object] | None = None,
+    raise_on_failure: bool = True,
+    on_paused: OnPaused = "wait",
+) -> FineTuningJob:
+    """Return a job when it has ended (or is paused, if that is asked for).
+
+    Raises:
+        JobFailedError: It failed or was cancelled, or is paused and ``on_paused`` is "raise".
+        WaitTimeoutError: The time was over first.
+        APIError: Looking failed in a way that will not pass, or for too long.
+    """
+    [job] = wait_all(
+        [watcher],
+        pace,
+        on_event=on_event and (lambda _, event: on_event(event)),
+        raise_on_failure=raise_on_failure,
+        on_paused=on_paused,
+    )
+    return job
+
+
+def wait_all(
+    watchers: Sequence[Watcher],
+    pace: Pace,
+    *,
+    on_event: Callable[[str, FineTuningJobEvent], object] | None = None,
+    on_job: Callable[[FineTuningJob], object] | None = None,
+    raise_on_failure: bool = False,
+    on_paused: OnPaused = "wait",
+) -> list[FineTuningJob]:
+    """Return many jobs when all have ended, in the order of ``watchers``.
+
+    Raises:
+        JobFailedError: All have ended, and one failed or was cancelled, or one is paused and
+            ``on_paused`` is "raise".
+        WaitTimeoutError: The time was over first; `jobs` holds the last states.
+        APIError: Looking failed in a way that will not pass, or for too long.
+    """
+    try:
+        for watcher, events in _looks(watchers, pace):
+            for event in events:
+                if on_event:
+                    on_event(watcher.id, event)
+            _rest_if_paused(watcher, on_paused)
+            if on_job and watcher.done and watcher.job:
+                on_job(watcher.job)
+    except KeyboardInterrupt:
+        _interrupted(watchers, _wait_again([w for w in watchers if not w.done]))
+    return _results(watchers, raise_on_failure=raise_on_failure)
+
+
+def _looks(
+    watchers: Iterable[Watcher], pace: Pace
+) -> Iterator[tuple[Watcher, list[FineTuningJobEvent]]]:
+    """Look at each job in turn, again and again, until all are done or the time is over."""
+    pending = list(watchers)
+    while pending:
+        for watcher in pending:
+            yield watcher, watcher.look()
+            if watcher.closing and not watcher.done and not watcher.failed:
+                yield watcher, watcher.look()
+        pending = [watcher for watcher in pending if not watcher.done]
+        if pending and not pace.pause(max(watcher.retry_after for watcher in pending)):
+            yield from _last_looks(pending)
+            return
+
+
+def _last_looks(pending: list[Watcher]) -> Iterator[tuple[Watcher, list[FineTuningJobEvent]]]:
+    for watcher in pending:
+        watcher.hurry()
+        if watcher.closing and not watcher.failed:
+            yield watcher, watcher.look()
+
+
+def _rest_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
+    job = watcher.job
+    if job is None or job.status != PAUSED or on_paused == "wait":
+        return
+    if on_paused == "raise":
+        raise JobFailedError(
+            f"Job {watcher.id} is paused. It goes on after client.jobs.resume({watcher.id!r}).",
+            job=job,
+        )
+    watcher.done = True
+
+
+def _results(watchers: Sequence[Watcher], *, raise_on_failure: bool) -> list[FineTuningJob]:
+    jobs = [w.job for w in watchers if w.job is not None and (w.ended or w.done)]
+    if len(jobs) < len(watchers):
+        raise _timed_out([watcher for watcher in watchers if not (watcher.ended or watcher.done)])
+    for job in jobs:
+        if raise_on_failure and job.is_terminal and not job.is_succeeded:
+            raise _failed(job)
+    return jobs
+
+
+def _failed(job: FineTuningJob) -> JobFailedError:
+    code = job.error.code if job.error else None
+    param = job.error.param if job.error else None
+    said = job.error.message if job.error else None
+    facts = [f"{name}: {value}" for name, value in (("code", code), ("param", param)) if value]
+    message = f"Job {job.id} {'failed' if job.is_failed else f'ended as {job.status}'}"
+    message += f": {said}" if said else "."
+    message += f" ({', '.join(facts)})" if facts else ""
+    return JobFailedError(message, job=job, code=code, param=param)
+
+
+def _timed_out(pending: Sequence[Watcher]) -> WaitTimeoutError:
+    names = ", ".join(f"{w.id} ({_status(w)})" for w in pending)
+    return WaitTimeoutError(
+        f"The time to wait is over and not all is done: {names}. Nothing was cancelled; "
+        f"{_wait_again(pending)} goes on waiting.",
+        job=pending[0].job,
+        jobs=[watcher.job for watcher in pending if watcher.job is not None],
+    )
+
+
+def _status(watcher: Watcher) -> str:
+    return (watcher.job and watcher.job.status) or "status unknown"
+
+
+def _wait_again(watchers: Sequence[Watcher]) -> str:
+    ids = [watcher.id for watcher in watchers]
+    return f"client.jobs.wait({ids[0]!r})" if len(ids) == 1 else f"client.jobs.wait_all({ids!r})"
+
+
+def _interrupted(watchers: Sequence[Watcher], again: str) -> NoReturn:
+    names = ", ".join(f"{w.id} ({_status(w)})" for w in watchers if not w.done)
+    raise KeyboardInterrupt(
+        f"Nothing was cancelled: {names} goes on at the server. To go on waiting: {again}; "
+        "to stop a job: client.jobs.cancel(id)."
+    ) from None

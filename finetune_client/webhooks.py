@@ -1,0 +1,213 @@
+"""What a server tells by itself: webhooks, verified and read.
+
+With a webhook a program need not poll at all: the service posts an event when a job has
+succeeded, failed or was cancelled. The signature is that of Standard Webhooks
+(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md),
+the events are those of https://platform.openai.com/docs/api-reference/webhook-events.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.clock import SYSTEM_CLOCK
+from finetune_client.errors import ConfigurationError, DecodeError, InvalidWebhookSignatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.clock import Clock
+
+__all__ = ["WebhookEvent", "sign", "unwrap"]
+
+JOB_EVENTS = "fine_tuning.job."
+PREFIX = "whsec_"
+SCHEME = "v1"
+
+
+@dataclass(kw_only=True, slots=True)
+class WebhookEvent:
+    """An event that a server posted.
+
+    Attributes:
+        id: The event's id; the same event may come more than once, each time with this id.
+        type: Such as ``fine_tuning.job.succeeded``; an open set.
+        created_at: Unix time in seconds.
+        data: What the event is about: for a job, ``{"id": "ftjob-abc123"}``.
+        object: ``event``.
+        extra: All other keys, as sent.
+    """
+
+    id: str | None = None
+    type: str | None = None
+    created_at: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    object: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def job_id(self) -> str | None:
+        """The id of the fine-tuning job, if the event is about one."""
+        about = self.data.get("id")
+        of_job = (self.type or "").startswith(JOB_EVENTS)
+        return about if of_job and isinstance(about, str) else None
+
+    @property
+    def job_status(self) -> str | None:
+        """The state the job has come to: ``succeeded``, ``failed`` or ``cancelled``."""
+        return (self.type or "")[len(JOB_EVENTS) :] if self.job_id else None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> WebhookEvent:
+        """Read the JSON form; what is of another kind than its field is kept in `extra`."""
+        left = dict(data)
+        return cls(
+            id=_take(left, "id", str),
+            type=_take(left, "type", str),
+            created_at=_take(left, "created_at", int),
+            data=_take(left, "data", dict) or {},
+            object=_take(left, "object", str),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        own = {
+            "id": self.id,
+            "type": self.type,
+            "created_at": self.created_at,
+            "data": self.data or None,
+            "object": self.object,
+        }
+        return {**self.extra, **{key: value for key, value in own.items() if value is not None}}
+
+
+def unwrap(
+    body: bytes | str,
+    headers: Mapping[str, str],
+    secret: str,
+    *,
+    tolerance: float = 300,
+    clock: Clock = SYSTEM_CLOCK,
+) -> WebhookEvent:
+    """Verify a webhook's signature and read its event.
+
+    Args:
+        body: The request's body exactly as it came, not parsed and put together again.
+        headers: The request's headers, in any spelling: ``webhook-id``, ``webhook-timestamp``
+            and ``webhook-signature`` are used.
+        secret: The endpoint's signing secret, ``whsec_…``.
+        tolerance: Seconds that the webhook may be old, or ahead of this machine's clock.
+        clock: Tells the time.
+
+    Raises:
+        InvalidWebhookSignatureError: A header is missing, the time is off, or no signature is
+            right. Answer with 400 and do nothing.
+        ConfigurationError: The secret is empty, or not base64 after ``whsec_``.
+        DecodeError: The signature is right, but the body is no JSON object.
+    """
+    raw = _bytes(body)
+    key = _key(secret)
+    name, timestamp, signatures = _signed_headers(headers)
+    _check_time(timestamp, tolerance, clock)
+    if not _matches(_signature(key, name, timestamp, raw), signatures):
+        raise InvalidWebhookSignatureError(
+            "None of the webhook's signatures is right: the secret is another endpoint's, or the "
+            "body is not what was sent."
+        )
+    return _read(raw)
+
+
+def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str, str]:
+    """Make the headers that `unwrap` verifies, for tests of a server of your own.
+
+    Args:
+        body: The request's body.
+        id: The ``webhook-id``.
+        timestamp: Unix time in whole seconds.
+        secret: The signing secret.
+    """
+    code = _signature(_key(secret), id, str(timestamp), _bytes(body))
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"{SCHEME},{base64.b64encode(code).decode()}",
+    }
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+
+
+def _key(secret: str) -> bytes:
+    if not isinstance(secret, str) or not secret.strip():
+        raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
+    text = secret.strip()
+    if not text.startswith(PREFIX):
+        return _bytes(text)
+    try:
+        key = base64.b64decode(text[len(PREFIX) :], validate=True)
+    except binascii.Error:
+        key = b""
+    if not key:
+        raise ConfigurationError("The webhook secret is not base64 after whsec_: copy it whole.")
+    return key
+
+
+def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
+    given = {str(name).lower(): value for name, value in headers.items()}
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    missing = [name for name in names if not given.get(name)]
+    if missing:
+        raise InvalidWebhookSignatureError(f"The webhook lacks a header: {', '.join(missing)}.")
+    return given[names[0]], given[names[1]], given[names[2]]
+
+
+def _check_time(timestamp: str, tolerance: float, clock: Clock) -> None:
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15):
+        raise InvalidWebhookSignatureError("The webhook's time is not a number of seconds.")
+    age = clock.now() - int(timestamp)
+    if abs(age) > tolerance:
+        side = "old" if age > 0 else "ahead of this machine's clock"
+        raise InvalidWebhookSignatureError(
+            f"The webhook is {abs(age):.0f} s {side}, and {tolerance:.0f} s are allowed: it was "
+            "sent again by someone else, or a clock is wrong."
+        )
+
+
+def _signature(key: bytes, id: str, timestamp: str, raw: bytes) -> bytes:
+    signed = _bytes(f"{id}.{timestamp}.") + raw
+    return hmac.new(key, signed, hashlib.sha256).digest()
+
+
+def _matches(expected: bytes, signatures: str) -> bool:
+    """Compare with each signature, in a time that does not tell how much of it was right."""
+    right = base64.b64encode(expected)
+    found = False
+    for entry in signatures.split():
+        scheme, _, text = entry.partition(",")
+        found |= hmac.compare_digest(_bytes(text), right) and scheme == SCHEME
+    return found
+
+
+def _read(raw: bytes) -> WebhookEvent:
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise DecodeError("The webhook's body is no JSON object.")
+    return WebhookEvent.from_dict(data)
+
+
+def _take(left: dict[str, Any], key: str, kind: type[Any]) -> Any:
+    value = left.get(key)
+    if isinstance(value, bool) or not isinstance(value, kind):
+        return None
+    return left.pop(key)
