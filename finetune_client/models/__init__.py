@@ -1,0 +1,336 @@
+"""Every type that travels: plain dataclasses with hand-written `from_dict` and `to_dict`.
+
+The names are loaded on first use, so that a script pays for what it uses only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune_client._lazy import attach
+
+if TYPE_CHECKING:
+    from finetune_client.models.any_grader import (
+        Grader,
+        MultiGrader,
+        read_grader,
+    )
+    from finetune_client.models.auto import (
+        AUTO,
+        Auto,
+        AutoOr,
+    )
+    from finetune_client.models.checkpoints import (
+        CheckpointPermission,
+        FineTuningJobCheckpoint,
+        FineTuningJobCheckpointMetrics,
+    )
+    from finetune_client.models.constants import (
+        FilePurpose,
+        FileStatus,
+        FineTuningJobEventLevel,
+        FineTuningJobEventType,
+        FineTuningJobStatus,
+        GraderType,
+        MethodType,
+        UploadStatus,
+    )
+    from finetune_client.models.eval_items import (
+        AudioData,
+        EvalItem,
+        EvalItemContent,
+        EvalItemPart,
+        InputAudio,
+        InputImage,
+        InputText,
+        OutputText,
+    )
+    from finetune_client.models.events import (
+        FineTuningJobEvent,
+    )
+    from finetune_client.models.examples import (
+        ChatExample,
+        CompletionExample,
+        PreferenceExample,
+        PreferenceInput,
+        ReinforcementExample,
+    )
+    from finetune_client.models.files import (
+        FileObject,
+        Upload,
+        UploadPart,
+    )
+    from finetune_client.models.grader_runs import (
+        GraderRun,
+        GraderRunErrors,
+        GraderRunMetadata,
+        GraderValidation,
+    )
+    from finetune_client.models.graders import (
+        PythonGrader,
+        StringCheckGrader,
+        TextSimilarityGrader,
+        UnknownGrader,
+    )
+    from finetune_client.models.hyperparameters import (
+        DpoHyperparameters,
+        Hyperparameters,
+        ReinforcementHyperparameters,
+        SupervisedHyperparameters,
+    )
+    from finetune_client.models.integrations import (
+        Integration,
+        WandbIntegration,
+    )
+    from finetune_client.models.job_request import (
+        AnyIntegration,
+        AnyMethod,
+        FineTuningJobRequest,
+    )
+    from finetune_client.models.jobs import (
+        FineTuningJob,
+        FineTuningJobError,
+    )
+    from finetune_client.models.limits import (
+        LIMITS,
+        Bounds,
+        Limits,
+        limits_of,
+    )
+    from finetune_client.models.messages import (
+        ChatMessage,
+        ContentPart,
+        ImagePart,
+        ImageUrl,
+        RefusalPart,
+        TextPart,
+    )
+    from finetune_client.models.methods import (
+        DpoMethod,
+        FineTuningMethod,
+        ReinforcementMethod,
+        SupervisedMethod,
+    )
+    from finetune_client.models.model import (
+        Deleted,
+        Model,
+    )
+    from finetune_client.models.model_graders import (
+        LabelModelGrader,
+        SamplingParams,
+        ScoreModelGrader,
+    )
+    from finetune_client.models.page import (
+        Page,
+    )
+    from finetune_client.models.tools import (
+        FunctionCall,
+        FunctionDefinition,
+        Tool,
+        ToolCall,
+    )
+
+__all__ = [
+    "AUTO",
+    "LIMITS",
+    "AnyIntegration",
+    "AnyMethod",
+    "AudioData",
+    "Auto",
+    "AutoOr",
+    "Bounds",
+    "ChatExample",
+    "ChatMessage",
+    "CheckpointPermission",
+    "CompletionExample",
+    "ContentPart",
+    "Deleted",
+    "DpoHyperparameters",
+    "DpoMethod",
+    "EvalItem",
+    "EvalItemContent",
+    "EvalItemPart",
+    "FileObject",
+    "FilePurpose",
+    "FileStatus",
+    "FineTuningJob",
+    "FineTuningJobCheckpoint",
+    "FineTuningJobCheckpointMetrics",
+    "FineTuningJobError",
+    "FineTuningJobEvent",
+    "FineTuningJobEventLevel",
+    "FineTuningJobEventType",
+    "FineTuningJobRequest",
+    "FineTuningJobStatus",
+    "FineTuningMethod",
+    "FunctionCall",
+    "FunctionDefinition",
+    "Grader",
+    "GraderRun",
+    "GraderRunErrors",
+    "GraderRunMetadata",
+    "GraderType",
+    "GraderValidation",
+    "Hyperparameters",
+    "ImagePart",
+    "ImageUrl",
+    "InputAudio",
+    "InputImage",
+    "InputText",
+    "Integration",
+    "LabelModelGrader",
+    "Limits",
+    "MethodType",
+    "Model",
+    "MultiGrader",
+    "OutputText",
+    "Page",
+    "PreferenceExample",
+    "PreferenceInput",
+    "PythonGrader",
+    "RefusalPart",
+    "ReinforcementExample",
+    "ReinforcementHyperparameters",
+    "ReinforcementMethod",
+    "SamplingParams",
+    "ScoreModelGrader",
+    "StringCheckGrader",
+    "SupervisedHyperparameters",
+    "SupervisedMethod",
+    "TextPart",
+    "TextSimilarityGrader",
+    "Tool",
+    "ToolCall",
+    "UnknownGrader",
+    "Upload",
+    "UploadPart",
+    "UploadStatus",
+    "WandbIntegration",
+    "limits_of",
+    "read_grader",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        ".any_grader": [
+            "Grader",
+            "MultiGrader",
+            "read_grader",
+        ],
+        ".auto": [
+            "AUTO",
+            "Auto",
+            "AutoOr",
+        ],
+        ".checkpoints": [
+            "CheckpointPermission",
+            "FineTuningJobCheckpoint",
+            "FineTuningJobCheckpointMetrics",
+        ],
+        ".constants": [
+            "FilePurpose",
+            "FileStatus",
+            "FineTuningJobEventLevel",
+            "FineTuningJobEventType",
+            "FineTuningJobStatus",
+            "GraderType",
+            "MethodType",
+            "UploadStatus",
+        ],
+        ".eval_items": [
+            "AudioData",
+            "EvalItem",
+            "EvalItemContent",
+            "EvalItemPart",
+            "InputAudio",
+            "InputImage",
+            "InputText",
+            "OutputText",
+        ],
+        ".events": [
+            "FineTuningJobEvent",
+        ],
+        ".examples": [
+            "ChatExample",
+            "CompletionExample",
+            "PreferenceExample",
+            "PreferenceInput",
+            "ReinforcementExample",
+        ],
+        ".files": [
+            "FileObject",
+            "Upload",
+            "UploadPart",
+        ],
+        ".grader_runs": [
+            "GraderRun",
+            "GraderRunErrors",
+            "GraderRunMetadata",
+            "GraderValidation",
+        ],
+        ".graders": [
+            "PythonGrader",
+            "StringCheckGrader",
+            "TextSimilarityGrader",
+            "UnknownGrader",
+        ],
+        ".hyperparameters": [
+            "DpoHyperparameters",
+            "Hyperparameters",
+            "ReinforcementHyperparameters",
+            "SupervisedHyperparameters",
+        ],
+        ".integrations": [
+            "Integration",
+            "WandbIntegration",
+        ],
+        ".job_request": [
+            "AnyIntegration",
+            "AnyMethod",
+            "FineTuningJobRequest",
+        ],
+        ".jobs": [
+            "FineTuningJob",
+            "FineTuningJobError",
+        ],
+        ".limits": [
+            "Bounds",
+            "LIMITS",
+            "Limits",
+            "limits_of",
+        ],
+        ".messages": [
+            "ChatMessage",
+            "ContentPart",
+            "ImagePart",
+            "ImageUrl",
+            "RefusalPart",
+            "TextPart",
+        ],
+        ".methods": [
+            "DpoMethod",
+            "FineTuningMethod",
+            "ReinforcementMethod",
+            "SupervisedMethod",
+        ],
+        ".model": [
+            "Deleted",
+            "Model",
+        ],
+        ".model_graders": [
+            "LabelModelGrader",
+            "SamplingParams",
+            "ScoreModelGrader",
+        ],
+        ".page": [
+            "Page",
+        ],
+        ".tools": [
+            "FunctionCall",
+            "FunctionDefinition",
+            "Tool",
+            "ToolCall",
+        ],
+    },
+)

@@ -1,0 +1,61 @@
+"""Points in time, in each of the forms that servers send."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+__all__ = ["moment"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+ISO = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r" ?([Zz]|[-+][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+
+
+def moment(value: Any) -> datetime | None:
+    """Read seconds since 1970 (number or text) or ISO 8601; UTC where no zone is said.
+
+    Returns:
+        `None` for what is no time, or one that Python's calendar does not reach.
+    """
+    try:
+        if isinstance(value, str):
+            return _from_text(value.strip())
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return EPOCH + timedelta(seconds=value)
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def _from_text(value: str) -> datetime | None:
+    if NUMBER.fullmatch(value):
+        return EPOCH + timedelta(seconds=float(value))
+    found = ISO.fullmatch(value)
+    if not found:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    return datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour or 0),
+        int(minute or 0),
+        int(second or 0),
+        int((fraction or "0")[:6].ljust(6, "0")),
+        tzinfo=_zone(zone),
+    )
+
+
+def _zone(name: str | None) -> timezone:
+    if name is None or name in "Zz":
+        return timezone.utc
+    sign = -1 if name[0] == "-" else 1
+    digits = name[1:].replace(":", "").ljust(4, "0")
+    return timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))

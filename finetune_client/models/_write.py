@@ -1,0 +1,38 @@
+"""Writers: from fields to the JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from finetune_client.models._base import Wire
+from finetune_client.models.auto import Auto
+
+__all__ = ["plain", "written"]
+
+DEEPEST = 64
+"""Nothing in the API is half as deep; what lies deeper is handed on as it is."""
+
+
+def plain(value: Any, depth: int = DEEPEST) -> Any:
+    """Give the JSON form of a model, or of dicts and lists that hold models at any place."""
+    if isinstance(value, Wire):
+        return value.to_dict()
+    if value is None or not depth:
+        return value
+    if isinstance(value, Auto):
+        return "auto"
+    if isinstance(value, (list, tuple)):
+        return [plain(one, depth - 1) for one in value]
+    if isinstance(value, (str, int, float)) or not isinstance(value, Mapping):
+        return value
+    return {key: plain(one, depth - 1) for key, one in value.items()}
+
+
+def written(fields: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the fields that are `None`, and add the keys that no field has."""
+    out = {key: value for key, value in fields.items() if value is not None}
+    if extra:
+        for key, value in extra.items():
+            out.setdefault(key, value)
+    return out

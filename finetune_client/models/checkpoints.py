@@ -1,0 +1,185 @@
+"""Models on the way, and who else may use them.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/checkpoint-object
+https://platform.openai.com/docs/api-reference/fine-tuning/permission-object
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import copied, integer, nested, number, required, text
+from finetune_client.models._times import moment
+from finetune_client.models._write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from typing_extensions import Self
+
+__all__ = ["CheckpointPermission", "FineTuningJobCheckpoint", "FineTuningJobCheckpointMetrics"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class FineTuningJobCheckpointMetrics(Wire):
+    """How good a checkpoint is. Reinforcement jobs send others, which are in `extra`.
+
+    Attributes:
+        step: The step that it was measured at.
+        train_loss, valid_loss, full_valid_loss: Losses; ``full_valid`` is over the whole file.
+        train_mean_token_accuracy, valid_mean_token_accuracy, full_valid_mean_token_accuracy:
+            Parts of 1.
+        extra: Keys that no field has.
+    """
+
+    step: float | None = None
+    train_loss: float | None = None
+    train_mean_token_accuracy: float | None = None
+    valid_loss: float | None = None
+    valid_mean_token_accuracy: float | None = None
+    full_valid_loss: float | None = None
+    full_valid_mean_token_accuracy: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            step=number(left, "step"),
+            train_loss=number(left, "train_loss"),
+            train_mean_token_accuracy=number(left, "train_mean_token_accuracy"),
+            valid_loss=number(left, "valid_loss"),
+            valid_mean_token_accuracy=number(left, "valid_mean_token_accuracy"),
+            full_valid_loss=number(left, "full_valid_loss"),
+            full_valid_mean_token_accuracy=number(left, "full_valid_mean_token_accuracy"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "step": self.step,
+                "train_loss": self.train_loss,
+                "train_mean_token_accuracy": self.train_mean_token_accuracy,
+                "valid_loss": self.valid_loss,
+                "valid_mean_token_accuracy": self.valid_mean_token_accuracy,
+                "full_valid_loss": self.full_valid_loss,
+                "full_valid_mean_token_accuracy": self.full_valid_mean_token_accuracy,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class FineTuningJobCheckpoint(Wire):
+    """A model as it was after some step of training.
+
+    Attributes:
+        id: Such as ``ftckpt_abc123``.
+        object: ``fine_tuning.job.checkpoint``.
+        created_at: Seconds since 1970; see `created`.
+        fine_tuned_model_checkpoint: The name to use it by, as a model.
+        fine_tuning_job_id: The job that made it.
+        metrics: How good it is.
+        step_number: The step after which it was made.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    created_at: int | None = None
+    fine_tuned_model_checkpoint: str | None = None
+    fine_tuning_job_id: str | None = None
+    metrics: FineTuningJobCheckpointMetrics | None = None
+    step_number: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    _shown: ClassVar[tuple[str, ...]] = ("id", "step_number", "fine_tuned_model_checkpoint")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made; `None` if the server did not say so readably."""
+        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            created_at=integer(left, "created_at"),
+            fine_tuned_model_checkpoint=text(left, "fine_tuned_model_checkpoint"),
+            fine_tuning_job_id=text(left, "fine_tuning_job_id"),
+            metrics=nested(left, "metrics", FineTuningJobCheckpointMetrics.from_dict),
+            step_number=integer(left, "step_number"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "created_at": self.created_at,
+                "fine_tuned_model_checkpoint": self.fine_tuned_model_checkpoint,
+                "fine_tuning_job_id": self.fine_tuning_job_id,
+                "metrics": plain(self.metrics),
+                "step_number": self.step_number,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class CheckpointPermission(Wire):
+    """Leave for a project to use a checkpoint.
+
+    Attributes:
+        id: Such as ``cp_abc123``.
+        object: ``checkpoint.permission``.
+        created_at: Seconds since 1970; see `created`.
+        project_id: The project that may use it.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    created_at: int | None = None
+    project_id: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was given; `None` if the server did not say so readably."""
+        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            created_at=integer(left, "created_at"),
+            project_id=text(left, "project_id"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "created_at": self.created_at,
+                "project_id": self.project_id,
+            },
+            self.extra,
+        )

@@ -1,0 +1,219 @@
+"""Files and uploads in parts.
+
+https://platform.openai.com/docs/api-reference/files/object
+https://platform.openai.com/docs/api-reference/uploads/object
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import copied, integer, nested, required, text
+from finetune_client.models._times import moment
+from finetune_client.models._write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from typing_extensions import Self
+
+__all__ = ["FileObject", "Upload", "UploadPart"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class FileObject(Wire):
+    """A file on the server.
+
+    Attributes:
+        id: Such as ``file-abc123``.
+        object: ``file``.
+        bytes: Its size.
+        created_at, expires_at: Seconds since 1970; see `created` and `expires`.
+        filename: The name it was given.
+        purpose: What it is for; an open set, see `FilePurpose`.
+        status: Whether it can be used; deprecated and often missing, see `FileStatus`.
+        status_details: Why a training file is not valid; deprecated.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    bytes: int | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+    filename: str | None = None
+    purpose: str | None = None
+    status: str | None = None
+    status_details: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    _shown: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "purpose", "status")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made; `None` if the server did not say so readably."""
+        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it will be deleted; `None` for never, or if it is not said readably."""
+        return moment(self.extra.get("expires_at") if self.expires_at is None else self.expires_at)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            bytes=integer(left, "bytes"),
+            created_at=integer(left, "created_at"),
+            expires_at=integer(left, "expires_at"),
+            filename=text(left, "filename"),
+            purpose=text(left, "purpose"),
+            status=text(left, "status"),
+            status_details=text(left, "status_details"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "bytes": self.bytes,
+                "created_at": self.created_at,
+                "expires_at": self.expires_at,
+                "filename": self.filename,
+                "purpose": self.purpose,
+                "status": self.status,
+                "status_details": self.status_details,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Upload(Wire):
+    """A large file on its way, part by part.
+
+    Attributes:
+        id: Such as ``upload_abc123``.
+        object: ``upload``.
+        bytes: The size it was announced with.
+        created_at, expires_at: Seconds since 1970; see `created` and `expires`.
+        file: The file, once the upload is completed.
+        filename: The name it will have.
+        purpose: What it is for; an open set, see `FilePurpose`.
+        status: How far it is, see `UploadStatus`.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    bytes: int | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+    file: FileObject | None = None
+    filename: str | None = None
+    purpose: str | None = None
+    status: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    _shown: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "status", "file")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was announced; `None` if the server did not say so readably."""
+        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it must be completed; `None` if the server did not say so readably."""
+        return moment(self.extra.get("expires_at") if self.expires_at is None else self.expires_at)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            bytes=integer(left, "bytes"),
+            created_at=integer(left, "created_at"),
+            expires_at=integer(left, "expires_at"),
+            file=nested(left, "file", FileObject.from_dict),
+            filename=text(left, "filename"),
+            purpose=text(left, "purpose"),
+            status=text(left, "status"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "bytes": self.bytes,
+                "created_at": self.created_at,
+                "expires_at": self.expires_at,
+                "file": plain(self.file),
+                "filename": self.filename,
+                "purpose": self.purpose,
+                "status": self.status,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class UploadPart(Wire):
+    """One part of an upload.
+
+    Attributes:
+        id: Such as ``part_abc123``; completing the upload takes these, in order.
+        object: ``upload.part``.
+        created_at: Seconds since 1970; see `created`.
+        upload_id: The upload that it belongs to.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    created_at: int | None = None
+    upload_id: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was received; `None` if the server did not say so readably."""
+        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            created_at=integer(left, "created_at"),
+            upload_id=text(left, "upload_id"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "created_at": self.created_at,
+                "upload_id": self.upload_id,
+            },
+            self.extra,
+        )

@@ -1,0 +1,168 @@
+"""Settings of training.
+
+`None` leaves a setting out, `AUTO` sends ``"auto"``, a number sends the number.
+https://platform.openai.com/docs/api-reference/fine-tuning/create
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import auto_integer, auto_number, copied, text
+from finetune_client.models._write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+    from finetune_client.models.auto import AutoOr
+
+__all__ = [
+    "DpoHyperparameters",
+    "Hyperparameters",
+    "ReinforcementHyperparameters",
+    "SupervisedHyperparameters",
+]
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Hyperparameters(Wire):
+    """Settings of a supervised job, and what a job says of them.
+
+    Attributes:
+        batch_size: Examples in a step, 1 to 256.
+        learning_rate_multiplier: Above 0; scales the learning rate.
+        n_epochs: Rounds over the training file, 1 to 50.
+        extra: Keys that no field has.
+    """
+
+    batch_size: AutoOr[int] | None = None
+    learning_rate_multiplier: AutoOr[float] | None = None
+    n_epochs: AutoOr[int] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            batch_size=auto_integer(left, "batch_size"),
+            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
+            n_epochs=auto_integer(left, "n_epochs"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; settings that are `None` are left out."""
+        return written(
+            {
+                "batch_size": plain(self.batch_size),
+                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
+                "n_epochs": plain(self.n_epochs),
+            },
+            self.extra,
+        )
+
+
+SupervisedHyperparameters = Hyperparameters
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class DpoHyperparameters(Wire):
+    """Settings of a preference (DPO) job.
+
+    Attributes:
+        batch_size: Examples in a step, 1 to 256.
+        beta: Above 0, at most 2; the weight of the penalty for leaving the base model.
+        learning_rate_multiplier: Above 0; scales the learning rate.
+        n_epochs: Rounds over the training file, 1 to 50.
+        extra: Keys that no field has.
+    """
+
+    batch_size: AutoOr[int] | None = None
+    beta: AutoOr[float] | None = None
+    learning_rate_multiplier: AutoOr[float] | None = None
+    n_epochs: AutoOr[int] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            batch_size=auto_integer(left, "batch_size"),
+            beta=auto_number(left, "beta"),
+            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
+            n_epochs=auto_integer(left, "n_epochs"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; settings that are `None` are left out."""
+        return written(
+            {
+                "batch_size": plain(self.batch_size),
+                "beta": plain(self.beta),
+                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
+                "n_epochs": plain(self.n_epochs),
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class ReinforcementHyperparameters(Wire):
+    """Settings of a reinforcement job.
+
+    Attributes:
+        batch_size: Examples in a step, 1 to 256.
+        compute_multiplier: Above 0.00001, at most 10; how much is explored.
+        eval_interval: Steps between two evaluations, from 1.
+        eval_samples: Samples in an evaluation, from 1.
+        learning_rate_multiplier: Above 0; scales the learning rate.
+        n_epochs: Rounds over the training file, 1 to 50.
+        reasoning_effort: ``default``, ``low``, ``medium`` or ``high``; it has no ``auto``.
+        extra: Keys that no field has.
+    """
+
+    batch_size: AutoOr[int] | None = None
+    compute_multiplier: AutoOr[float] | None = None
+    eval_interval: AutoOr[int] | None = None
+    eval_samples: AutoOr[int] | None = None
+    learning_rate_multiplier: AutoOr[float] | None = None
+    n_epochs: AutoOr[int] | None = None
+    reasoning_effort: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            batch_size=auto_integer(left, "batch_size"),
+            compute_multiplier=auto_number(left, "compute_multiplier"),
+            eval_interval=auto_integer(left, "eval_interval"),
+            eval_samples=auto_integer(left, "eval_samples"),
+            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
+            n_epochs=auto_integer(left, "n_epochs"),
+            reasoning_effort=text(left, "reasoning_effort"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; settings that are `None` are left out."""
+        return written(
+            {
+                "batch_size": plain(self.batch_size),
+                "compute_multiplier": plain(self.compute_multiplier),
+                "eval_interval": plain(self.eval_interval),
+                "eval_samples": plain(self.eval_samples),
+                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
+                "n_epochs": plain(self.n_epochs),
+                "reasoning_effort": plain(self.reasoning_effort),
+            },
+            self.extra,
+        )

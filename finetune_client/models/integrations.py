@@ -1,0 +1,105 @@
+"""Where a job reports to.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/create#fine-tuning-create-integrations
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import copied, nested, required, text, text_list
+from finetune_client.models._write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["Integration", "WandbIntegration"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class WandbIntegration(Wire):
+    """A run of Weights and Biases.
+
+    Attributes:
+        project: The project that the run is made in; must be given.
+        name: The run's name; the job's id if not given.
+        entity: The team or user that the run belongs to.
+        tags: Texts to find the run by.
+        run_id: The run's id, in answers only.
+        extra: Keys that no field has.
+    """
+
+    project: str | None = None
+    name: str | None = None
+    entity: str | None = None
+    tags: list[str] | None = None
+    run_id: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            project=text(left, "project"),
+            name=text(left, "name"),
+            entity=text(left, "entity"),
+            tags=text_list(left, "tags"),
+            run_id=text(left, "run_id"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "project": self.project,
+                "name": self.name,
+                "entity": self.entity,
+                "tags": plain(self.tags),
+                "run_id": self.run_id,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Integration(Wire):
+    """One place that a job reports to, under the key that `type` names.
+
+    Attributes:
+        type: ``wandb``; other servers may know others.
+        wandb: Its settings.
+        extra: Keys that no field has.
+    """
+
+    type: str = "wandb"
+    wandb: WandbIntegration | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: WandbIntegration) -> Self:
+        """Name the integration that `settings` belong to."""
+        return cls(type="wandb", wandb=settings)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form.
+
+        Raises:
+            DecodeError: It is no object, or has no `type`.
+        """
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            wandb=nested(left, "wandb", WandbIntegration.from_dict),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"type": self.type, "wandb": plain(self.wandb)}, self.extra)

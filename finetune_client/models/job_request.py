@@ -1,0 +1,120 @@
+"""The request that creates a job.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import (
+    copied,
+    integer,
+    mapping,
+    nested,
+    nested_list,
+    text,
+)
+from finetune_client.models._write import plain, written
+from finetune_client.models.hyperparameters import Hyperparameters
+from finetune_client.models.integrations import Integration, WandbIntegration
+from finetune_client.models.methods import (
+    DpoMethod,
+    FineTuningMethod,
+    ReinforcementMethod,
+    SupervisedMethod,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+__all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
+
+AnyMethod = (
+    FineTuningMethod | SupervisedMethod | DpoMethod | ReinforcementMethod | Mapping[str, Any]
+)
+"""A method, or its settings alone, or the plain dict of a method."""
+
+AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
+"""An integration, or its settings alone, or the plain dict of an integration."""
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class FineTuningJobRequest(Wire):
+    """What a job is to be. Wherever a model is taken, its plain dict is taken too.
+
+    Attributes:
+        model: What to start from: a base model, or one that is fine-tuned already.
+        training_file: The id of a file with purpose ``fine-tune``.
+        validation_file: The id of another such file.
+        suffix: Goes into the name of the new model.
+        seed: Makes training repeatable.
+        method: How to train, with the settings; supervised if not given.
+        hyperparameters: Settings of a supervised job, the old way; not used if there is a method.
+        integrations: Where the job shall report to.
+        metadata: Pairs of texts of your own.
+        extra: Other keys to send, such as ``{"trainingType": "globalstandard"}`` for Azure.
+    """
+
+    model: str | None = None
+    training_file: str | None = None
+    validation_file: str | None = None
+    suffix: str | None = None
+    seed: int | None = None
+    method: AnyMethod | None = None
+    hyperparameters: Hyperparameters | Mapping[str, Any] | None = None
+    integrations: Sequence[AnyIntegration] | None = None
+    metadata: Mapping[str, str] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    _shown: ClassVar[tuple[str, ...]] = ("model", "training_file", "method", "suffix")
+
+    def __post_init__(self) -> None:
+        """Put settings that were given alone under the key they belong to."""
+        if isinstance(self.method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
+            self.method = FineTuningMethod.of(self.method)
+        if isinstance(self.integrations, (list, tuple)):
+            self.integrations = [_integration(one) for one in self.integrations]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form, such as a file that describes a job."""
+        left = copied(cls, data)
+        return cls(
+            model=text(left, "model"),
+            training_file=text(left, "training_file"),
+            validation_file=text(left, "validation_file"),
+            suffix=text(left, "suffix"),
+            seed=integer(left, "seed"),
+            method=nested(left, "method", FineTuningMethod.from_dict),
+            hyperparameters=nested(left, "hyperparameters", Hyperparameters.from_dict),
+            integrations=nested_list(left, "integrations", Integration.from_dict),
+            metadata=mapping(left, "metadata"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "model": self.model,
+                "training_file": self.training_file,
+                "validation_file": self.validation_file,
+                "suffix": self.suffix,
+                "seed": self.seed,
+                "method": plain(self.method),
+                "hyperparameters": plain(self.hyperparameters),
+                "integrations": plain(self.integrations),
+                "metadata": plain(self.metadata),
+            },
+            self.extra,
+        )
+
+
+def _integration(one: Any) -> Any:
+    return Integration.of(one) if isinstance(one, WandbIntegration) else one

@@ -1,0 +1,152 @@
+"""What servers say they take: data, and how a value breaks it.
+
+Nothing here is checked when an answer is read. A server may allow more tomorrow: then pass
+``check=False`` to `jobs.create`, or `Limits` of your own to `FineTuningJobRequest.problems`.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/create
+https://learn.microsoft.com/azure/ai-services/openai/how-to/fine-tuning
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LIMITS", "Bounds", "Limits", "limits_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """Which numbers a setting takes.
+
+    Attributes:
+        above: The number must be greater.
+        least, most: The number may be these.
+        whole: It must have no fraction.
+        auto: ``"auto"`` is taken too.
+    """
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+    whole: bool = False
+    auto: bool = True
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with `value`, if anything is."""
+        if self.auto and isinstance(value, str) and value == "auto":
+            return None
+        kinds = {int} if self.whole else {int, float}
+        if type(value) not in kinds:
+            return f"must be {self._kind()}, got {shown(value)}"
+        if not math.isfinite(value):
+            return f"must be a finite number, got {shown(value)}"
+        inside = (
+            (self.above is None or value > self.above)
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+        )
+        return None if inside else f"must be {self._range()}, got {shown(value)}"
+
+    def _kind(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        return f'"auto" or {number}' if self.auto else number
+
+    def _range(self) -> str:
+        ends = ((">", self.above), (">=", self.least), ("<=", self.most))
+        return " and ".join(f"{sign} {_decimal(end)}" for sign, end in ends if end is not None)
+
+
+def shown(value: Any) -> str:
+    """Give a value as a message shows it, not longer than a line."""
+    text = _decimal(value) if type(value) in {int, float} else repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _decimal(value: float) -> str:
+    """Write a number as people do: 0.00001, not 1e-05."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return f"{value:.10f}".rstrip("0").rstrip(".") if "e-" in text and abs(value) >= 1e-9 else text
+
+
+SUPERVISED: dict[str, Bounds] = {
+    "batch_size": Bounds(least=1, most=256, whole=True),
+    "learning_rate_multiplier": Bounds(above=0),
+    "n_epochs": Bounds(least=1, most=50, whole=True),
+}
+DPO = {**SUPERVISED, "beta": Bounds(above=0, most=2)}
+REINFORCEMENT = {
+    **SUPERVISED,
+    "compute_multiplier": Bounds(above=0.00001, most=10),
+    "eval_interval": Bounds(least=1, whole=True),
+    "eval_samples": Bounds(least=1, whole=True),
+}
+AZURE_REINFORCEMENT = {
+    **REINFORCEMENT,
+    "compute_multiplier": Bounds(least=0.5, most=3),
+    "eval_interval": Bounds(least=1, most=25, whole=True),
+    "eval_samples": Bounds(least=1, most=10, whole=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one kind of server takes in a request.
+
+    Attributes:
+        suffix: Characters of a suffix, at most.
+        seed: The numbers that a seed may be.
+        metadata_pairs: Pairs in `metadata`, at most.
+        metadata_key, metadata_value: Characters of a key and of a value, at most.
+        supervised, dpo, reinforcement: Setting -> the numbers it may be, by method.
+        reasoning_efforts: What ``reasoning_effort`` may be.
+    """
+
+    suffix: int = 64
+    seed: Bounds = Bounds(least=0, most=2**31 - 1, whole=True, auto=False)
+    metadata_pairs: int = 16
+    metadata_key: int = 64
+    metadata_value: int = 512
+    supervised: Mapping[str, Bounds] = field(default_factory=lambda: SUPERVISED)
+    dpo: Mapping[str, Bounds] = field(default_factory=lambda: DPO)
+    reinforcement: Mapping[str, Bounds] = field(default_factory=lambda: REINFORCEMENT)
+    reasoning_efforts: tuple[str, ...] = ("default", "low", "medium", "high")
+
+    def hyperparameters(self, method: str) -> Mapping[str, Bounds]:
+        """Give the settings of a method; none for a method that is not known."""
+        known = {
+            "supervised": self.supervised,
+            "dpo": self.dpo,
+            "reinforcement": self.reinforcement,
+        }
+        return known.get(method, {})
+
+
+LIMITS: dict[str, Limits] = {
+    "openai": Limits(),
+    "azure": replace(Limits(), suffix=40, reinforcement=AZURE_REINFORCEMENT),
+}
+"""By the name that a provider gives them."""
+
+
+def limits_of(limits: str | Limits) -> Limits:
+    """Give the limits of this name.
+
+    Raises:
+        ConfigurationError: There are none of this name.
+    """
+    if isinstance(limits, Limits):
+        return limits
+    if limits not in LIMITS:
+        known = ", ".join(sorted(LIMITS))
+        raise ConfigurationError(f"There are no limits named {limits!r}; known are {known}.")
+    return LIMITS[limits]

@@ -1,0 +1,99 @@
+"""Models that the server offers, and the answer to deleting anything.
+
+https://platform.openai.com/docs/api-reference/models/object
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models._base import Wire
+from finetune_client.models._read import boolean, copied, integer, required, text
+from finetune_client.models._write import written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["Deleted", "Model"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Model(Wire):
+    """A model that the server offers.
+
+    Attributes:
+        id: Its name.
+        object: ``model``.
+        created: Seconds since 1970; here the API's own word is `created`, not ``created_at``.
+        owned_by: The organization that owns it.
+        shutdown_date: The day it ends, ``YYYY-MM-DD``, if that is set.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    id: str
+    object: str | None = None
+    created: int | None = None
+    owned_by: str | None = None
+    shutdown_date: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without an `id`."""
+        left = copied(cls, data)
+        return cls(
+            id=required(cls, left, "id"),
+            object=text(left, "object"),
+            created=integer(left, "created"),
+            owned_by=text(left, "owned_by"),
+            shutdown_date=text(left, "shutdown_date"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "id": self.id,
+                "object": self.object,
+                "created": self.created,
+                "owned_by": self.owned_by,
+                "shutdown_date": self.shutdown_date,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Deleted(Wire):
+    """The answer to deleting a file, a model or a permission.
+
+    Attributes:
+        id: What was to be deleted.
+        object: What kind of thing it was.
+        deleted: Whether it is gone.
+        extra: Keys that no field has.
+    """
+
+    id: str | None = None
+    object: str | None = None
+    deleted: bool | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            id=text(left, "id"),
+            object=text(left, "object"),
+            deleted=boolean(left, "deleted"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"id": self.id, "object": self.object, "deleted": self.deleted}, self.extra)

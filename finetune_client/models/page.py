@@ -1,0 +1,143 @@
+"""One page of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from finetune_client.errors import DecodeError
+from finetune_client.models._base import Wire
+from finetune_client.models._read import boolean, copied, text
+from finetune_client.models._write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+__all__ = ["Page"]
+
+
+class Row(Protocol):
+    """What a page can be made of."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+
+
+T = TypeVar("T", bound=Row)
+
+
+@dataclass(kw_only=True, slots=True, repr=False)
+class Page(Wire, Generic[T]):
+    """One page of a list; iterating it gives the rows of this page.
+
+    Attributes:
+        data: The rows, in the server's order.
+        object: ``list``.
+        has_more: Whether there are more pages; `None` if the server did not say.
+        first_id, last_id: The ids at the ends, where the server sends them.
+        unreadable: Rows as sent that could not be read; they are not in `data`.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    data: list[T]
+    object: str | None = None
+    has_more: bool | None = None
+    first_id: str | None = None
+    last_id: str | None = None
+    unreadable: list[Any] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    _places: list[int] = field(default_factory=list, init=False, compare=False)
+
+    @property
+    def cursor(self) -> str | None:
+        """What `after` must be for the next page: `last_id`, else the id of the last row."""
+        if self.last_id is not None or not (rows := self._rows()):
+            return self.last_id
+        sent = rows[-1]
+        found = sent.get("id") if isinstance(sent, Mapping) else getattr(sent, "id", None)
+        return found if isinstance(found, str) else None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | list[Any], row: type[T]) -> Page[T]:
+        """Read a list object, or a bare array.
+
+        Args:
+            data: The JSON form; ``"data": null`` is an empty list, as some servers send it.
+            row: What the rows are. One that cannot be read goes to `unreadable`.
+
+        Raises:
+            DecodeError: It is neither, or has no rows; no rows are not an empty list.
+        """
+        left = {"data": data} if isinstance(data, list) else copied(cls, data)
+        sent = _sent_rows(left)
+        page = cls(
+            data=[],
+            object=text(left, "object"),
+            has_more=boolean(left, "has_more"),
+            first_id=text(left, "first_id"),
+            last_id=text(left, "last_id"),
+            extra=left,
+        )
+        read = row.from_dict
+        try:
+            page.data = [read(one) for one in sent]
+        except DecodeError:
+            page._sort(sent, row)
+        return page
+
+    def _sort(self, sent: list[Any], row: type[T]) -> None:
+        """Read row by row, putting aside those that cannot be read."""
+        for place, one in enumerate(sent):
+            try:
+                self.data.append(row.from_dict(one))
+            except DecodeError:  # noqa: PERF203 - the slow path, row by row
+                self.unreadable.append(one)
+                self._places.append(place)
+
+    def _rows(self) -> list[Any]:
+        """All rows, each where it came."""
+        rows: list[Any] = list(self.data)
+        for number, one in enumerate(self.unreadable):
+            rows.insert(self._places[number] if number < len(self._places) else len(rows), one)
+        return rows
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form, a list object; fields that are `None` are left out."""
+        return written(
+            {
+                "object": self.object,
+                "data": [plain(one) for one in self._rows()],
+                "has_more": self.has_more,
+                "first_id": self.first_id,
+                "last_id": self.last_id,
+            },
+            self.extra,
+        )
+
+
+def _sent_rows(left: dict[str, Any]) -> list[Any]:
+    """Pop the rows.
+
+    Raises:
+        DecodeError: There are none, not even ``null``.
+    """
+    if "data" not in left:
+        raise DecodeError('Cannot read a Page: "data" is missing.', path="data")
+    rows = left.pop("data")
+    if rows is None:
+        return []
+    if isinstance(rows, list):
+        return rows
+    raise DecodeError(
+        f'Cannot read a Page: "data" must be an array, got {type(rows).__name__}.', path="data"
+    )
