@@ -1,0 +1,23 @@
+"""The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
+
+from finetune_client.local.server import LocalServer
+from finetune_client.local.state import Limits
+from finetune_client.local.trainer import (
+    Example,
+    Step,
+    Trainer,
+    Training,
+    TrainingError,
+    TrainingTask,
+)
+
+__all__ = [
+    "Example",
+    "Limits",
+    "LocalServer",
+    "Step",
+    "Trainer",
+    "Training",
+    "TrainingError",
+    "TrainingTask",
+]

@@ -1,0 +1,116 @@
+"""The WSGI app of one server: the table of its routes, and JSON for every answer."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from finetune_client.local import graders
+from finetune_client.local.errors import WireError
+from finetune_client.local.forms import BlobRequest, drop_leftovers
+from finetune_client.local.guard import admit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from finetune_client.local.files import Files
+    from finetune_client.local.jobs import Jobs
+    from finetune_client.local.model_list import Models
+    from finetune_client.local.permissions import Permissions
+    from finetune_client.local.store import Store
+    from finetune_client.local.uploads import Uploads
+
+    Route = tuple[str, str, Callable[..., Any]]
+
+__all__ = ["make_app", "routes"]
+
+_log = logging.getLogger("finetune_client.local")
+_JOBS = "/fine_tuning/jobs"
+_PERMISSIONS = "/fine_tuning/checkpoints/<path:checkpoint>/permissions"
+
+
+def routes(
+    files: Files, uploads: Uploads, models: Models, jobs: Jobs, permissions: Permissions
+) -> list[Route]:
+    """List what the server answers: method, path below ``/v1``, handler."""
+    return [
+        ("GET", "/files", files.list),
+        ("POST", "/files", files.create),
+        ("GET", "/files/<file_id>", files.retrieve),
+        ("DELETE", "/files/<file_id>", files.delete),
+        ("GET", "/files/<file_id>/content", files.content),
+        ("POST", "/uploads", uploads.create),
+        ("POST", "/uploads/<upload_id>/parts", uploads.add_part),
+        ("POST", "/uploads/<upload_id>/complete", uploads.complete),
+        ("POST", "/uploads/<upload_id>/cancel", uploads.cancel),
+        ("GET", "/models", models.list),
+        ("GET", "/models/<path:model>", models.retrieve),
+        ("DELETE", "/models/<path:model>", models.delete),
+        ("GET", _JOBS, jobs.list),
+        ("POST", _JOBS, jobs.create),
+        ("GET", f"{_JOBS}/<job_id>", jobs.retrieve),
+        ("POST", f"{_JOBS}/<job_id>/cancel", jobs.cancel),
+        ("POST", f"{_JOBS}/<job_id>/pause", jobs.pause),
+        ("POST", f"{_JOBS}/<job_id>/resume", jobs.resume),
+        ("GET", f"{_JOBS}/<job_id>/events", jobs.events),
+        ("GET", f"{_JOBS}/<job_id>/checkpoints", jobs.checkpoints),
+        ("GET", _PERMISSIONS, permissions.list),
+        ("POST", _PERMISSIONS, permissions.create),
+        ("DELETE", f"{_PERMISSIONS}/<permission_id>", permissions.delete),
+        ("POST", "/fine_tuning/alpha/graders/run", graders.run),
+        ("POST", "/fine_tuning/alpha/graders/validate", graders.validate),
+    ]
+
+
+def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str] = ()) -> flask.Flask:
+    """Make the app that answers by the table."""
+    app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
+    app.request_class = type("_Request", (BlobRequest,), {"store": store})
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    for method, path, view in table:
+        app.add_url_rule(
+            f"/v1{path}",
+            endpoint=f"{method} {path}",
+            view_func=view,
+            methods=[method],
+            provide_automatic_options=False,
+        )
+    app.before_request(lambda: admit(flask.request.environ, allowed_hosts))
+    app.after_request(_with_request_id)
+    app.teardown_request(lambda _: drop_leftovers(store))
+    app.register_error_handler(Exception, _error)
+    return app
+
+
+def _with_request_id(response: flask.Response) -> flask.Response:
+    response.headers["x-request-id"] = f"req_{secrets.token_hex(16)}"
+    return response
+
+
+def _error(error: Exception) -> tuple[flask.Response, int]:
+    wire = error if isinstance(error, WireError) else _as_wire(error)
+    return flask.jsonify(wire.body()), wire.status
+
+
+def _as_wire(error: Exception) -> WireError:
+    if isinstance(error, HTTPException) and error.code is not None:
+        return _refused(error, error.code)
+    _log.error("a request failed within the server", exc_info=error)
+    message = "The server had an error while processing your request."
+    return WireError(500, message, type="server_error")
+
+
+def _refused(error: HTTPException, status: int) -> WireError:
+    if status in {404, 405}:
+        request = flask.request
+        return WireError(
+            status, f"Invalid URL ({request.method} {request.path})", code="unknown_url"
+        )
+    return WireError(status, error.description or error.name)

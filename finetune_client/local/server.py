@@ -1,0 +1,110 @@
+"""The embedded server: one WSGI app, its state, and the threads that train."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune_client.local.adapter import LocalAdapter
+from finetune_client.local.app import make_app, routes
+from finetune_client.local.bigram_trainer import BigramTrainer
+from finetune_client.local.files import Files
+from finetune_client.local.jobs import Jobs
+from finetune_client.local.model_list import Models
+from finetune_client.local.permissions import Permissions
+from finetune_client.local.runner import Runner
+from finetune_client.local.state import Limits, State
+from finetune_client.local.store import Store
+from finetune_client.local.uploads import Uploads
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection
+
+    from typing_extensions import Self
+
+    from finetune_client.local.trainer import Trainer
+
+__all__ = ["LocalServer"]
+
+
+class LocalServer:
+    """The fine-tuning API on this machine, with a tiny model that is really trained.
+
+    It is the same API with a tiny model: for trying scripts out, for tests and for work offline.
+
+    Args:
+        directory: Where files, jobs and models stay across runs. Without it they are kept in a
+            temporary directory, which `close()` removes.
+        trainer: What trains; the byte-level bigram that comes with the server unless given.
+        step_seconds: How long to wait after each training step, so that there is time to watch,
+            pause or cancel a job.
+        workers: How many jobs are trained at once; the others are queued.
+        limits: How large files may be.
+        clock: Unix time in seconds.
+        allowed_hosts: Host names taken beside those of this machine.
+
+    Attributes:
+        app: The WSGI app.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        trainer: Trainer | None = None,
+        *,
+        step_seconds: float = 0.0,
+        workers: int = 2,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        self._store = Store(None if directory is None else Path(directory))
+        state = State(store=self._store, clock=clock, limits=limits or Limits())
+        files, models = Files(state), Models(state)
+        self._jobs = Jobs(state, files, models)
+        self._runner = Runner(
+            state,
+            files,
+            models,
+            trainer or BigramTrainer(),
+            step_seconds=step_seconds,
+            workers=workers,
+        )
+        self._jobs.submit, self._jobs.resume_training = self._runner.submit, self._runner.resume
+        table = routes(files, Uploads(state, files), models, self._jobs, Permissions(state, models))
+        self.app = make_app(self._store, table, allowed_hosts)
+        self._closing = threading.Lock()
+        self._closed = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take up the jobs that an earlier run of the server left unfinished."""
+        for job in self._jobs.unfinished():
+            if job.status == "validating_files":
+                self._runner.submit(job)
+            elif job.status == "queued":
+                self._runner.resume(job)
+            else:
+                job.fail("server_stopped", "The server ended while this job was running.")
+
+    def adapter(self) -> LocalAdapter:
+        """Make a `requests` adapter that calls the app in this process."""
+        return LocalAdapter(self.app, lambda: self._closed)
+
+    def close(self) -> None:
+        """End the training threads and remove what is temporary. It can be called again."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._runner.close(self._jobs.all())
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
