@@ -1,6 +1,7 @@
 """The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
 
 from finetune_client.local.server import LocalServer
+from finetune_client.local.serving import running, serve
 from finetune_client.local.state import Limits
 from finetune_client.local.trainer import (
     Example,
@@ -20,4 +21,6 @@ __all__ = [
     "Training",
     "TrainingError",
     "TrainingTask",
+    "running",
+    "serve",
 ]

@@ -10,6 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import FileWrapper
 
 from finetune_client.local.guard import IN_PROCESS
 
@@ -134,6 +135,7 @@ def _environ(request: requests.PreparedRequest, body: io.BufferedReader) -> dict
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        "wsgi.file_wrapper": lambda file, _size=0: FileWrapper(file, _BLOCK),
         IN_PROCESS: True,
     }
     return environ | _header_variables(headers)

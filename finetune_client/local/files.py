@@ -132,7 +132,7 @@ class Files:
         """``GET /files/{file_id}/content``: the bytes, also a range of them."""
         stored = self.find(file_id)
         try:
-            return flask.send_file(
+            response = flask.send_file(
                 self._state.store.path(stored.blob),
                 mimetype="application/octet-stream",
                 conditional=True,
@@ -140,6 +140,8 @@ class Files:
             )
         except FileNotFoundError:
             raise no_such_file(file_id) from None
+        response.headers.pop("Content-Disposition", None)
+        return response
 
 
 def _expires_after(fields: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,8 +13,20 @@ from finetune_client.local.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-__all__ = ["choice", "integer", "json_body", "number", "only", "page", "size_limit", "text"]
+__all__ = [
+    "JSON_BYTES",
+    "choice",
+    "integer",
+    "json_body",
+    "number",
+    "only",
+    "page",
+    "size_limit",
+    "text",
+    "too_large",
+]
 
+JSON_BYTES = 8 * 1024 * 1024
 _LARGEST_PAGE = 10_000
 
 
@@ -22,10 +34,15 @@ def size_limit(most: int) -> None:
     """Refuse a body that says it is larger than ``most`` bytes, before any of it is read."""
     size = flask.request.content_length
     if size is not None and size > most:
-        raise WireError(413, f"The body is {size} bytes; at most {most} are taken here.")
+        raise too_large(size, most)
 
 
-def json_body(most: int = 8 * 1024 * 1024) -> dict[str, Any]:
+def too_large(size: int, most: int) -> WireError:
+    """Make the answer about a body of ``size`` bytes where ``most`` are taken."""
+    return WireError(413, f"The body has {size} bytes; at most {most} are taken here.")
+
+
+def json_body(most: int = JSON_BYTES) -> dict[str, Any]:
     """Read the request's body, a JSON object of at most ``most`` bytes."""
     size_limit(most)
     if flask.request.mimetype != "application/json":

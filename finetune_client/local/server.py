@@ -48,6 +48,8 @@ class LocalServer:
 
     Attributes:
         app: The WSGI app.
+        limits: See above.
+        allowed_hosts: See above; a port adds the name it listens on.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class LocalServer:
             workers=workers,
         )
         self._jobs.submit, self._jobs.resume_training = self._runner.submit, self._runner.resume
+        self.limits = state.limits
+        self.allowed_hosts = {host.lower() for host in allowed_hosts}
         table = routes(files, Uploads(state, files), models, self._jobs, Permissions(state, models))
-        self.app = make_app(self._store, table, allowed_hosts)
+        self.app = make_app(self._store, table, self.allowed_hosts)
         self._closing = threading.Lock()
         self._closed = False
         self._go_on()

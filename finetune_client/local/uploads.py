@@ -106,11 +106,13 @@ class Uploads:
         with self._state.lock:
             row = self._pending(upload_id)
             total = sum(size for _, size in row.parts.values()) + form.blob.size
-            if total > row.wire["bytes"]:
+            # More than the upload was created for is no error: a part may have been sent twice,
+            # and only completing says which parts count.
+            if total > self._state.limits.upload_bytes:
                 raise WireError(
                     400,
                     f"With this part the upload has {total} bytes, more than the "
-                    f"{row.wire['bytes']} it was created for.",
+                    f"{self._state.limits.upload_bytes} that an upload may have.",
                     code="invalid_upload_size",
                     param="data",
                 )
