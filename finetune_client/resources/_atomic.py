@@ -1,0 +1,55 @@
+"""A file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from finetune_client.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["replacing"]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a new file beside ``path`` that takes its place when the block ends well.
+
+    Until then ``path`` is what it was; if the block raises, whatever it raises, the new file is
+    removed. What was written is on the disk before it takes its place.
+
+    Raises:
+        RequestError: ``path`` is a directory, or a device that must not be replaced.
+        OSError: The new file cannot be made.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise RequestError(f"{os.fspath(path)!r} is no regular file; give the path of a file.")
+    fresh = target.with_name(f".finetune-{secrets.token_hex(8)}.part")
+    try:
+        with fresh.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(target)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    _settle(target.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Put a change of names on the disk, where the system has a way to."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no fsync of a directory
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,239 @@
+"""A file's content as it comes: checked, and gone on with when a transfer is cut."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Final
+
+from finetune_client.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    IntegrityError,
+)
+
+from ._file_rules import fits, is_named_page, is_page, longest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from finetune_client.models import FileObject
+    from finetune_client.transport import Session
+    from finetune_client.transport.request import Request, StreamedReply
+
+    from ._progress import Report
+
+__all__ = ["Download", "checked_blocks"]
+
+IDENTITY: Final = {"Accept-Encoding": "identity"}
+TRIES: Final = 5
+"""So many transfers in a row may bring less than `STEP` more than was there already."""
+STEP: Final = 1024 * 1024
+_RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
+
+
+class Download:
+    """One content, written into a file; a transfer that is cut is gone on with.
+
+    The rest is asked for by Range, and by If-Range where the server gave a strong ETag. A server
+    that answers with the whole content, or with another stretch, makes it start over.
+
+    Args:
+        session: What it is fetched over.
+        request: The GET of the content.
+        sink: Where it is written; it can be emptied.
+        look: Gets the file object; called when something depends on it.
+        sized: Compare the length with the file object's in any case, not only where the answer
+            does not say itself how long it is.
+        report: Called with ``(done, total)``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        request: Request,
+        sink: IO[bytes],
+        *,
+        look: Callable[[], FileObject],
+        sized: bool,
+        report: Report,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._sink = sink
+        self._look = look
+        self._sized = sized
+        self._report = report
+        self._done = 0
+        self._furthest = 0
+        self._begun = False
+        self._etag: str | None = None
+        self._total: int | None = look().bytes if sized else None
+
+    def run(self) -> None:
+        """Fetch all of it.
+
+        Raises:
+            APIConnectionError, IntegrityError: It was cut, again and again.
+            APIResponseError: What came is compressed, or a web page.
+            APIError: The server refused.
+        """
+        misses = 0
+        while True:
+            mark = self._furthest
+            try:
+                return self._transfer()
+            except (APIConnectionError, IntegrityError):
+                misses = 1 if self._furthest >= mark + STEP else misses + 1
+                if not self._begun or self._is_too_long() or misses >= TRIES:
+                    raise
+            except APIStatusError as error:
+                if error.status_code != 416 or not self._done:
+                    raise
+                misses += 1
+                self._empty()
+            self._session.clock.sleep(_delay(misses, self._session.clock.random()))
+
+    def _transfer(self) -> None:
+        request = replace(self._request, headers={**self._request.headers, **self._wanted()})
+        with self._session.stream(request) as reply:
+            self._begin(reply)
+            for block in checked_blocks(request, reply, look=self._look, done=self._done):
+                self._sink.write(block)
+                self._done += len(block)
+                self._furthest = max(self._furthest, self._done)
+                self._report(self._done, self._total or self._done)
+                if self._is_too_long():
+                    break
+        if self._sized:
+            _check_length(request, reply, self._look(), self._done)
+
+    def _wanted(self) -> dict[str, str]:
+        if not self._done:
+            return IDENTITY
+        strong = self._etag is not None and not self._etag.startswith("W/")
+        condition = {"If-Range": self._etag} if strong and self._etag else {}
+        return {**IDENTITY, "Range": f"bytes={self._done}-", **condition}
+
+    def _begin(self, reply: StreamedReply) -> None:
+        """See where the answer starts, and make the sink end there."""
+        self._begun = True
+        etag = reply.headers.get("ETag")
+        if reply.status == 206:
+            self._continue(reply, etag)
+            return
+        if self._done:
+            self._empty()
+        self._etag = etag
+        length = reply.headers.get("Content-Length") or ""
+        if self._total is None and length.isdecimal():
+            self._total = int(length)
+        self._report(0, self._total or 0)
+
+    def _continue(self, reply: StreamedReply, etag: str | None) -> None:
+        said = reply.headers.get("Content-Range") or ""
+        found = _RANGE.fullmatch(said.strip())
+        same = self._etag is None or etag is None or etag == self._etag
+        if not found or not self._done or int(found[1]) != self._done or not same:
+            asked = self._done
+            self._empty()
+            raise _broken(
+                self._request,
+                reply,
+                f"was asked for from byte {asked} on, and the answer is another stretch "
+                f"(Content-Range: {said or 'none'})",
+            )
+
+    def _empty(self) -> None:
+        self._sink.seek(0)
+        self._sink.truncate()
+        self._done = 0
+
+    def _is_too_long(self) -> bool:
+        limit = longest(self._look()) if self._sized else None
+        return limit is not None and self._done > limit
+
+
+def checked_blocks(
+    request: Request, reply: StreamedReply, *, look: Callable[[], FileObject], done: int = 0
+) -> Iterator[bytes]:
+    """Give the blocks of an answer that is what was asked for.
+
+    Args:
+        request: What was asked for.
+        reply: The answer.
+        look: Gets the file object; called when the answer looks like a web page, or does not
+            say how long it is.
+        done: How many bytes came before these.
+
+    Raises:
+        APIResponseError: The answer is compressed, or a web page in the file's stead.
+        IntegrityError: It ended before the file does.
+    """
+    _refuse_coded(request, reply)
+    first = True
+    for block in reply.blocks():
+        if first and is_page(reply.headers.get("Content-Type"), b"" if done else block):
+            _refuse_page(request, reply, look())
+        first = False
+        yield block
+        done += len(block)
+    if not _is_framed(reply):
+        _check_length(request, reply, look(), done)
+
+
+def _is_framed(reply: StreamedReply) -> bool:
+    """Tell whether the answer says itself where it ends."""
+    coding = reply.headers.get("Transfer-Encoding") or ""
+    return "Content-Length" in reply.headers or "chunked" in coding.lower()
+
+
+def _refuse_coded(request: Request, reply: StreamedReply) -> None:
+    coding = (reply.headers.get("Content-Encoding") or "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        raise _strange(
+            request, reply, f"is coded as {coding!r}, although it was asked for as it is"
+        )
+
+
+def _refuse_page(request: Request, reply: StreamedReply, file: FileObject) -> None:
+    length = reply.headers.get("Content-Length")
+    if not is_named_page(file) and (length is None or length != str(file.bytes)):
+        raise _strange(
+            request,
+            reply,
+            "is a web page, as a proxy or a login portal sends it, and not the file's content",
+        )
+
+
+def _check_length(request: Request, reply: StreamedReply, file: FileObject, done: int) -> None:
+    if not fits(file, done, framed=_is_framed(reply)):
+        raise _broken(request, reply, f"came with {done} bytes, and the file has {file.bytes}")
+
+
+def _strange(request: Request, reply: StreamedReply, what: str) -> APIResponseError:
+    return APIResponseError(
+        f"The answer to GET {request.path} {what}.",
+        outcome="bad_answer",
+        method="GET",
+        path=request.path,
+        status_code=reply.status,
+        request_id=reply.request_id,
+    )
+
+
+def _broken(request: Request, reply: StreamedReply, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"The content of GET {request.path} {what}.",
+        outcome="bad_answer",
+        method="GET",
+        path=request.path,
+        status_code=reply.status,
+        request_id=reply.request_id,
+    )
+
+
+def _delay(misses: int, chance: float) -> float:
+    """Seconds to wait: half a second, doubled each time up to eight, less up to a quarter."""
+    return min(0.5 * 2.0 ** (misses - 1), 8.0) * (1 - 0.25 * chance)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import io
+
+from hypothesis import given, settings, strategies as st
+from werkzeug.formparser import parse_form_data
+
+from finetune_client.resources._multipart import Multipart
+from finetune_client.resources._progress import silent
+from finetune_client.resources._sources import BLOCK, open_source
+
+
+def _parsed(body: Multipart) -> tuple[list[tuple[str, str]], str, str | None, bytes]:
+    """Read a body with a server's parser, which shares no code with ours."""
+    whole = b"".join(body)
+    assert len(whole) == len(body)
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": body.content_type,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(whole),
+    }
+    _, form, files = parse_form_data(environ)
+    (field, file) = next(iter(files.items()))
+    with file.stream as stream:
+        return list(form.items()), field, file.filename, stream.read()
+
+
+def test_multipart__the_parts_stand_on_the_wire_as_the_official_client_sends_them() -> None:
+    fields = [
+        ("purpose", "fine-tune"),
+        ("expires_after[anchor]", "created_at"),
+        ("expires_after[seconds]", "3600"),
+    ]
+    with open_source(b'{"a": 1}\n') as source:
+        body = Multipart(fields, name="file", content=source, filename="train.jsonl", report=silent)
+        boundary = body.content_type.removeprefix("multipart/form-data; boundary=")
+        assert (
+            b"".join(body)
+            == (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
+                f'--{boundary}\r\nContent-Disposition: form-data; name="expires_after[anchor]"\r\n\r\n'
+                "created_at\r\n"
+                f'--{boundary}\r\nContent-Disposition: form-data; name="expires_after[seconds]"\r\n\r\n'
+                "3600\r\n"
+                f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+                'filename="train.jsonl"\r\nContent-Type: application/octet-stream\r\n\r\n'
+                '{"a": 1}\n\r\n'
+                f"--{boundary}--\r\n"
+            ).encode()
+        )
+
+
+def test_multipart__each_iteration_gives_the_whole_body_in_small_blocks() -> None:
+    with open_source(b"x" * 500_000) as source:
+        body = Multipart([], name="data", content=source, filename="upload", report=silent)
+        first, second = list(body), list(body)
+    assert first == second
+    assert max(map(len, first)) == BLOCK
+
+
+def test_multipart__tells_how_far_it_is_and_begins_again_with_each_try() -> None:
+    told: list[tuple[int, int]] = []
+    with open_source(b"x" * 150_000) as source:
+        body = Multipart(
+            [],
+            name="data",
+            content=source,
+            filename="upload",
+            report=lambda sent, size: told.append((sent, size)),
+        )
+        iterator = iter(body)
+        next(iterator)
+        next(iterator)
+        for _ in body:
+            pass
+    whole = [(0, 150_000), (65_536, 150_000), (131_072, 150_000), (150_000, 150_000)]
+    assert told == [(0, 150_000), *whole]
+
+
+def test_multipart__names_of_any_language_arrive_and_stay_in_their_place() -> None:
+    names = {
+        "données d'entraînement.jsonl": "données d'entraînement.jsonl",
+        "训练 🎓.jsonl": "训练 🎓.jsonl",
+        'a"; filename="b.jsonl': 'a"; filename="b.jsonl',
+        "a\r\nX-Evil: 1\r\n\r\nb": "a%0D%0AX-Evil: 1%0D%0A%0D%0Ab",
+        "a\x00b": "a%00b",
+        "a\udcffb": "a?b",
+    }
+    with open_source(b"content") as source:
+        for name, expected in names.items():
+            body = Multipart(
+                [("purpose", "é")], name="file", content=source, filename=name, report=silent
+            )
+            assert _parsed(body) == ([("purpose", "é")], "file", expected, b"content")
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(min_size=1, max_size=300_000), name=st.text(min_size=1, max_size=40))
+def test_multipart__any_content_arrives_as_it_is(content: bytes, name: str) -> None:
+    with open_source((name, content)) as source:
+        body = Multipart(
+            [("purpose", "fine-tune")],
+            name="file",
+            content=source,
+            filename=name,
+            content_type="text/jsonl",
+            report=silent,
+        )
+        fields, field, _, arrived = _parsed(body)
+    assert (fields, field, arrived) == ([("purpose", "fine-tune")], "file", content)
