@@ -17,6 +17,7 @@ __all__ = [
     "PROVIDERS",
     "Feature",
     "Provider",
+    "guess_provider",
 ]
 
 Feature = Literal[
@@ -115,3 +116,26 @@ AZURE_CLASSIC = Provider(
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider for provider in (OPENAI, LOCAL, COMPATIBLE, AZURE, AZURE_CLASSIC)
 }
+
+_OPENAI_HOSTS = ("api.openai.com", ".api.openai.com")
+_AZURE_HOSTS = (
+    ".openai.azure.com",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
+    ".openai.azure.us",
+    ".openai.azure.cn",
+)
+
+
+def guess_provider(host: str, url: str) -> Provider:
+    """Tell from a base URL whose it is; `COMPATIBLE` if it is nobody's that we know.
+
+    Args:
+        host: In lower case.
+        url: The whole base URL, without a slash at the end.
+    """
+    if host == _OPENAI_HOSTS[0] or host.endswith(_OPENAI_HOSTS[1]):
+        return OPENAI
+    if host.endswith(_AZURE_HOSTS):
+        return AZURE if url.endswith("/v1") else AZURE_CLASSIC
+    return COMPATIBLE

@@ -52,6 +52,7 @@ class Request:
         fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
         accept: The ``Accept`` header.
         admin: Use the admin key where the client has one.
+        any_answer: The answer may be empty or any JSON, not only an object or an array.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Request:
     fresh_connection: bool = False
     accept: str = "application/json"
     admin: bool = False
+    any_answer: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,140 @@
+"""The settings of a client, checked once, so that a request has nothing left to check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.transport.credentials import Credential, checked_headers
+from finetune_client.transport.paths import query_pairs
+from finetune_client.transport.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.providers import Provider
+    from finetune_client.transport.hooks import OnResponse
+    from finetune_client.transport.origin import BaseURL
+    from finetune_client.transport.request import Timeout
+
+__all__ = ["DEFAULT_TIMEOUT", "Config", "changed", "checked_seconds", "checked_timeout"]
+
+DEFAULT_TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and seconds of silence while sending or receiving."""
+
+_LONGEST = 10.0**7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """What a session needs to know.
+
+    Attributes:
+        base_url: Whom to speak to.
+        provider: What kind of server that is.
+        credential: The key.
+        admin_credential: The admin key, for the requests that need one.
+        headers: Sent with every request.
+        query: Put into the query of every request.
+        timeout: Seconds to connect, and of silence.
+        total_timeout: Seconds for a whole call: all tries, waits and the body.
+        retries: How often and how patiently to try again.
+        allow_http: A redirect may lead over plain http to another machine.
+        on_response: Shown every answer.
+    """
+
+    base_url: BaseURL
+    provider: Provider
+    credential: Credential
+    admin_credential: Credential
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[tuple[str, str], ...] = ()
+    timeout: tuple[float, float] = DEFAULT_TIMEOUT
+    total_timeout: float | None = None
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    allow_http: bool = False
+    on_response: OnResponse | None = None
+
+
+def changed(
+    config: Config,
+    *,
+    timeout: Timeout | None = None,
+    total_timeout: float | None = None,
+    max_retries: int | None = None,
+    max_retry_wait: float | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, Any] | None = None,
+    on_response: OnResponse | None = None,
+) -> Config:
+    """Give a copy with other settings; None leaves one as it is, headers and query are added.
+
+    Raises:
+        ConfigurationError: A setting is not valid.
+    """
+    retries = config.retries
+    if max_retries is not None:
+        retries = replace(retries, max_retries=_checked_count(max_retries))
+    if max_retry_wait is not None:
+        retries = replace(retries, longest_wait=checked_seconds(max_retry_wait, "max_retry_wait"))
+    if on_response is not None and not callable(on_response):
+        raise ConfigurationError("on_response must be callable.")
+    return replace(
+        config,
+        timeout=config.timeout if timeout is None else checked_timeout(timeout),
+        total_timeout=config.total_timeout
+        if total_timeout is None
+        else checked_seconds(total_timeout, "total_timeout"),
+        retries=retries,
+        headers={**config.headers, **checked_headers(headers)},
+        query=merged_query(config.query, query_pairs(query or {})),
+        on_response=on_response or config.on_response,
+    )
+
+
+def merged_query(
+    first: tuple[tuple[str, str], ...], second: list[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Put two queries together; where both have a key, the second's holds."""
+    if not first:
+        return tuple(second)
+    keys = {key for key, _ in second}
+    return (*(pair for pair in first if pair[0] not in keys), *second)
+
+
+def checked_timeout(timeout: Timeout) -> tuple[float, float]:
+    """Take one number for both, or a pair of (connect, read).
+
+    Raises:
+        ConfigurationError: Not one or two numbers above zero.
+    """
+    if isinstance(timeout, tuple | list):
+        if len(timeout) != 2:
+            raise ConfigurationError("timeout must be a number of seconds or (connect, read).")
+        connect, read = timeout
+        return checked_seconds(connect, "timeout"), checked_seconds(read, "timeout")
+    seconds = checked_seconds(timeout, "timeout")
+    return seconds, seconds
+
+
+def checked_seconds(value: Any, name: str) -> float:
+    """Take a number of seconds above zero.
+
+    Raises:
+        ConfigurationError: Something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigurationError(f"{name} must be in seconds, got {value!r:.100}.")
+    if not (value > 0 and math.isfinite(value) and value <= _LONGEST):
+        raise ConfigurationError(f"{name} must be above zero and finite, got {value!r:.100}.")
+    return float(value)
+
+
+def _checked_count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+        raise ConfigurationError(
+            f"max_retries must be a whole number from 0 to 100, got {value!r:.100}."
+        )
+    return value

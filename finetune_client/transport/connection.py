@@ -1,0 +1,232 @@
+"""Connections that keep to the time of a try, and that no interim answer can confuse.
+
+urllib3 bounds each single read by the read timeout, so that a server which sends a byte now and
+then holds a call for ever, and it sends bodies under the *connect* timeout. `http.client` skips
+only ``100 Continue`` among the interim answers and takes any other for the answer. The classes
+here cure these three; everything else is urllib3's. They hang on names that urllib3 keeps for
+subclasses: ``pool_classes_by_scheme``, ``ConnectionCls``, ``response_class``, ``_new_conn``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import Timeout
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from _typeshed import WriteableBuffer
+
+__all__ = ["POOL_CLASSES", "Attempt", "AttemptTimeout"]
+
+_BLOCK: Final = 64 * 1024
+_LONGEST_LINE: Final = 64 * 1024
+_MOST_LINES: Final = 200
+_MOST_INTERIM: Final = 20
+
+
+class Attempt:
+    """One try of a request: what time it has, and how far it came.
+
+    Attributes:
+        connect: Seconds to connect.
+        read: Seconds that may pass between two bytes, sent or received.
+        deadline: When the whole call must be over, on the monotonic clock.
+        used: A connection of this module took the try on, so `sent` can be trusted.
+        sent: Some of the request was given to the network.
+    """
+
+    __slots__ = ("_monotonic", "connect", "deadline", "read", "sent", "used")
+
+    def __init__(
+        self,
+        *,
+        connect: float,
+        read: float,
+        deadline: float | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.connect = connect
+        self.read = read
+        self.deadline = deadline
+        self.used = False
+        self.sent = False
+        self._monotonic = monotonic
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline is over."""
+        return self.deadline is not None and self._monotonic() >= self.deadline
+
+    def end_within(self, seconds: float) -> None:
+        """Move the deadline to so many seconds from now, unless it is sooner."""
+        limit = self._monotonic() + seconds
+        self.deadline = limit if self.deadline is None else min(self.deadline, limit)
+
+    def allow(self, seconds: float) -> float:
+        """Give ``seconds``, or what is left until the deadline if that is less.
+
+        Raises:
+            TimeoutError: Nothing is left.
+        """
+        if self.deadline is None:
+            return seconds
+        left = self.deadline - self._monotonic()
+        if left <= 0:
+            raise TimeoutError("The total timeout is over.")
+        return min(seconds, left)
+
+
+class _Limit(float):
+    """Seconds that know their try: urllib3 hands them to the connection as its timeout."""
+
+    attempt: Attempt
+
+
+class AttemptTimeout(Timeout):
+    """The limits of one try, in the form that requests and urllib3 pass on."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(connect=attempt.connect, read=attempt.read)
+        self.attempt = attempt
+
+    def clone(self) -> AttemptTimeout:
+        return self
+
+    def start_connect(self) -> float:
+        return 0.0
+
+    @property
+    def connect_timeout(self) -> float:
+        return self._limit(self.attempt.connect)
+
+    @property
+    def read_timeout(self) -> float:
+        return self._limit(self.attempt.read)
+
+    def _limit(self, seconds: float) -> float:
+        limit = _Limit(self.attempt.allow(seconds))
+        limit.attempt = self.attempt
+        return limit
+
+
+class _TimedInput(io.RawIOBase):
+    """The receiving end of a socket; every single read gets only the time that is left."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._attempt = attempt
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        attempt = self._attempt
+        self._sock.settimeout(attempt.allow(attempt.read))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that is read in time, after all interim answers (103 and the like)."""
+
+    def __init__(
+        self, sock: socket.socket, *args: Any, attempt: Attempt | None, **kwargs: Any
+    ) -> None:
+        super().__init__(sock, *args, **kwargs)
+        if attempt is not None:
+            self.fp: Any = io.BufferedReader(_TimedInput(self.fp.detach(), sock, attempt))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if status >= 200 or status < 100 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            self._skip_headers()
+        raise http.client.HTTPException(f"got more than {_MOST_INTERIM} interim answers")
+
+    def _skip_headers(self) -> None:
+        for _ in range(_MOST_LINES):
+            line = self.fp.readline(_LONGEST_LINE + 1)
+            if len(line) > _LONGEST_LINE:
+                raise http.client.LineTooLong("header line")
+            if line in {b"\r\n", b"\n", b""}:
+                return
+        raise http.client.HTTPException(f"got more than {_MOST_LINES} headers")
+
+
+class _Timed(HTTPConnection):
+    """What plain and TLS connections have in common."""
+
+    _opening = False
+
+    @property
+    def _attempt(self) -> Attempt | None:
+        return getattr(self.timeout, "attempt", None)
+
+    def _new_conn(self) -> socket.socket:
+        attempt = self._attempt
+        sock = super()._new_conn()
+        if attempt is not None:
+            sock.settimeout(attempt.allow(attempt.connect))
+        return sock
+
+    def connect(self) -> None:
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.used = True
+        self._opening = True
+        try:
+            super().connect()
+        finally:
+            self._opening = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        attempt = self._attempt
+        if attempt is None or self._opening:
+            super().send(data)
+            return
+        attempt.used = attempt.sent = True
+        whole = memoryview(data)
+        for start in range(0, len(whole), _BLOCK):
+            self.sock.settimeout(attempt.allow(attempt.read))
+            super().send(whole[start : start + _BLOCK])
+
+    def response_class(  # type: ignore[override]  # `http.client` only ever calls it
+        self, sock: socket.socket, *args: Any, **kwargs: Any
+    ) -> _Response:
+        """Make the answer's reader."""
+        return _Response(sock, *args, attempt=self._attempt, **kwargs)
+
+
+class _PlainConnection(_Timed):
+    pass
+
+
+class _TLSConnection(_Timed, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+POOL_CLASSES: Final = {"http": _PlainPool, "https": _TLSPool}
+"""What an urllib3 pool manager makes its pools from, by scheme."""

@@ -1,0 +1,59 @@
+"""JSON, out and in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from finetune_client.errors import RequestError
+
+__all__ = ["UnreadableError", "decoded_json", "encoded_json", "excerpt"]
+
+
+class UnreadableError(Exception):
+    """The text is not JSON that can be read; says why."""
+
+
+def encoded_json(data: Any) -> bytes:
+    """Write plain data as the body of a request.
+
+    Raises:
+        RequestError: It has NaN, infinity, half a surrogate pair, or something that JSON has no
+            word for.
+    """
+    try:
+        text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        reason = "it has text in it that is not valid Unicode"
+    except (TypeError, ValueError) as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise RequestError(f"The body cannot be written as JSON: {reason}.")
+
+
+def decoded_json(body: bytes) -> Any:
+    """Read an answer. NaN and infinity are let in: Python servers send them for a loss.
+
+    Raises:
+        UnreadableError: It is empty, is not UTF-8, or is not one JSON document.
+    """
+    if not body.strip():
+        raise UnreadableError("it is empty")
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = f"it is not JSON ({' '.join(str(error).split())[:100]})"
+    raise UnreadableError(reason)
+
+
+def excerpt(text: str, longest: int) -> str:
+    """Make a server's text fit for a message: one line, printable, not too long."""
+    clean = "".join(c if c.isprintable() else " " for c in text[: 4 * longest])
+    line = " ".join(clean.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"

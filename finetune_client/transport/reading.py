@@ -1,0 +1,148 @@
+"""Reading an answer's body: never more than a cap, compressed or not, and whole or not at all."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from requests import Response
+
+__all__ = [
+    "BLOCK",
+    "CutOffError",
+    "EncodingError",
+    "TooLargeError",
+    "discard",
+    "raw_blocks",
+    "read_body",
+    "read_some",
+]
+
+BLOCK: Final = 64 * 1024
+
+_PLAIN: Final = frozenset({"", "identity"})
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+class CutOffError(Exception):
+    """The body ended before its length."""
+
+
+class EncodingError(Exception):
+    """The body is not compressed as its headers say, or in a way that was not asked for."""
+
+
+class TooLargeError(Exception):
+    """The body is larger than the cap."""
+
+
+def read_body(response: Response, cap: int) -> bytes:
+    """Read and decompress a whole body of at most ``cap`` bytes.
+
+    Raises:
+        CutOffError, EncodingError, TooLargeError: The body is not whole, or not to be had.
+    """
+    encoding = _encoding(response.headers)
+    if encoding in _PLAIN:
+        return _joined(raw_blocks(response, cap + 1), cap)
+    return _joined(_inflated(raw_blocks(response, BLOCK), encoding, cap), cap)
+
+
+def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...]) -> bytes:
+    """Read what is to be had of a body, at most ``cap`` bytes; what ends it early is no error."""
+    encoding = _encoding(response.headers)
+    blocks = raw_blocks(response, BLOCK)
+    if encoding not in _PLAIN:
+        blocks = _inflated(blocks, encoding, cap)
+    taken = bytearray()
+    try:
+        for block in blocks:
+            taken += block
+            if len(taken) >= cap:
+                break
+    except (CutOffError, EncodingError):
+        pass
+    except failures:
+        pass
+    return bytes(taken[:cap])
+
+
+def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
+    """Give a body as it was sent, at most ``size`` bytes at a time.
+
+    Raises:
+        CutOffError: It ended before its Content-Length.
+    """
+    length = _length(response.headers)
+    raw = response.raw
+    count = 0
+    while block := raw.read(size, decode_content=False):
+        count += len(block)
+        yield block
+        if count == length:
+            return
+    if length is not None and count < length:
+        raise CutOffError(f"{count} of {length} bytes came")
+
+
+def discard(response: Response) -> None:
+    """Close the connection, unless the body was read to its end: then it is in the pool already."""
+    raw = response.raw
+    raw.close()
+    release = getattr(raw, "release_conn", None)
+    if release is not None:
+        release()
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    if "Transfer-Encoding" in headers:
+        return None
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _encoding(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Encoding", "").strip().lower()
+
+
+def _joined(blocks: Iterator[bytes], cap: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > cap:
+            raise TooLargeError(f"more than {cap} bytes")
+        parts.append(block)
+    return b"".join(parts)
+
+
+def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[bytes]:
+    """Decompress block by block; never more than a block (or the cap) is held at once."""
+    if encoding not in _WINDOW_BITS:
+        raise EncodingError(f"it is compressed as {encoding[:40]!r}")
+    decoder = _decoder(encoding)
+    finished = False
+    for block in blocks:
+        data = block
+        while data:
+            if finished and encoding != "deflate":
+                decoder = _decoder(encoding)
+            try:
+                plain = decoder.decompress(data, min(BLOCK, cap + 1))
+            except zlib.error as error:
+                raise EncodingError(f"it is not {encoding}: {error}") from None
+            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            finished = decoder.eof
+            if finished and not data.strip(b"\0"):
+                data = b""
+            if plain:
+                yield plain
+    if not finished:
+        raise CutOffError(f"the {encoding} stream is not whole")
+
+
+def _decoder(encoding: str) -> Any:
+    return zlib.decompressobj(_WINDOW_BITS[encoding])

@@ -1,0 +1,138 @@
+"""Whether, and after how long, a request is sent again. Pure functions over data.
+
+The whole policy is the table in ``docs/reliability.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.errors import Outcome
+    from finetune_client.transport.request import Repeat
+
+__all__ = ["Again", "RetryPolicy", "parse_retry_after", "status_verdict", "wait_before_retry"]
+
+Again = Literal["never", "harmless", "always"]
+"""Which requests are worth sending again after a failure: none; those that may be carried out
+twice; all, because this one was certainly not carried out."""
+
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
+_TRANSIENT: Final = frozenset({408, 409})
+_QUOTA: Final = "insufficient_quota"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently to try again; all times in seconds.
+
+    Attributes:
+        max_retries: Tries after the first.
+        longest_wait: A server that asks for more than this is not waited for.
+        first_backoff: The upper end of the first wait where the server names none; each next one
+            is twice as long, up to `longest_backoff`.
+    """
+
+    max_retries: int = 2
+    longest_wait: float = 60.0
+    first_backoff: float = 0.5
+    longest_backoff: float = 8.0
+
+
+def status_verdict(
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    code: str | None,
+    kind: str | None,
+    retry_after: float | None,
+) -> tuple[Outcome, Again]:
+    """Say what an error status tells about the request, and who may send it again.
+
+    Args:
+        status: The status.
+        headers: Those of the answer; ``x-should-retry`` forbids a try, or allows a harmless one.
+        code: The error's code; a used-up quota does not come back by waiting.
+        kind: The error's type, in which some servers say the same.
+        retry_after: What the server asked for.
+    """
+    outcome, again = _by_status(status, retry_after)
+    hint = headers.get("x-should-retry", "").strip().lower()
+    if hint == "false" or _QUOTA in {code, kind}:
+        return outcome, "never"
+    if hint == "true" and again == "never" and status >= 400:
+        return outcome, "harmless"
+    return outcome, again
+
+
+def _by_status(status: int, retry_after: float | None) -> tuple[Outcome, Again]:
+    if status == 429 or (status == 503 and retry_after is not None):
+        return "refused", "always"
+    if status >= 500 or status in _TRANSIENT:
+        return "ambiguous", "harmless"
+    if status < 200:
+        return "ambiguous", "never"
+    return "refused", "never"
+
+
+def wait_before_retry(
+    policy: RetryPolicy,
+    *,
+    again: Again,
+    repeat: Repeat,
+    tries: int,
+    retry_after: float | None,
+    chance: float,
+) -> float | None:
+    """Give the seconds to wait before the next try, or None to give up.
+
+    Args:
+        policy: How often and how patiently.
+        again: Who may try again after this failure.
+        repeat: Whether the request may be carried out twice.
+        tries: How many were made.
+        retry_after: What the server asked for.
+        chance: A random number from 0 up to, not including, 1.
+    """
+    if tries > policy.max_retries or again == "never":
+        return None
+    if again == "harmless" and repeat == "costly":
+        return None
+    if retry_after is not None and retry_after > policy.longest_wait:
+        return None
+    if retry_after:
+        return retry_after
+    longest = min(policy.longest_backoff, policy.first_backoff * 2.0 ** min(tries - 1, 32))
+    return longest * (1.0 - chance)
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Read ``retry-after-ms``, then ``Retry-After`` as seconds or as a date; None if unusable."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000.0
+    text = headers.get("Retry-After")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    return _seconds_until(text, now)
+
+
+def _number(text: str | None) -> float | None:
+    if text is None or not _NUMBER.fullmatch(text.strip()):
+        return None
+    return float(text)
+
+
+def _seconds_until(date: str, now: float) -> float | None:
+    try:
+        seconds = parsedate_to_datetime(date[:100]).timestamp() - now
+    except (TypeError, ValueError, IndexError, OverflowError, OSError):
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,42 @@
+"""Text that is never shown."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+__all__ = ["HIDDEN", "Secret"]
+
+HIDDEN = "<secret>"
+
+
+class Secret(str):
+    """A key or a header that holds one.
+
+    It is text, so that it can be put on the wire (`http.client` calls `encode`), but whatever
+    shows, logs or formats it gets ``<secret>``, and it cannot be pickled.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, *parts: str) -> Secret:
+        """Put parts together, secret or not; formatting them would hide them."""
+        return cls("".join(parts))
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(HIDDEN, spec)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("A secret cannot be pickled.")

@@ -1,0 +1,131 @@
+"""The one way a request is sent: prepared, sent, read, judged, and perhaps sent again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from weakref import ref
+
+from finetune_client.clock import SYSTEM_CLOCK, Clock
+from finetune_client.errors import ConfigurationError
+from finetune_client.transport.call import prepared
+from finetune_client.transport.exchange import exchange
+from finetune_client.transport.failures import Failure
+from finetune_client.transport.hooks import log_retry
+from finetune_client.transport.request import Reply, StreamedReply
+from finetune_client.transport.retry import wait_before_retry
+
+if TYPE_CHECKING:
+    from finetune_client.providers import Feature, Provider
+    from finetune_client.transport.call import Call
+    from finetune_client.transport.config import Config
+    from finetune_client.transport.request import Request
+    from finetune_client.transport.wire import Wire
+
+__all__ = ["Session"]
+
+
+class Session:
+    """What a client sends its requests with. It can be shared by threads.
+
+    Attributes:
+        config: Its settings.
+        clock: What it waits with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        wire: Wire,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        owner: Session | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self._wire = wire
+        self._owner = ref(owner) if owner is not None else None
+        self._closed = False
+
+    @property
+    def provider(self) -> Provider:
+        """What kind of server it speaks to."""
+        return self.config.provider
+
+    def require(self, feature: Feature, what: str) -> None:
+        """Refuse what the provider does not have, before anything is sent.
+
+        Raises:
+            ConfigurationError: The provider lacks ``feature``; ``what`` is its name in words.
+        """
+        if feature in self.provider.lacks:
+            raise ConfigurationError(
+                f"The provider {self.provider.name!r} does not have {what}. If this server does, "
+                "give the client a provider of its own: "
+                "dataclasses.replace(provider, lacks=frozenset())."
+            )
+
+    def sharing(self, config: Config, *, clock: Clock | None = None) -> Session:
+        """A session with other settings, or another clock, over the same connections."""
+        return Session(config, self._wire, clock=clock or self.clock, owner=self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it, or the session whose connections it shares, was closed."""
+        owner = self._owner() if self._owner is not None else None
+        return self._closed or (owner is not None and owner.is_closed)
+
+    def close(self) -> None:
+        """Close the connections, unless they are those of another session that lives on."""
+        self._closed = True
+        owner = self._owner() if self._owner is not None else None
+        if owner is None or owner.is_closed:
+            self._wire.close()
+
+    def send(self, request: Request) -> Reply:
+        """Send a request and read its answer.
+
+        Raises:
+            APIError: No answer came, or none that can be used.
+            RequestError, ConfigurationError: The request cannot be sent.
+        """
+        return cast(Reply, self._repeated(request, streamed=False))
+
+    def stream(self, request: Request) -> StreamedReply:
+        """Send a request and hand its answer over unread, for a with-statement.
+
+        Raises:
+            APIError: No answer came, or an error.
+            RequestError, ConfigurationError: The request cannot be sent.
+        """
+        return cast(StreamedReply, self._repeated(request, streamed=True))
+
+    def _repeated(self, request: Request, *, streamed: bool) -> Reply | StreamedReply:
+        if self.is_closed:
+            raise ConfigurationError("The client is closed; make a new one.")
+        call = prepared(request, self.config, self.clock, streamed=streamed)
+        tries = 0
+        while True:
+            tries += 1
+            result = exchange(call, self._wire, self.clock, tries)
+            if not isinstance(result, Failure):
+                return result
+            wait = self._wait(call, result, tries)
+            if wait is None:
+                result.error.attempts = tries
+                raise result.error
+            log_retry(call.request, result.error, wait=wait, tries=tries)
+            self.clock.sleep(wait)
+
+    def _wait(self, call: Call, failure: Failure, tries: int) -> float | None:
+        """Give the seconds until the next try; None if there is none, or no time for it."""
+        wait = wait_before_retry(
+            self.config.retries,
+            again=failure.again,
+            repeat=call.request.repeat,
+            tries=tries,
+            retry_after=failure.error.retry_after,
+            chance=self.clock.random(),
+        )
+        if wait is None or call.deadline is None:
+            return wait
+        return wait if self.clock.monotonic() + wait < call.deadline else None

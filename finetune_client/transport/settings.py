@@ -1,0 +1,200 @@
+"""Where a client's settings come from: what it is given, then the environment, then defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.providers import AZURE, AZURE_CLASSIC, PROVIDERS, Provider, guess_provider
+from finetune_client.transport.config import Config, merged_query
+from finetune_client.transport.credentials import Credential, checked_headers, hidden
+from finetune_client.transport.origin import parse_base_url
+from finetune_client.transport.paths import query_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.transport.credentials import Key
+
+__all__ = ["azure_settings", "settings"]
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
+_VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
+_AZURE_PATH: Final = re.compile(r"(/openai)?(/v1)?(/deployments/[^/]*)?")
+
+
+def settings(
+    *,
+    environ: Mapping[str, str],
+    api_key: Key = None,
+    admin_key: Key = None,
+    base_url: str | None = None,
+    provider: str | Provider | None = None,
+    organization: str | None = None,
+    project: str | None = None,
+    query: Mapping[str, Any] | None = None,
+    allow_http: bool = False,
+) -> Config:
+    """Put the settings of a client together.
+
+    Raises:
+        ConfigurationError: One is missing or not valid.
+    """
+    kind = None if provider is None else _provider(provider)
+    base = parse_base_url(base_url or _base_url(kind, environ), allow_http=allow_http)
+    kind = kind or guess_provider(base.host, base.url)
+    openai = "OPENAI_API_KEY" in kind.environment
+    return Config(
+        base_url=base,
+        provider=kind,
+        credential=_credential(kind, api_key, environ),
+        admin_credential=_admin_credential(kind, admin_key, environ),
+        headers=_account(
+            organization or (_set(environ, "OPENAI_ORG_ID") if openai else None),
+            project or (_set(environ, "OPENAI_PROJECT_ID") if openai else None),
+        ),
+        query=_query(kind, query_pairs(query or {}), environ),
+        allow_http=allow_http,
+    )
+
+
+def azure_settings(
+    endpoint: str | None,
+    *,
+    environ: Mapping[str, str],
+    api_key: Key = None,
+    token: Key = None,
+    api_version: str | None = None,
+    query: Mapping[str, Any] | None = None,
+    allow_http: bool = False,
+) -> Config:
+    """Put the settings of a client for Azure together.
+
+    A date as ``api_version`` means the classic API, anything else (or nothing) the v1 API.
+
+    Raises:
+        ConfigurationError: One is missing or not valid, or both a key and a token were given.
+    """
+    place = endpoint or _set(environ, "AZURE_OPENAI_ENDPOINT")
+    if place is None:
+        raise ConfigurationError(
+            "No Azure endpoint: give it, as 'https://RESOURCE.openai.azure.com', or set the "
+            "environment variable AZURE_OPENAI_ENDPOINT."
+        )
+    version = api_version or _set(environ, "OPENAI_API_VERSION")
+    if version is not None and not _VERSION.fullmatch(version):
+        raise ConfigurationError(f"api_version is not one, such as '2024-10-21': {version!r:.100}.")
+    kind = AZURE_CLASSIC if version is not None and _DATE.fullmatch(version) else AZURE
+    pairs = merged_query((("api-version", version),) if version else (), query_pairs(query or {}))
+    return Config(
+        base_url=parse_base_url(
+            _azure_base(place, kind, allow_http=allow_http), allow_http=allow_http
+        ),
+        provider=kind,
+        credential=_azure_credential(kind, api_key, token, environ),
+        admin_credential=Credential.of(None, header="Authorization", name="admin_key"),
+        query=pairs,
+        allow_http=allow_http,
+    )
+
+
+def _provider(provider: object) -> Provider:
+    if isinstance(provider, Provider):
+        return provider
+    if isinstance(provider, str) and provider in PROVIDERS:
+        return PROVIDERS[provider]
+    names = ", ".join(repr(name) for name in PROVIDERS)
+    raise ConfigurationError(
+        f"provider must be one of {names}, or a Provider, got {provider!r:.100}."
+    )
+
+
+def _base_url(kind: Provider | None, environ: Mapping[str, str]) -> str:
+    kind = kind or PROVIDERS["openai"]
+    named = _set(environ, "OPENAI_BASE_URL") if "OPENAI_API_KEY" in kind.environment else None
+    place = named or kind.base_url
+    if place is None:
+        ways = {"azure": "use Client.azure(endpoint)", "local": "use Client.local()"}
+        way = ways.get(kind.name.partition("-")[0], "give base_url=")
+        raise ConfigurationError(
+            f"The provider {kind.name!r} is not in one place that is known: {way}."
+        )
+    return place
+
+
+def _set(environ: Mapping[str, str], name: str) -> str | None:
+    """A variable's value; an empty one counts as unset."""
+    return environ.get(name, "").strip() or None
+
+
+def _credential(kind: Provider, key: Key, environ: Mapping[str, str]) -> Credential:
+    if key is not None:
+        return Credential.of(key, header=kind.key_header, name="api_key")
+    for variable in kind.environment:
+        found = hidden(_set(environ, variable))
+        if found is not None:
+            return Credential.of(found, header=kind.key_header, name=variable)
+    if kind.key_header == "api-key" and (found := hidden(_set(environ, "AZURE_OPENAI_AD_TOKEN"))):
+        return Credential.of(found, header="Authorization", name="AZURE_OPENAI_AD_TOKEN")
+    if not kind.environment:
+        return Credential.of(None, header=kind.key_header, name="api_key")
+    raise ConfigurationError(_no_key(kind.environment[0]))
+
+
+def _no_key(variable: str) -> str:
+    return (
+        f"There is no API key: none was given, and the environment variable {variable} is not set. "
+        f"Give api_key=... or set {variable} (api_key=False is for a server that needs none). "
+        "To run without a key or an account, use Client.local(), which is the API on this machine."
+    )
+
+
+def _admin_credential(kind: Provider, key: Key, environ: Mapping[str, str]) -> Credential:
+    if key is None and kind.name == "openai":
+        key = hidden(_set(environ, "OPENAI_ADMIN_KEY"))
+    return Credential.of(key, header=kind.key_header, name="admin_key")
+
+
+def _azure_credential(
+    kind: Provider, key: Key, token: Key, environ: Mapping[str, str]
+) -> Credential:
+    if key is not None and token is not None:
+        raise ConfigurationError("Give api_key= or token=, not both: only one of them is sent.")
+    if token is not None:
+        return Credential.of(token, header="Authorization", name="token")
+    return _credential(kind, key, environ)
+
+
+def _account(organization: str | None, project: str | None) -> dict[str, str]:
+    given = {"OpenAI-Organization": organization, "OpenAI-Project": project}
+    return checked_headers(
+        {name: value for name, value in given.items() if value is not None},
+        "organization or project",
+    )
+
+
+def _query(
+    kind: Provider, pairs: list[tuple[str, str]], environ: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    query = merged_query(tuple(kind.query.items()), pairs)
+    if kind.name != AZURE_CLASSIC.name or any(key == "api-version" for key, _ in query):
+        return query
+    version = _set(environ, "OPENAI_API_VERSION")
+    if version is None:
+        raise ConfigurationError(
+            "This base URL is that of Azure's classic API, which needs a version: use "
+            "Client.azure(endpoint, api_version='2024-10-21'), or set OPENAI_API_VERSION."
+        )
+    return (("api-version", version), *query)
+
+
+def _azure_base(endpoint: str, kind: Provider, *, allow_http: bool) -> str:
+    """The API's root under an endpoint that was given with or without its path."""
+    base = parse_base_url(endpoint, allow_http=allow_http, name="endpoint")
+    root, _, path = base.url.partition("/openai")
+    if not _AZURE_PATH.fullmatch("/openai" + path if path else ""):
+        raise ConfigurationError(
+            "endpoint must be that of the resource, such as 'https://RESOURCE.openai.azure.com'."
+        )
+    return root + ("/openai" if kind is AZURE_CLASSIC else "/openai/v1")
