@@ -145,7 +145,7 @@ def _bytes(text: bytes | str) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
 
 
-def _key(secret: str) -> bytes:
+def _key(secret: object) -> bytes:
     if not isinstance(secret, str) or not secret.strip():
         raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
     text = secret.strip()

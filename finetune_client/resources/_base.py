@@ -14,6 +14,7 @@ from ._pager import Pager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from finetune_client.models.page import Row
     from finetune_client.transport import Session
     from finetune_client.transport.request import Reply, Request
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Resource", "read_reply"]
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Row")
 
 
 class Resource:
@@ -43,13 +45,13 @@ class Resource:
     def _pager(
         self,
         request: Request,
-        row: type[T],
+        row: type[R],
         options: Options,
         *,
         after: str | None = None,
         paged: bool = True,
         by_last_id: bool = False,
-    ) -> Pager[T]:
+    ) -> Pager[R]:
         """Make the pager of a list.
 
         Args:
@@ -62,13 +64,14 @@ class Resource:
         """
         base = apply(request, options)
 
-        def fetch(cursor: str | None) -> Page[T]:
+        def fetch(cursor: str | None) -> Page[R]:
             pairs = [] if cursor is None else [("after", cursor)]
             sent = replace(base, query=replace_pairs(base.query, pairs))
             reply = self._session.send(sent)
             page = read_reply(sent, reply, lambda data: Page.from_dict(data, row))
-            whole = isinstance(reply.data, list) or not paged
-            return replace(page, has_more=False) if whole else page
+            if isinstance(reply.data, list) or not paged:
+                page.has_more = False
+            return page
 
         name = f"{request.method} {request.path}"
         return Pager(fetch, name=name, after=after, by_last_id=by_last_id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from finetune_client.transport.request import Request, Timeout
 
-__all__ = ["Options", "apply", "replace_pairs"]
+__all__ = ["Extras", "Options", "apply", "check_extras", "replace_pairs"]
 
 
 class Options(TypedDict, total=False):
@@ -33,6 +33,18 @@ class Options(TypedDict, total=False):
     timeout: Timeout | None
 
 
+class Extras(TypedDict, total=False):
+    """Keyword arguments of calls that make many requests: what is sent with each of them.
+
+    Attributes:
+        extra_headers: As in `Options`.
+        extra_query: As in `Options`.
+    """
+
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, Any] | None
+
+
 def apply(request: Request, options: Options) -> Request:
     """Put ``options`` into ``request``.
 
@@ -40,7 +52,7 @@ def apply(request: Request, options: Options) -> Request:
         TypeError: A keyword is none of `Options`.
         RequestError: ``extra_body`` was given to a request that has no JSON body.
     """
-    _refuse_unknown(options)
+    _refuse_unknown(options, Options.__optional_keys__)
     headers, query = options.get("extra_headers"), options.get("extra_query")
     timeout = options.get("timeout")
     return replace(
@@ -52,8 +64,14 @@ def apply(request: Request, options: Options) -> Request:
     )
 
 
-def _refuse_unknown(options: Options) -> None:
-    unknown = [name for name in options if name not in Options.__optional_keys__]
+def check_extras(extras: Extras) -> Extras:
+    """Return ``extras``; a keyword that is none of `Extras` is a `TypeError`."""
+    _refuse_unknown(extras, Extras.__optional_keys__)
+    return extras
+
+
+def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+    unknown = [name for name in given if name not in known]
     if unknown:
         raise TypeError(f"unexpected keyword argument {', '.join(map(repr, unknown))}")
 

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import Page
+    from finetune_client.models.page import Row
 
 __all__ = ["Pager"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound="Row")
 
 _log = logging.getLogger("finetune_client")
 
@@ -62,6 +63,13 @@ class Pager(Generic[T]):
         self._by_last_id = by_last_id
         self._first: Page[T] | None = None
 
+    @classmethod
+    def of(cls, page: Page[T], *, name: str) -> Pager[T]:
+        """Make the pager of a list that is one page, which is here already."""
+        pager = cls(lambda _: page, name=name)
+        pager._first = replace(page, has_more=False)
+        return pager
+
     @property
     def data(self) -> list[T]:
         """The rows of the first page."""
@@ -87,13 +95,13 @@ class Pager(Generic[T]):
         """
         walk: _Walk[T] = _Walk(self._name, self._after, by_last_id=self._by_last_id)
         page = self.first_page()
-        yield replace(page, data=walk.fresh_rows(page))
+        yield _with_rows(page, walk.fresh_rows(page))
         cursor = walk.next_cursor(page)
         while cursor is not None:
             page = self._fetch(cursor)
             fresh = walk.fresh_rows(page)
             if fresh or page.unreadable:
-                yield replace(page, data=fresh)
+                yield _with_rows(page, fresh)
             cursor = walk.next_cursor(page)
 
     def __iter__(self) -> Iterator[T]:
@@ -124,10 +132,10 @@ class _Walk(Generic[T]):
         Rows without an id are judged by their place: those before a row that is known are known.
         """
         self._tell(page)
-        rows = page.data
-        if self._tail and rows[: len(self._tail)] == self._tail:
-            rows = rows[len(self._tail) :]
+        rows, tail = page.data, self._tail
         known = max((i for i, row in enumerate(rows) if _id(row) in self._rows), default=-1)
+        if tail and rows[known + 1 : known + 1 + len(tail)] == tail:
+            known += len(tail)
         fresh = [
             row
             for i, row in enumerate(rows)
@@ -158,20 +166,24 @@ class _Walk(Generic[T]):
     def _cursor(self, page: Page[T]) -> str | None:
         """Find the cursor; rows after it have no id and will lead the next page."""
         self._tail = []
-        if self._by_last_id and page.last_id:
-            return page.last_id
+        if self._by_last_id:
+            return page.cursor
         for i in range(len(page.data) - 1, -1, -1):
             if row_id := _id(page.data[i]):
                 self._tail = page.data[i + 1 :]
                 return row_id
-        if page.has_more and not page.last_id:
+        if page.has_more and not page.cursor:
             _log.warning("%s has more pages, but no id to go on from", self._name)
-        return page.last_id or None
+        return page.cursor
 
     def _tell(self, page: Page[T]) -> None:
         if page.unreadable and not self._told:
             self._told = True
             _log.warning("%s has rows that cannot be read; see Page.unreadable", self._name)
+
+
+def _with_rows(page: Page[T], rows: list[T]) -> Page[T]:
+    return page if len(rows) == len(page.data) else replace(page, data=rows)
 
 
 def _id(row: Any) -> str:

@@ -40,6 +40,7 @@ class History:
     def __init__(self, after: str | None = None) -> None:
         self._after = after
         self._ids: set[str] = set()
+        self._skipped: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._newest: float | None = None
         self._last_id: str | None = None
@@ -98,7 +99,8 @@ class History:
             self._newest_first = last
 
     def _is_known(self, row: FineTuningJobEvent) -> bool:
-        return row.id in self._ids if row.id else _text(row) in self._counts
+        name = row.id or _text(row)
+        return name in self._ids or name in self._counts or name in self._skipped
 
     def _oldest_first(self, rows: Sequence[FineTuningJobEvent]) -> list[FineTuningJobEvent]:
         listed = list(rows) if self._newest_first is False else list(reversed(rows))
@@ -115,6 +117,7 @@ class History:
             return rows
         for i, row in enumerate(rows):
             if row.id == self._after:
+                self._skipped.update(row.id or _text(row) for row in rows[: i + 1])
                 return rows[i + 1 :]
         if whole and self._last_id is None:
             _log.warning("there is no event %r in the job: all events are given", self._after)

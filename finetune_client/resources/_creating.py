@@ -1,0 +1,94 @@
+"""Sending a create: once, and when its outcome is unknown, finding out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import APIError
+from finetune_client.models import FineTuningJob
+from finetune_client.models.limits import limits_of
+from finetune_client.transport.request import Request
+
+from ._base import read_reply
+from ._job_calls import PATH
+from ._marks import HEADER, job_may_exist, like, look_for, mark, new_key
+from ._options import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from finetune_client.transport import Session
+
+    from ._options import Options
+    from .jobs import Jobs
+
+__all__ = ["create_job"]
+
+NEWEST_A_PAGE = 100
+
+_log = logging.getLogger("finetune_client")
+
+
+def create_job(
+    jobs: Jobs, session: Session, body: Mapping[str, Any], key: str | None, options: Options
+) -> FineTuningJob:
+    """Create a job, over a fresh connection, with a mark where the provider keeps one.
+
+    Raises:
+        JobMayExistError: The job may have been created, and could not be found.
+        APIError: It was certainly not created.
+    """
+    own = new_key() if key is None else key
+    request, marked = _request(session, body, own, options)
+    started = session.clock.now()
+    try:
+        return read_reply(request, session.send(request), FineTuningJob.from_dict)
+    except KeyboardInterrupt:
+        _interrupted(own, marked=marked)
+    except APIError as error:
+        if error.outcome not in {"ambiguous", "bad_answer"}:
+            raise
+        _log.warning("the outcome of creating a job is unknown; looking for it")
+        if marked and (found := look_for(lambda: jobs.find(own), session.clock)):
+            return found
+        candidates = _candidates(jobs, request.json, own, started)
+        raise job_may_exist(error, own, candidates, marked=marked) from error
+
+
+def _request(
+    session: Session, body: Mapping[str, Any], key: str, options: Options
+) -> tuple[Request, bool]:
+    plain = Request(
+        method="POST",
+        path=PATH,
+        json=body,
+        headers={HEADER: key},
+        repeat="costly",
+        fresh_connection=True,
+    )
+    request = apply(plain, options)
+    provider = session.provider
+    pairs = limits_of(provider.limits).metadata_pairs
+    marked = mark(request.json, key, pairs) if provider.marks_jobs else None
+    return (request, False) if marked is None else (replace(request, json=marked), True)
+
+
+def _candidates(
+    jobs: Jobs, body: Mapping[str, Any], key: str, started: float
+) -> list[FineTuningJob]:
+    """Return the newest jobs that may be the one; none if they cannot be listed."""
+    try:
+        newest = jobs.list(limit=NEWEST_A_PAGE).data
+    except APIError:
+        return []
+    return list(like(newest, body, key, started))
+
+
+def _interrupted(key: str, *, marked: bool) -> NoReturn:
+    look = f"client.jobs.find({key!r})" if marked else "client.jobs.list()"
+    raise KeyboardInterrupt(
+        f"The job may have been created all the same: {look} tells, before it is created again."
+    ) from None

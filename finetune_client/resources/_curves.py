@@ -1,0 +1,37 @@
+"""Where the training curves of a job come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune_client.errors import APIStatusError
+from finetune_client.metrics import Metrics
+
+if TYPE_CHECKING:
+    from ._options import Options
+    from .files import Files
+    from .jobs import Jobs
+
+__all__ = ["metrics_of"]
+
+EVENTS_A_PAGE = 100
+
+
+def metrics_of(jobs: Jobs, files: Files, job_id: str, options: Options) -> Metrics:
+    """Read a job's result files, one download each; without usable ones, all its events."""
+    job = jobs.retrieve(job_id, **options)
+    for file_id in job.result_files or []:
+        metrics = _result(files, file_id, options)
+        if metrics:
+            return metrics
+    return Metrics.from_events(jobs.list_events(job_id, limit=EVENTS_A_PAGE, **options))
+
+
+def _result(files: Files, file_id: str, options: Options) -> Metrics | None:
+    """Read a result file; `None` if it is gone, or is not the key's to read."""
+    try:
+        return Metrics.from_csv(files.content(file_id, **options))
+    except APIStatusError as error:
+        if error.status_code in {403, 404, 410}:
+            return None
+        raise

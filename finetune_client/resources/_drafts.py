@@ -1,0 +1,94 @@
+"""A job that is to be created: what is wrong with it, and the files that must go up first."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune_client import training_data
+from finetune_client.errors import RequestError, TrainingDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.models import FineTuningJobRequest
+    from finetune_client.providers import Feature, Provider
+    from finetune_client.transport import Session
+
+__all__ = ["FileArgument", "check_draft", "check_file", "local_files", "shown"]
+
+FileArgument = str | os.PathLike[str]
+"""A file id, or a path (not text) of a file to check and upload."""
+
+FILE_ID = re.compile(r"file-[A-Za-z0-9_-]+")
+
+NEEDED_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations")
+
+
+def shown(value: FileArgument | None) -> Any:
+    """Return what stands for a file argument before it is uploaded."""
+    return value.__fspath__() if isinstance(value, os.PathLike) else value
+
+
+def local_files(arguments: Mapping[str, FileArgument | None]) -> dict[str, Path]:
+    """Return the arguments that are paths."""
+    return {
+        name: Path(value) for name, value in arguments.items() if isinstance(value, os.PathLike)
+    }
+
+
+def check_draft(draft: FineTuningJobRequest, session: Session, files: Mapping[str, Path]) -> None:
+    """Check all that can be known before anything is sent.
+
+    Raises:
+        RequestError: Something is wrong with the values; `problems` lists it all.
+        ConfigurationError: The provider lacks a feature that is asked for.
+    """
+    found = [*draft.problems(limits=session.provider.limits), *_named_files(draft, files)]
+    if found:
+        listed = "".join(f"\n- {problem}" for problem in found)
+        raise RequestError(
+            f"The job cannot be created so, and nothing was sent:{listed}", problems=found
+        )
+    for feature in NEEDED_FEATURES:
+        if getattr(draft, feature):
+            session.require(feature, f"a job's {feature}")
+
+
+def _named_files(draft: FineTuningJobRequest, files: Mapping[str, Path]) -> list[str]:
+    values = {"training_file": draft.training_file, "validation_file": draft.validation_file}
+    return [
+        f"{name}: {value!r} is the name of a file here, not the id of one; pass "
+        f"pathlib.Path({value!r}) to have it checked and uploaded"
+        for name, value in values.items()
+        if name not in files and isinstance(value, str) and _is_file(value)
+    ]
+
+
+def _is_file(value: str) -> bool:
+    return not FILE_ID.fullmatch(value) and "\0" not in value and Path(value).is_file()
+
+
+def check_file(path: Path, draft: FineTuningJobRequest, provider: Provider) -> None:
+    """Check a training file as the service would.
+
+    Raises:
+        TrainingDataError: It is not fit; `report` holds all that was found.
+        OSError: It cannot be read.
+    """
+    method = getattr(draft.method, "type", None)
+    if isinstance(draft.method, dict):
+        method = draft.method.get("type")
+    report = training_data.check(path, method=method, provider=provider.limits, model=draft.model)
+    if not report.ok:
+        errors = [problem for problem in report.problems if problem.severity == "error"]
+        first = errors[0] if errors else None
+        where = f" line {first.line}: {first.message}" if first else ""
+        raise TrainingDataError(
+            f"{path.name} is not fit to train on; nothing was sent. The first of "
+            f"{len(errors)} problems:{where}",
+            report=report,
+            problems=report.problems,
+        )

@@ -1,0 +1,171 @@
+"""Checkpoints of fine-tuned models, and who may use them.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/create-permission
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
+from finetune_client.transport import query_pairs, segment
+from finetune_client.transport.request import Request
+
+from ._base import Resource
+from ._pager import Pager
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from finetune_client.transport import Session
+
+    from ._options import Options
+
+__all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
+
+Order = Literal["ascending", "descending"]
+
+
+class JobCheckpoints(Resource):
+    """The checkpoints of a job: ``client.jobs.checkpoints``."""
+
+    __slots__ = ()
+
+    def list(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        **options: Unpack[Options],
+    ) -> Pager[FineTuningJobCheckpoint]:
+        """List the checkpoints of a job, newest first.
+
+        Args:
+            fine_tuning_job_id: The job.
+            after: The id of a checkpoint; those after it in the list are given.
+            limit: How many a page holds; the server's default is 10.
+            **options: See `Options`.
+        """
+        name = segment(fine_tuning_job_id, "fine_tuning_job_id")
+        request = Request(
+            method="GET",
+            path=f"/fine_tuning/jobs/{name}/checkpoints",
+            query=query_pairs({"after": after, "limit": limit}),
+        )
+        return self._pager(request, FineTuningJobCheckpoint, options, after=after)
+
+
+class Permissions(Resource):
+    """Which projects may use a checkpoint; an admin key is needed.
+
+    The checkpoint is named by its model's name, such as ``ft:gpt-4o-mini-2024-07-18:org::B7R9VjQd``
+    or the ``fine_tuned_model_checkpoint`` of a job's checkpoint, not by an id.
+    """
+
+    __slots__ = ()
+
+    def create(
+        self,
+        fine_tuned_model_checkpoint: str,
+        *,
+        project_ids: Sequence[str],
+        **options: Unpack[Options],
+    ) -> Pager[CheckpointPermission]:
+        """Let projects use a checkpoint; return the permissions that were made.
+
+        It is not repeated when its outcome is unknown: list the permissions then.
+        """
+        request = Request(
+            method="POST",
+            path=self._path(fine_tuned_model_checkpoint),
+            json={"project_ids": [*project_ids]},
+            repeat="costly",
+            admin=True,
+        )
+        page = self._read(request, lambda data: Page.from_dict(data, CheckpointPermission), options)
+        return Pager.of(page, name=f"POST {request.path}")
+
+    def list(
+        self,
+        fine_tuned_model_checkpoint: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Order | None = None,
+        project_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Pager[CheckpointPermission]:
+        """List the permissions of a checkpoint.
+
+        Args:
+            fine_tuned_model_checkpoint: The checkpoint's name as a model.
+            after: The id of a permission; those after it in the list are given.
+            limit: How many a page holds; the server's default is 10.
+            order: ``ascending`` or ``descending`` (the default) by time.
+            project_id: Only the permissions of this project.
+            **options: See `Options`.
+        """
+        query = {"after": after, "limit": limit, "order": order, "project_id": project_id}
+        request = Request(
+            method="GET",
+            path=self._path(fine_tuned_model_checkpoint),
+            query=query_pairs(query),
+            admin=True,
+        )
+        return self._pager(request, CheckpointPermission, options, after=after, by_last_id=True)
+
+    def retrieve(
+        self,
+        fine_tuned_model_checkpoint: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        order: Order | None = None,
+        project_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Page[CheckpointPermission]:
+        """Return one page of what `list` walks; kept for scripts of the official SDK."""
+        pager = self.list(
+            fine_tuned_model_checkpoint,
+            after=after,
+            limit=limit,
+            order=order,
+            project_id=project_id,
+            **options,
+        )
+        return pager.first_page()
+
+    def delete(
+        self,
+        permission_id: str,
+        *,
+        fine_tuned_model_checkpoint: str,
+        **options: Unpack[Options],
+    ) -> Deleted:
+        """Take back a permission."""
+        name = segment(permission_id, "permission_id")
+        request = Request(
+            method="DELETE",
+            path=f"{self._path(fine_tuned_model_checkpoint)}/{name}",
+            expect_id=permission_id,
+            admin=True,
+        )
+        return self._read(request, Deleted.from_dict, options)
+
+    def _path(self, checkpoint: str) -> str:
+        self._session.require("permissions", "checkpoint permissions")
+        name = segment(checkpoint, "fine_tuned_model_checkpoint")
+        return f"/fine_tuning/checkpoints/{name}/permissions"
+
+
+class Checkpoints(Resource):
+    """Checkpoints as models: ``client.checkpoints``. The list is ``client.jobs.checkpoints``."""
+
+    __slots__ = ("permissions",)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.permissions = Permissions(session)

@@ -1,0 +1,76 @@
+"""Trying graders.
+
+https://platform.openai.com/docs/api-reference/graders
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models import GraderRun, GraderValidation
+from finetune_client.transport.request import Request
+
+from ._base import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from finetune_client.models import Grader
+
+    from ._options import Options
+
+__all__ = ["Graders"]
+
+
+class Graders(Resource):
+    """Graders of reinforcement fine-tuning, tried before a job pays for them."""
+
+    __slots__ = ()
+
+    def run(
+        self,
+        *,
+        grader: Grader | Mapping[str, Any],
+        model_sample: str,
+        item: Mapping[str, Any] | None = None,
+        **options: Unpack[Options],
+    ) -> GraderRun:
+        """Grade one sample. It may cost tokens, so it is not repeated when its outcome is unknown.
+
+        Args:
+            grader: A grader, or its dict.
+            model_sample: What a model answered; templates see it as ``sample``.
+            item: The line of the data set; templates see it as ``item``.
+            **options: See `Options`.
+        """
+        body = {"grader": _plain(grader), "model_sample": model_sample}
+        return self._read(
+            self._request("run", body if item is None else {**body, "item": dict(item)}, paid=True),
+            GraderRun.from_dict,
+            options,
+        )
+
+    def validate(
+        self, *, grader: Grader | Mapping[str, Any], **options: Unpack[Options]
+    ) -> GraderValidation:
+        """Ask the server whether it would take a grader.
+
+        Raises:
+            BadRequestError: It would not, and says why.
+        """
+        request = self._request("validate", {"grader": _plain(grader)}, paid=False)
+        return self._read(request, GraderValidation.from_dict, options)
+
+    def _request(self, verb: str, body: dict[str, Any], *, paid: bool) -> Request:
+        self._session.require("graders", "running and validating graders")
+        return Request(
+            method="POST",
+            path=f"/fine_tuning/alpha/graders/{verb}",
+            json=body,
+            repeat="costly" if paid else "harmless",
+        )
+
+
+def _plain(grader: Grader | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(grader) if isinstance(grader, Mapping) else grader.to_dict()

@@ -1,0 +1,45 @@
+"""Models that the server offers.
+
+https://platform.openai.com/docs/api-reference/models
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune_client.models import Deleted, Model
+from finetune_client.transport import segment
+from finetune_client.transport.request import Request
+
+from ._base import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import Options
+    from ._pager import Pager
+
+__all__ = ["Models"]
+
+
+class Models(Resource):
+    """Models: ``client.models``."""
+
+    __slots__ = ()
+
+    def list(self, **options: Unpack[Options]) -> Pager[Model]:
+        """List the models; the API gives them on one page."""
+        return self._pager(Request(method="GET", path="/models"), Model, options, paged=False)
+
+    def retrieve(self, model: str, **options: Unpack[Options]) -> Model:
+        """Return a model by its name."""
+        request = Request(method="GET", path=f"/models/{segment(model, 'model')}", expect_id=model)
+        return self._read(request, Model.from_dict, options)
+
+    def delete(self, model: str, **options: Unpack[Options]) -> Deleted:
+        """Delete a fine-tuned model; the key's owner must have the Owner role."""
+        self._session.require("delete_model", "deleting a model")
+        path = f"/models/{segment(model, 'model')}"
+        return self._read(
+            Request(method="DELETE", path=path, expect_id=model), Deleted.from_dict, options
+        )

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseError,
+    AuthenticationError,
+    InternalServerError,
+    NotFoundError,
+    PaginationError,
+    RateLimitError,
+    WaitTimeoutError,
+)
+from finetune_client.waiting import Outage, Pace, Watcher, follow
+from tests.support.event_list import EventList, event
+from tests.support.fake_time import FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from finetune_client.models import FineTuningJobEvent
+
+
+def _follow(
+    server: EventList,
+    time: FakeTime | None = None,
+    *,
+    after: str | None = None,
+    linger: float = 0.0,
+    timeout: float | None = None,
+    poll_interval: float | None = None,
+    max_outage: float = 600.0,
+) -> Iterator[FineTuningJobEvent]:
+    clock = (time or FakeTime()).clock
+    watcher = Watcher(
+        "ftjob-1",
+        fetch=server.fetch,
+        walk=server.walk,
+        clock=clock,
+        outage=Outage(clock, max_outage),
+        after=after,
+        linger=linger,
+    )
+    return follow(watcher, Pace(clock, timeout=timeout, poll_interval=poll_interval))
+
+
+def _told(events: Iterator[FineTuningJobEvent]) -> list[str]:
+    return [str(event.message).removeprefix("step ") for event in events]
+
+
+def _steps(*counts: int, at: int | None = 7) -> list[list[dict[str, Any]]]:
+    numbers = iter(range(sum(counts)))
+    return [[event(next(numbers), at=at) for _ in range(count)] for count in counts]
+
+
+def _passing() -> list[APIError]:
+    return [
+        APIConnectionError("cut", outcome="ambiguous"),
+        APIResponseError("not JSON", outcome="bad_answer"),
+        RateLimitError("slow down", status_code=429),
+        InternalServerError("oh", status_code=502, outcome="ambiguous"),
+        PaginationError("round and round", outcome="bad_answer"),
+    ]
+
+
+def test_follow__gives_events_of_one_second_oldest_first() -> None:
+    assert _told(_follow(EventList(_steps(3, 0, 2, 1)))) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_follow__pages_back_only_until_a_known_event_of_an_earlier_second() -> None:
+    old = [event(number, at=number) for number in range(100)]
+    server = EventList([old, [event(100, at=100)], []], page_size=10)
+    events = _follow(server)
+    for _ in range(101):
+        next(events)
+    walks = [request for request in server.requests if request != "job"]
+    assert len(walks) == 11
+
+
+def test_follow__looks_once_more_after_the_end() -> None:
+    class Late(EventList):
+        def _page(self, after: str | None) -> Any:
+            page = super()._page(after)
+            if self.looks == 2 and len(self.rows) == 2:
+                self.rows.append(event(2, at=9))
+            return page
+
+    assert _told(_follow(Late(_steps(1, 1)))) == ["0", "1", "2"]
+
+
+def test_follow__lingers_for_what_comes_later() -> None:
+    time = FakeTime()
+
+    class Late(EventList):
+        def _page(self, after: str | None) -> Any:
+            if time.at > 100 and len(self.rows) == 2:
+                self.rows.append(event(2, at=9))
+            return super()._page(after)
+
+    assert _told(_follow(Late(_steps(1, 1)), time, linger=200)) == ["0", "1", "2"]
+    assert 200 <= time.at < 240
+
+
+def test_follow__goes_on_after_a_known_event() -> None:
+    server = EventList(_steps(3, 2, 1))
+    assert _told(_follow(server, after="ev-2")) == ["3", "4", "5"]
+
+
+def test_follow__goes_on_after_a_known_event_where_the_oldest_come_first() -> None:
+    steps = [[event(0, at=1), event(1, at=2), event(2, at=2)], [event(3, at=2)], []]
+    server = EventList(steps, newest_first=False)
+    assert _told(_follow(server, after="ev-1")) == ["2", "3"]
+
+
+def test_follow__gives_everything_after_an_event_that_is_not_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "finetune_client"):
+        assert _told(_follow(EventList(_steps(2, 1)), after="ev-9")) == ["0", "1", "2"]
+    assert caplog.messages == ["there is no event 'ev-9' in the job: all events are given"]
+
+
+def test_follow__counts_equal_events_without_ids() -> None:
+    same = event(0, at=3, named=False)
+    server = EventList([[same], [dict(same)], [], [dict(same), dict(same)]])
+    assert _told(_follow(server)) == ["0", "0", "0", "0"]
+
+
+def test_follow__reads_only_what_is_new_where_the_oldest_come_first() -> None:
+    steps = [[event(n, at=n) for n in range(50)], [event(50, at=50)], [event(51, at=51)], []]
+    server = EventList(steps, newest_first=False, page_size=10)
+    assert len(_told(_follow(server))) == 52
+    assert server.requests.count("events after None") == 2, "the first look and the last"
+    assert server.requests[6:10] == ["job", "events after ev-49", "job", "events after ev-50"]
+
+
+@pytest.mark.parametrize("error", _passing(), ids=lambda error: type(error).__name__)
+def test_follow__endures(error: APIError) -> None:
+    server = EventList(_steps(2, 1, 1), page_size=1, faults=dict.fromkeys(range(2, 9), error))
+    assert _told(_follow(server)) == ["0", "1", "2", "3"]
+
+
+def test_follow__endures_three_404s_in_a_row_but_not_four() -> None:
+    missing = NotFoundError("not yet", status_code=404)
+    server = EventList(_steps(1, 1), faults=dict.fromkeys((1, 2, 3), missing))
+    assert _told(_follow(server)) == ["0", "1"]
+    server = EventList(_steps(1, 1), faults=dict.fromkeys((1, 2, 3, 4), missing))
+    with pytest.raises(NotFoundError):
+        _told(_follow(server))
+
+
+def test_follow__raises_at_once_what_will_not_pass() -> None:
+    server = EventList(_steps(1, 1), faults={3: AuthenticationError("no", status_code=401)})
+    events = _follow(server)
+    assert next(events).id == "ev-0"
+    with pytest.raises(AuthenticationError):
+        next(events)
+
+
+def test_follow__raises_the_last_error_of_an_outage_that_lasts() -> None:
+    time = FakeTime()
+    faults: dict[int, APIError] = {
+        number: InternalServerError(f"oh {number}", status_code=500) for number in range(1, 99)
+    }
+    with pytest.raises(InternalServerError) as caught:
+        _told(_follow(EventList(_steps(1), faults=faults), time, max_outage=60, poll_interval=25))
+    assert caught.value.message == "oh 4"
+    assert time.sleeps == [25, 25, 25]
+
+
+def test_follow__waits_as_long_as_the_server_asks() -> None:
+    time = FakeTime()
+    slow = RateLimitError("later", status_code=429, retry_after=90.0)
+    _told(_follow(EventList(_steps(1), faults={1: slow}), time, poll_interval=5))
+    assert time.sleeps == [90.0]
+
+
+def test_follow__says_when_the_time_is_over() -> None:
+    server = EventList(_steps(1, *[0] * 50))
+    events = _follow(server, timeout=10, poll_interval=4)
+    with pytest.raises(WaitTimeoutError) as caught:
+        _told(events)
+    assert caught.value.message == (
+        "The time to wait is over and not all is done: ftjob-1 (running). Nothing was cancelled; "
+        "client.jobs.wait('ftjob-1') goes on waiting."
+    )
+    assert caught.value.job.status == "running"
+    assert server.looks == 4
+
+
+def test_follow__ends_in_time_with_a_job_that_has_ended_however_long_it_should_linger() -> None:
+    time = FakeTime()
+    events = _follow(EventList(_steps(1, 1)), time, linger=1000, timeout=30, poll_interval=20)
+    assert _told(events) == ["0", "1"]
+    assert time.at == 30
+
+
+def test_follow__says_how_to_go_on_after_ctrl_c() -> None:
+    time = FakeTime()
+    events = _follow(EventList(_steps(2, 0, 0)), time)
+    assert [next(events).id, next(events).id] == ["ev-0", "ev-1"]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        _interrupt(events, time)
+    assert str(caught.value) == (
+        "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
+        "client.jobs.follow('ftjob-1', after='ev-1'); to stop a job: client.jobs.cancel(id)."
+    )
+
+
+def _interrupt(events: Iterator[FineTuningJobEvent], time: FakeTime) -> None:
+    class Interrupting(list[float]):
+        def append(self, value: float) -> None:
+            raise KeyboardInterrupt
+
+    time.sleeps = Interrupting()
+    next(events)
+
+
+@st.composite
+def _servers(draw: st.DrawFn) -> tuple[EventList, list[str]]:
+    """Draw a server whose list can be told apart: see `EventList`."""
+    newest_first = draw(st.booleans())
+    counts = draw(st.lists(st.integers(0, 7), min_size=1, max_size=8))
+    page_size = draw(st.integers(2, 6))
+    at, named = 0, True
+    steps: list[list[dict[str, Any]]] = []
+    number = 0
+    for count in counts:
+        step = []
+        for _ in range(count):
+            at += 1 if number == 1 else draw(st.integers(0, 1))
+            named = not named or draw(st.booleans())
+            step.append(event(number if named else -1, at=at, named=named))
+            number += 1
+        steps.append(step)
+    requests = st.integers(1, 60)
+    faults = draw(st.dictionaries(requests, st.sampled_from(_passing()), max_size=12))
+    server = EventList(
+        steps,
+        newest_first=newest_first,
+        page_size=page_size,
+        says_more=draw(st.booleans()),
+        overlap=draw(st.integers(0, 2)),
+        faults=faults,
+    )
+    told = [str(row["message"]).removeprefix("step ") for step in steps for row in step]
+    return server, told
+
+
+@settings(max_examples=100, deadline=None)
+@given(_servers())
+def test_follow__gives_every_event_once_and_in_order(drawn: tuple[EventList, list[str]]) -> None:
+    server, told = drawn
+    assert _told(_follow(server)) == told
