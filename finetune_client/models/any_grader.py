@@ -29,7 +29,7 @@ DEEPEST = 8
 """Multi graders inside one another that are read as such; the API itself allows none inside."""
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class MultiGrader(Wire):
     """Reckons one mark from those of several graders.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckpointPermission", "FineTuningJobCheckpoint", "FineTuningJobCheckpointMetrics"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobCheckpointMetrics(Wire):
     """How good a checkpoint is. Reinforcement jobs send others, which are in `extra`.
 
@@ -75,7 +75,7 @@ class FineTuningJobCheckpointMetrics(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobCheckpoint(Wire):
     """A model as it was after some step of training.
 
@@ -137,7 +137,7 @@ class FineTuningJobCheckpoint(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class CheckpointPermission(Wire):
     """Leave for a project to use a checkpoint.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.errors import DecodeError
 from finetune_client.models._base import Wire
 from finetune_client.models._read import copied, mapping, nested, required, text
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class InputText(Wire):
     """A text that is given to the model.
 
@@ -65,13 +65,13 @@ class InputText(Wire):
             {
                 "type": self.type,
                 "text": self.text,
-                "prompt_cache_breakpoint": plain(self.prompt_cache_breakpoint),
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class OutputText(Wire):
     """A text that a model gave.
 
@@ -96,7 +96,7 @@ class OutputText(Wire):
         return written({"type": self.type, "text": self.text}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class InputImage(Wire):
     """A picture.
 
@@ -139,7 +139,7 @@ class InputImage(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class AudioData(Wire):
     """A sound.
 
@@ -164,7 +164,7 @@ class AudioData(Wire):
         return written({"data": self.data, "format": self.format}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class InputAudio(Wire):
     """A sound that is given to the model.
 
@@ -207,7 +207,7 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
 }
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class EvalItem(Wire):
     """One message to the model that marks answers.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from finetune_client.models._base import Wire
 from finetune_client.models._read import copied, integer, mapping, text
 from finetune_client.models._times import moment
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FineTuningJobEvent"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobEvent(Wire):
     """One thing that happened to a job. Nothing is sure to be there, not even `id`.
 
@@ -78,7 +78,7 @@ class FineTuningJobEvent(Wire):
                 "level": self.level,
                 "message": self.message,
                 "type": self.type,
-                "data": plain(self.data),
+                "data": copy_of(self.data),
             },
             self.extra,
         )

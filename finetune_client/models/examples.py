@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ChatExample(Wire):
     """A conversation to learn from (supervised).
 
@@ -71,7 +71,7 @@ class ChatExample(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class CompletionExample(Wire):
     """A prompt and what shall follow it (``babbage-002`` and ``davinci-002``).
 
@@ -96,7 +96,7 @@ class CompletionExample(Wire):
         return written({"prompt": self.prompt, "completion": self.completion}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class PreferenceInput(Wire):
     """The conversation that two answers are compared for.
 
@@ -135,7 +135,7 @@ class PreferenceInput(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class PreferenceExample(Wire):
     """A better and a worse answer to one conversation (DPO).
 
@@ -199,7 +199,7 @@ def _renamed(left: dict[str, Any], old: str) -> bool:
     return True
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ReinforcementExample(Wire):
     """A conversation that the model shall answer, and what graders need to mark the answer.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FileObject", "Upload", "UploadPart"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FileObject(Wire):
     """A file on the server.
 
@@ -97,7 +97,7 @@ class FileObject(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Upload(Wire):
     """A large file on its way, part by part.
 
@@ -171,7 +171,7 @@ class Upload(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class UploadPart(Wire):
     """One part of an upload.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.models._base import Wire
 from finetune_client.models._read import boolean, copied, mapping, nested, number, text
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, plain, written
 from finetune_client.models.any_grader import read_grader
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["GraderRun", "GraderRunErrors", "GraderRunMetadata", "GraderValidation"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderRunErrors(Wire):
     """What went wrong while a grader ran: mostly flags, three of them texts.
 
@@ -93,7 +93,7 @@ class GraderRunErrors(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderRunMetadata(Wire):
     """How a grader ran.
 
@@ -139,7 +139,7 @@ class GraderRunMetadata(Wire):
                 "type": self.type,
                 "errors": plain(self.errors),
                 "execution_time": self.execution_time,
-                "scores": plain(self.scores),
+                "scores": copy_of(self.scores),
                 "token_usage": self.token_usage,
                 "sampled_model_name": self.sampled_model_name,
             },
@@ -147,7 +147,7 @@ class GraderRunMetadata(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderRun(Wire):
     """The mark that a grader gave to one sample.
 
@@ -186,14 +186,14 @@ class GraderRun(Wire):
             {
                 "reward": self.reward,
                 "metadata": plain(self.metadata),
-                "sub_rewards": plain(self.sub_rewards),
-                "model_grader_token_usage_per_model": plain(usage),
+                "sub_rewards": copy_of(self.sub_rewards),
+                "model_grader_token_usage_per_model": copy_of(usage),
             },
             self.extra,
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderValidation(Wire):
     """A grader that the server found valid, as it understood it.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "UnknownGrader"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class StringCheckGrader(Wire):
     """Gives 1 if two texts compare as asked, else 0.
 
@@ -69,7 +69,7 @@ class StringCheckGrader(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class TextSimilarityGrader(Wire):
     """Gives a mark for how alike two texts are.
 
@@ -117,7 +117,7 @@ class TextSimilarityGrader(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class PythonGrader(Wire):
     """Runs ``grade(sample, item) -> float`` on the server.
 
@@ -160,7 +160,7 @@ class PythonGrader(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class UnknownGrader(Wire):
     """A grader of a kind that this package has no type for.
 

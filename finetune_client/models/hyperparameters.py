@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Hyperparameters(Wire):
     """Settings of a supervised job, and what a job says of them.
 
@@ -70,7 +70,7 @@ class Hyperparameters(Wire):
 SupervisedHyperparameters = Hyperparameters
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class DpoHyperparameters(Wire):
     """Settings of a preference (DPO) job.
 
@@ -113,7 +113,7 @@ class DpoHyperparameters(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ReinforcementHyperparameters(Wire):
     """Settings of a reinforcement job.
 

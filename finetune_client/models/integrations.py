@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Integration", "WandbIntegration"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class WandbIntegration(Wire):
     """A run of Weights and Biases.
 
@@ -67,7 +67,7 @@ class WandbIntegration(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Integration(Wire):
     """One place that a job reports to, under the key that `type` names.
 

@@ -44,7 +44,7 @@ AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
 """An integration, or its settings alone, or the plain dict of an integration."""
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobRequest(Wire):
     """What a job is to be. Wherever a model is taken, its plain dict is taken too.
 

@@ -21,7 +21,7 @@ from finetune_client.models._read import (
     text_list,
 )
 from finetune_client.models._times import moment
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, plain, written
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration
 from finetune_client.models.methods import FineTuningMethod
@@ -39,7 +39,7 @@ FAILURE = frozenset({"failed", "error", "user_error", "failed_validation"})
 ENDED = SUCCESS | FAILURE | {"cancelled", "canceled", "stopped", "deleted"}
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobError(Wire):
     """Why a job failed.
 
@@ -73,7 +73,7 @@ class FineTuningJobError(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJob(Wire):
     """One run of training. Only `id` is sure to be there.
 
@@ -204,7 +204,7 @@ class FineTuningJob(Wire):
                 "finished_at": self.finished_at,
                 "hyperparameters": plain(self.hyperparameters),
                 "integrations": plain(self.integrations),
-                "metadata": plain(self.metadata),
+                "metadata": copy_of(self.metadata),
                 "method": plain(self.method),
                 "model": self.model,
                 "organization_id": self.organization_id,
@@ -214,7 +214,7 @@ class FineTuningJob(Wire):
                 "status": self.status,
                 "trained_tokens": self.trained_tokens,
                 "training_file": self.training_file,
-                "usage_metrics": plain(self.usage_metrics),
+                "usage_metrics": copy_of(self.usage_metrics),
                 "user_provided_suffix": self.user_provided_suffix,
                 "validation_file": self.validation_file,
             },

@@ -20,7 +20,7 @@ from finetune_client.models._read import (
     required,
     text,
 )
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, plain, written
 from finetune_client.models.tools import FunctionCall, ToolCall
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class TextPart(Wire):
     """A piece of text.
 
@@ -71,13 +71,13 @@ class TextPart(Wire):
             {
                 "type": self.type,
                 "text": self.text,
-                "prompt_cache_breakpoint": plain(self.prompt_cache_breakpoint),
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ImageUrl(Wire):
     """Where a picture is.
 
@@ -102,7 +102,7 @@ class ImageUrl(Wire):
         return written({"url": self.url, "detail": self.detail}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ImagePart(Wire):
     """A picture, in messages of the user only.
 
@@ -135,13 +135,13 @@ class ImagePart(Wire):
             {
                 "type": self.type,
                 "image_url": plain(self.image_url),
-                "prompt_cache_breakpoint": plain(self.prompt_cache_breakpoint),
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class RefusalPart(Wire):
     """A refusal, in messages of the assistant only.
 
@@ -176,7 +176,7 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
 }
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ChatMessage(Wire):
     """One message, of any role; which fields go with which role is for the server to say.
 
@@ -208,9 +208,12 @@ class ChatMessage(Wire):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
         left = copied(cls, data)
+        role, content = text(left, "role"), nested(left, "content", _content)
+        if not left:  # most messages, and training files have millions
+            return cls(role=role, content=content)
         return cls(
-            role=text(left, "role"),
-            content=nested(left, "content", _content),
+            role=role,
+            content=content,
             name=text(left, "name"),
             refusal=text(left, "refusal"),
             weight=integer(left, "weight"),
@@ -233,7 +236,7 @@ class ChatMessage(Wire):
                 "tool_calls": plain(self.tool_calls),
                 "tool_call_id": self.tool_call_id,
                 "function_call": plain(self.function_call),
-                "audio": plain(self.audio),
+                "audio": copy_of(self.audio),
             },
             self.extra,
         )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMethod"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class SupervisedMethod(Wire):
     """Learn from good answers.
 
@@ -54,7 +54,7 @@ class SupervisedMethod(Wire):
         return written({"hyperparameters": plain(self.hyperparameters)}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class DpoMethod(Wire):
     """Learn from pairs of a better and a worse answer (direct preference optimization).
 
@@ -80,7 +80,7 @@ class DpoMethod(Wire):
         return written({"hyperparameters": plain(self.hyperparameters)}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ReinforcementMethod(Wire):
     """Learn from the marks that a grader gives to the model's own answers.
 
@@ -120,7 +120,7 @@ class ReinforcementMethod(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningMethod(Wire):
     """A way to fine-tune; `of` makes one from its settings.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Deleted", "Model"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Model(Wire):
     """A model that the server offers.
 
@@ -67,7 +67,7 @@ class Model(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Deleted(Wire):
     """The answer to deleting a file, a model or a permission.
 

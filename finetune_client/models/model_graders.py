@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class SamplingParams(Wire):
     """How the model that gives the mark is asked.
 
@@ -78,7 +78,7 @@ class SamplingParams(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ScoreModelGrader(Wire):
     """Asks a model for a number.
 
@@ -129,7 +129,7 @@ class ScoreModelGrader(Wire):
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class LabelModelGrader(Wire):
     """Asks a model for one of some labels; the API takes it only inside a `MultiGrader`.
 

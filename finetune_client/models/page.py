@@ -33,7 +33,7 @@ class Row(Protocol):
 T = TypeVar("T", bound=Row)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Page(Wire, Generic[T]):
     """One page of a list; iterating it gives the rows of this page.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.models._base import Wire
 from finetune_client.models._read import boolean, copied, mapping, nested, text
-from finetune_client.models._write import plain, written
+from finetune_client.models._write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FunctionCall", "FunctionDefinition", "Tool", "ToolCall"]
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FunctionDefinition(Wire):
     """A function that the model may call.
 
@@ -56,14 +56,14 @@ class FunctionDefinition(Wire):
             {
                 "name": self.name,
                 "description": self.description,
-                "parameters": plain(self.parameters),
+                "parameters": copy_of(self.parameters),
                 "strict": self.strict,
             },
             self.extra,
         )
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Tool(Wire):
     """A tool that the model may use.
 
@@ -92,7 +92,7 @@ class Tool(Wire):
         return written({"type": self.type, "function": plain(self.function)}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FunctionCall(Wire):
     """A call of a function.
 
@@ -117,7 +117,7 @@ class FunctionCall(Wire):
         return written({"name": self.name, "arguments": self.arguments}, self.extra)
 
 
-@dataclass(kw_only=True, slots=True, repr=False)
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ToolCall(Wire):
     """A call of a tool, in a message of the assistant.
 
