@@ -1,0 +1,115 @@
+"""A file as blocks of whole lines, in memory that does not grow with the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from finetune_client.errors import RequestError, TrainingDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    class Readable(Protocol):
+        """What bytes are read from: an open binary file, or anything like it."""
+
+        def read(self, size: int, /) -> bytes: ...
+
+
+__all__ = ["BLOCK", "Block", "blocks", "next_line_start"]
+
+BLOCK = 256 * 1024
+"""Bytes read at once."""
+
+
+class Block(NamedTuple):
+    """Some whole lines.
+
+    Attributes:
+        data: Their bytes, to look through all of them at once.
+        lines: The lines without their line feeds; None stands for one that was too long to keep.
+        size: How many bytes of the file they took.
+    """
+
+    data: bytes
+    lines: list[bytes | None]
+    size: int
+
+
+def blocks(file: Readable, most: int, size: int | None = None) -> Iterator[Block]:
+    """Read `size` bytes (all by default); a line of more than `most` bytes is passed over."""
+    rest = _Rest(most)
+    for chunk in _chunks(file, size):
+        end = chunk.rfind(b"\n")
+        if end < 0:
+            rest.add(chunk)
+            continue
+        yield rest.complete(chunk[:end])
+        rest.add(chunk[end + 1 :])
+    if rest.size:
+        yield rest.complete(b"")
+
+
+def _chunks(file: Readable, size: int | None) -> Iterator[bytes]:
+    left = size
+    while left is None or left > 0:
+        chunk = _read(file, BLOCK if left is None else min(BLOCK, left))
+        if not chunk:
+            return
+        if left is not None:
+            left -= len(chunk)
+        yield chunk
+
+
+def _read(file: Readable, size: int) -> bytes:
+    try:
+        chunk = file.read(size)
+    except OSError as wrong:
+        raise TrainingDataError(f"The training file cannot be read on: {wrong}.") from wrong
+    if not isinstance(chunk, bytes):
+        raise RequestError("Open the training file in binary mode: its read gave no bytes.")
+    return chunk
+
+
+class _Rest:
+    """The beginning of a line whose end has not been read."""
+
+    def __init__(self, most: int) -> None:
+        self.size = 0
+        self._most = most
+        self._parts: list[bytes] = []
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        if self.size <= self._most:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
+
+    def complete(self, chunk: bytes) -> Block:
+        """Put the lines that `chunk` ends together, and begin anew."""
+        size = self.size + len(chunk) + 1
+        first = chunk.find(b"\n")
+        self.add(chunk if first < 0 else chunk[:first])
+        long = self.size > self._most
+        data = (b"" if first < 0 else chunk[first + 1 :]) if long else b"".join(self._parts)
+        if not long and first >= 0:
+            data += chunk[first:]
+        lines: list[bytes | None] = []
+        if long:
+            lines.append(None)
+        if not long or first >= 0:
+            lines.extend(data.split(b"\n"))
+        self.size = 0
+        self._parts.clear()
+        return Block(data, lines, size)
+
+
+def next_line_start(file: Readable, position: int) -> int:
+    """Find where the first line after `position` begins; `file` stands there already."""
+    while chunk := _read(file, BLOCK):
+        end = chunk.find(b"\n")
+        if end >= 0:
+            return position + end + 1
+        position += len(chunk)
+    return position

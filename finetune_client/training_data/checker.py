@@ -1,0 +1,145 @@
+"""`check`: every problem of a training file in one pass, before anything is uploaded."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import RequestError
+from finetune_client.training_data.blocks import blocks
+from finetune_client.training_data.conclusion import conclude
+from finetune_client.training_data.items import item_variables
+from finetune_client.training_data.recognition import recognise
+from finetune_client.training_data.rules import FORMATS, METHODS, allowed_by, context_length_of
+from finetune_client.training_data.scanner import Scanner, digested
+from finetune_client.training_data.sources import name_of, opened, size_of
+from finetune_client.training_data.tally import Plan, Tally
+from finetune_client.training_data.tokens import resolve_counter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from finetune_client.training_data.blocks import Block
+    from finetune_client.training_data.report import Report
+    from finetune_client.training_data.rules import FormatName
+    from finetune_client.training_data.sources import Source
+    from finetune_client.training_data.tokens import Counter
+
+    Progress: TypeAlias = Callable[[int, int], None]
+
+__all__ = ["LONGEST_LINE", "check"]
+
+LONGEST_LINE = 32 * 1024 * 1024
+"""Bytes of the longest line that is read unless a larger number is given."""
+
+
+def check(
+    path: Source,
+    method: object = None,
+    provider: object = "openai",
+    model: str | None = None,
+    *,
+    validation: Source | None = None,
+    grader: object = None,
+    count_tokens: Callable[[str], int] | str | Counter | None = None,
+    context_length: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    secrets: bool = True,
+    max_line_bytes: int = LONGEST_LINE,
+) -> Report:
+    """Find every problem of a training file, in one pass and without a network.
+
+    The formats are those of https://platform.openai.com/docs/guides/fine-tuning. Memory does not
+    grow with the file but for 16 bytes a line.
+
+    Args:
+        path: The file: a path, its bytes, or a file that is open in binary mode.
+        method: ``supervised``, ``dpo`` or ``reinforcement``, or a whole method as a job takes it
+            (its grader counts then); by default the file's first lines tell.
+        provider: The name of a provider, or one, whose limits hold.
+        model: The model to be trained; its context length is looked up where it is published.
+        validation: The validation file, to find lines that are in both.
+        grader: The grader of a reinforcement job, to find ``{{item...}}`` that no line has.
+        count_tokens: A callable from text to a number of tokens, or the name of an encoding (with
+            the extra ``tokens``); by default tokens are estimated.
+        context_length: The most tokens of one example, instead of the model's.
+        workers: How many processes read a file given by its path; by default one, and several
+            for a large file. Files given otherwise are read by one.
+        progress: Is called with the bytes read and the bytes in all, again and again.
+        secrets: Look for API keys and private keys.
+        max_line_bytes: The longest line that is read; longer ones are an error.
+
+    Raises:
+        TrainingDataError: The file cannot be read.
+        RequestError: Another argument is not valid.
+    """
+    told, grader = _told(method, grader)
+    allowed = allowed_by(provider)
+    counter = resolve_counter(count_tokens)
+    most = _whole("max_line_bytes", max_line_bytes) or LONGEST_LINE
+    _whole("workers", workers)
+    length = _whole("context_length", context_length) or context_length_of(model)
+    with opened(path) as file:
+        read = blocks(file, most)
+        size = size_of(file)
+        first = list(itertools.islice(read, 1))
+        plan = Plan(
+            format=_format(first, told),
+            told=told,
+            allowed=allowed,
+            counter=counter,
+            context_length=length,
+            variables=item_variables(grader),
+            secrets=secrets,
+            max_line_bytes=most,
+        )
+        tally = _scan(itertools.chain(first, read), plan, size, progress)
+    leaks = _leaks(tally, validation, most)
+    return conclude(name_of(path), plan, tally, leaks)
+
+
+def _scan(read: Iterable[Block], plan: Plan, size: int | None, progress: Progress | None) -> Tally:
+    scanner = Scanner(plan)
+    for block in read:
+        scanner.scan(block)
+        if progress is not None:
+            done = scanner.tally.size
+            progress(done, done if size is None else size)
+    return scanner.tally
+
+
+def _leaks(tally: Tally, validation: Source | None, most: int) -> list[tuple[int, int]]:
+    """Give the lines that the validation file has too, each with its first line there."""
+    if validation is None:
+        return []
+    with opened(validation) as file:
+        return sorted(tally.digests.shared(digested(blocks(file, most))))
+
+
+def _told(method: object, grader: object) -> tuple[str | None, object]:
+    """Give the name of the method, and the grader if the method brings one."""
+    to_dict = getattr(method, "to_dict", None)
+    plain: Any = to_dict() if callable(to_dict) else method
+    if isinstance(plain, dict):
+        settings = plain.get("reinforcement")
+        brought = settings.get("grader") if isinstance(settings, dict) else None
+        plain, grader = plain.get("type"), grader if grader is not None else brought
+    if plain is not None and plain not in METHODS:
+        raise RequestError(f"method must be one of {', '.join(METHODS)}, or None, got {plain!r}.")
+    return plain, grader
+
+
+def _format(first: list[Block], told: str | None) -> FormatName:
+    among = tuple(FORMATS) if told is None else METHODS[told]
+    lines = first[0].lines if first else []
+    return among[0] if len(among) == 1 else recognise(lines, among)
+
+
+def _whole(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise RequestError(f"{name} must be a whole number above 0, got {value!r}.")

@@ -1,0 +1,76 @@
+"""From what was seen of the lines to the report on the whole file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune_client.training_data.report import Report, Statistics
+from finetune_client.training_data.rules import FORMATS
+
+if TYPE_CHECKING:
+    from finetune_client.training_data.tally import Plan, Tally
+
+__all__ = ["conclude"]
+
+
+def conclude(path: str, plan: Plan, tally: Tally, leaks: list[tuple[int, int]]) -> Report:
+    """Add what concerns more than one line and make the report.
+
+    Args:
+        path: What the report calls the file.
+        plan: How it was checked.
+        tally: What was seen of all of it; problems are added.
+        leaks: Lines that are in the validation file too, each with its line there.
+    """
+    repeated = sorted(tally.digests.repeated())
+    for line, first in repeated:
+        tally.found.line = line
+        tally.found("duplicate_example", first=first)
+    for line, other in leaks:
+        tally.found.line = line
+        tally.found("leaked_example", other=other)
+    tally.found.line = None
+    _number(plan, tally)
+    tally.endings.report(tally.found)
+    tally.items.report(tally.found)
+    return Report(
+        path=path,
+        format=plan.format,
+        method=FORMATS[plan.format].method,
+        problems=list(tally.found),
+        counts=dict(sorted(tally.found.counts.items())),
+        statistics=_statistics(plan, tally, len(repeated), len(leaks)),
+        billed_tokens=tally.tokens.capped(plan.context_length),
+    )
+
+
+def _number(plan: Plan, tally: Tally) -> None:
+    """Judge how many examples there are."""
+    examples, least = tally.examples, plan.allowed.examples
+    most, method = FORMATS[plan.format].most, FORMATS[plan.format].method
+    if not examples:
+        tally.found("empty_file")
+    elif examples < least:
+        tally.found("too_few_examples", found=examples, least=least, missing=least - examples)
+    if most is not None and examples > most:
+        facts = {"found": examples, "most": most, "surplus": examples - most}
+        tally.found("too_many_examples", method=method, **facts)
+    most = plan.allowed.image_examples
+    if most is not None and tally.image_examples > most:
+        facts = {"found": tally.image_examples, "most": most}
+        tally.found("too_many_image_examples", surplus=tally.image_examples - most, **facts)
+
+
+def _statistics(plan: Plan, tally: Tally, duplicates: int, leaks: int) -> Statistics:
+    return Statistics(
+        lines=tally.lines,
+        examples=tally.examples,
+        bytes=tally.size,
+        examples_with_images=tally.image_examples,
+        duplicates=duplicates,
+        leaks=leaks,
+        messages=tally.messages.summary(),
+        tokens=tally.tokens.summary(),
+        tokens_counted_by=plan.counter.label,
+        tokens_exact=plan.counter.exact,
+    )

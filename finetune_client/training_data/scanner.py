@@ -1,0 +1,214 @@
+"""The hot loop: line after line, the good ones by a short way and the others by the long one.
+
+`Scanner.scan` is longer than our taste allows: a call for each line would cost a tenth of the
+time that reading its JSON costs. What the short way rests on stands in
+docs/decisions/training-data.md.
+"""
+
+from __future__ import annotations
+
+import json
+from json.scanner import make_scanner
+from typing import TYPE_CHECKING
+
+from finetune_client.training_data.decoding import NOTHING, LineDecoder
+from finetune_client.training_data.digests import Digests
+from finetune_client.training_data.examples import ExampleCheck
+from finetune_client.training_data.recognition import format_of
+from finetune_client.training_data.rules import FORMATS
+from finetune_client.training_data.suspicion import StringCheck, suspicious
+from finetune_client.training_data.tally import Tally
+from finetune_client.training_data.tokens import (
+    TOKENS_PER_MESSAGE,
+    TOKENS_PER_REPLY,
+    count_messages,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from finetune_client.training_data.blocks import Block
+    from finetune_client.training_data.examples import Measure
+    from finetune_client.training_data.rules import FormatName
+    from finetune_client.training_data.tally import Plan
+
+__all__ = ["Scanner", "digested"]
+
+BLANKS = b" \t\r"
+BOM = b"\xef\xbb\xbf"
+
+QUICK_ROLES = {"system", "developer", "user", "assistant"}
+MOST_ROLES = 4096
+"""Sequences of roles that are remembered."""
+
+
+class Scanner:
+    """Checks a part of a file, which begins with a line, block by block into its `tally`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._format = FORMATS[plan.format]
+        self.tally = Tally()
+        found = self.tally.found
+        # raw_decode of the standard library, without its two calls in Python
+        self._read = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed names the wrong class
+        self._decoder = LineDecoder(found)
+        self._strings = StringCheck(found, secrets=plan.secrets)
+        self._examples = ExampleCheck(found, plan.format, plan.allowed, plan.variables)
+        self.tally.endings = self._examples.endings
+        self.tally.items = self._examples.items
+        self._known_roles: dict[tuple[str, ...], int] = {}
+
+    def scan(self, block: Block) -> None:
+        """Check the lines of a block.
+
+        A line goes the short way if it can only be ``{"messages": [{"role": ..., "content": ...},
+        ...]}`` with a good sequence of roles, texts that are not blank and no key twice: each
+        key and each text has two quotes, so a line with another number of them holds something
+        else. All else, good or bad, goes the long way.
+        """
+        tally, plan = self.tally, self._plan
+        add, count = tally.digests.add, plan.counter.count
+        read = self._read
+        secrets, known_roles = plan.secrets, self._known_roles
+        most = plan.context_length or float("inf")
+        careful = suspicious(block.data, secrets=secrets)
+        returns = b"\r" in block.data
+        quick = plan.quick and plan.format == "chat"
+        number = tally.lines
+        lengths: list[int] = []
+        sizes: list[int] = []
+        good = 0
+        for raw in block.lines:
+            number += 1
+            line = self._without_return(raw, number) if returns else raw
+            odd = line is None or (careful and suspicious(line, secrets=secrets))
+            if quick and not odd and line is not None:
+                try:
+                    text = line.decode()
+                    example, end = read(text, 0)
+                    messages = example["messages"]
+                    roles = tuple([message["role"] for message in messages])
+                    texts = [message["content"] for message in messages]
+                    tokens = known_roles.get(roles)
+                    if tokens is None:
+                        self._learn(roles)
+                    elif (
+                        type(messages) is list
+                        and len(example) == 1
+                        and end == len(text)
+                        and sum(map(len, messages)) == 2 * len(texts)
+                        and "" not in texts
+                        and True not in map(str.isspace, texts)
+                        and text.count('"') - text.count('\\"') == 2 + 8 * len(texts)
+                        and '\\\\"' not in text
+                    ):
+                        tokens += sum(map(count, texts))
+                        if tokens <= most:
+                            add(hash(line), number)
+                            lengths.append(len(texts))
+                            sizes.append(tokens)
+                            good += 1
+                            continue
+                except (StopIteration, ValueError, KeyError, TypeError, RecursionError):
+                    """Whatever it is, the long way says so."""
+            self._check(line, number, odd=odd, lengths=lengths, sizes=sizes)
+        tally.lines = number
+        tally.examples += good
+        tally.size += block.size
+        tally.messages.add(lengths)
+        tally.tokens.add(sizes)
+
+    def _learn(self, roles: tuple[str, ...]) -> None:
+        """Remember what a good sequence of roles adds to the tokens of its texts."""
+        repeated = any(role == before for role, before in zip(roles[1:], roles, strict=False))
+        if repeated or roles[-1:] != ("assistant",) or not QUICK_ROLES.issuperset(roles):
+            return
+        if len(self._known_roles) >= MOST_ROLES:
+            self._known_roles.clear()
+        count = self._plan.counter.count
+        spoken = sum(TOKENS_PER_MESSAGE + count(role) for role in roles)
+        self._known_roles[roles] = TOKENS_PER_REPLY + spoken
+
+    def _without_return(self, line: bytes | None, number: int) -> bytes | None:
+        if line is None or not line.endswith(b"\r"):
+            return line
+        if line.strip():
+            self.tally.found.line = number
+            self.tally.found("crlf")
+        return line[:-1]
+
+    def _check(
+        self, line: bytes | None, number: int, *, odd: bool, lengths: list[int], sizes: list[int]
+    ) -> None:
+        """Go the long way with a line."""
+        found = self.tally.found
+        found.line = number
+        if line is None:
+            self.tally.examples += 1
+            found("line_too_long", most=self._plan.max_line_bytes)
+            return
+        if line.startswith(BOM):
+            found("byte_order_mark")
+            line = line[len(BOM) :]
+        line = line.strip(BLANKS)
+        if not line.strip():
+            found("blank_line")
+            return
+        self.tally.examples += 1
+        self.tally.digests.add(hash(line), number)
+        try:
+            measure = self._example(line, odd=odd)
+            if measure is not None:
+                lengths.append(len(measure.messages))
+                sizes.append(self._tokens(measure))
+        except RecursionError:
+            found("too_deep")
+
+    def _example(self, line: bytes, *, odd: bool) -> Measure | None:
+        found, plan = self.tally.found, self._plan
+        example = self._decoder.read(line)
+        if example is NOTHING:
+            return None
+        if odd or self._decoder.odd:
+            self._strings.walk(example)
+        fits = format_of(example)
+        if fits is not None and fits != _family(plan.format):
+            told = plan.told is not None and FORMATS[fits].method != plan.told
+            found(
+                "wrong_format" if told else "mixed_formats",
+                found=FORMATS[fits].example,
+                expected=self._format.example,
+                method=plan.told,
+            )
+            return None
+        measure = self._examples.check(example)
+        self.tally.image_examples += measure.images > 0
+        return measure
+
+    def _tokens(self, measure: Measure) -> int:
+        plan = self._plan
+        tokens = sum(map(plan.counter.count, measure.texts))
+        if measure.messages:
+            tokens += count_messages(plan.counter, measure.messages)
+        if plan.context_length is not None and tokens > plan.context_length:
+            code = "too_long" if plan.counter.exact else "maybe_too_long"
+            self.tally.found(code, tokens=tokens, most=plan.context_length)
+        return tokens
+
+
+def _family(format: FormatName) -> FormatName:
+    return "chat" if format == "reinforcement" else format
+
+
+def digested(read: Iterable[Block]) -> Digests:
+    """Take the lines of a file as a `Scanner` does, to compare them with those of another."""
+    digests = Digests()
+    number = 0
+    for block in read:
+        for raw in block.lines:
+            number += 1
+            line = (raw or b"").removeprefix(BOM).strip(BLANKS)
+            if line:
+                digests.add(hash(line), number)
+    return digests

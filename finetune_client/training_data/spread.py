@@ -1,0 +1,86 @@
+"""How values are spread: their sum, mean and percentiles, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Spread", "SpreadSummary"]
+
+MOST_VALUES = 1 << 15
+"""Different values that are kept apart; past that, neighbours are counted together."""
+
+
+class SpreadSummary(TypedDict):
+    """The sum, the mean and the percentiles of some whole numbers (all 0 if there is none)."""
+
+    total: int
+    mean: float
+    min: int
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+    max: int
+
+
+class Spread:
+    """Counts how often each value occurs."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._width = 1
+        self._total = 0
+        self._most = 0
+
+    def add(self, values: list[int]) -> None:
+        if not values:
+            return
+        self._total += sum(values)
+        self._most = max(self._most, *values)
+        self._count(Counter(values).items())
+
+    def absorb(self, other: Spread) -> None:
+        self._total += other._total
+        self._most = max(self._most, other._most)
+        self._count(other._counts.items())
+
+    def _count(self, counts: Iterable[tuple[int, int]]) -> None:
+        for value, times in counts:
+            self._counts[value - value % self._width] += times
+        while len(self._counts) > MOST_VALUES:
+            self._width *= 2
+            finer, self._counts = self._counts, Counter()
+            for value, times in finer.items():
+                self._counts[value - value % self._width] += times
+
+    def capped(self, most: int | None) -> int:
+        """Sum the values, none counted as more than `most`."""
+        if most is None or self._most <= most:
+            return self._total
+        return sum(min(value, most) * times for value, times in self._counts.items())
+
+    def summary(self) -> SpreadSummary:
+        """Percentiles are of the nearest rank, exact up to 32,768 different values."""
+        number = self._counts.total() if self._counts else 0
+        ranks = {p: self._rank((number * p + 99) // 100) for p in (0, 50, 90, 95, 99)}
+        return SpreadSummary(
+            total=self._total,
+            mean=round(self._total / number, 2) if number else 0.0,
+            min=ranks[0],
+            p50=ranks[50],
+            p90=ranks[90],
+            p95=ranks[95],
+            p99=ranks[99],
+            max=self._most,
+        )
+
+    def _rank(self, rank: int) -> int:
+        for value in sorted(self._counts):
+            rank -= self._counts[value]
+            if rank <= 0:
+                return value
+        return 0
