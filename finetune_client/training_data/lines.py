@@ -1,0 +1,102 @@
+"""The lines of a JSONL file without what does not belong there, and what makes two the same."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from finetune_client.errors import TrainingDataError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+__all__ = ["Line", "encoding_of", "long_digest", "read_lines", "sameness", "short_digest"]
+
+
+class Line(NamedTuple):
+    """One line.
+
+    Attributes:
+        number: Counted from 1, in the file as it is.
+        raw: Its bytes as UTF-8, without byte order mark and line end; empty if it is blank.
+        found: The codes of what was taken away.
+    """
+
+    number: int
+    raw: bytes
+    found: tuple[str, ...]
+
+
+def encoding_of(path: str | os.PathLike[str]) -> str:
+    """Tell ``utf-16`` for a file that says so by its first two bytes, else ``utf-8``."""
+    with Path(path).open("rb") as file:
+        is_utf16 = file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    return "utf-16" if is_utf16 else "utf-8"
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
+    """Read a file line by line, whatever wrote it: UTF-8 or UTF-16, with CRLF, with blank lines.
+
+    Raises:
+        TrainingDataError: It says that it is UTF-16 and is not.
+    """
+    for number, raw in enumerate(_raw_lines(Path(path)), 1):
+        yield _cleaned(number, raw)
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    if encoding_of(path) == "utf-8":
+        with path.open("rb") as file:
+            yield from file
+        return
+    with path.open(encoding="utf-16", newline="\n") as text:
+        try:
+            for line in text:
+                yield line.encode()
+        except UnicodeError as error:
+            raise TrainingDataError(
+                f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
+            ) from error
+
+
+def _cleaned(number: int, raw: bytes) -> Line:
+    found = []
+    line = raw
+    while line.startswith(codecs.BOM_UTF8):
+        line = line[len(codecs.BOM_UTF8) :]
+    if len(line) != len(raw):
+        found.append("byte_order_mark")
+    if not line.strip():
+        return Line(number, b"", (*found, "blank_line"))
+    if not line.endswith(b"\n"):
+        found.append("no_line_feed")
+    line = line.removesuffix(b"\n")
+    if line.endswith(b"\r"):
+        found.append("crlf")
+        line = line.rstrip(b"\r")
+    return Line(number, line, tuple(found))
+
+
+def sameness(raw: bytes) -> bytes:
+    """Give what two lines share if they hold the same value, whatever the order of its keys.
+
+    A line that is not JSON is the same as one of the same bytes only.
+    """
+    try:
+        return json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return b"\xff" + raw
+
+
+def short_digest(data: bytes, key: bytes = b"") -> int:
+    """Give a number of 64 bits for some bytes; another key gives other numbers."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=key).digest(), "big")
+
+
+def long_digest(data: bytes) -> bytes:
+    """Give 16 bytes that no two different texts share."""
+    return hashlib.blake2b(data, digest_size=16).digest()
