@@ -60,6 +60,9 @@ if TYPE_CHECKING:
         Upload,
         UploadPart,
     )
+    from finetune_client.models.grader_rules import (
+        grader_problems,
+    )
     from finetune_client.models.grader_runs import (
         GraderRun,
         GraderRunErrors,
@@ -97,6 +100,9 @@ if TYPE_CHECKING:
         Limits,
         limits_of,
     )
+    from finetune_client.models.listing import (
+        job_list_query,
+    )
     from finetune_client.models.messages import (
         ChatMessage,
         ContentPart,
@@ -128,6 +134,10 @@ if TYPE_CHECKING:
         FunctionDefinition,
         Tool,
         ToolCall,
+    )
+    from finetune_client.models.unknown_keys import (
+        unknown_fields,
+        warn_unknown_fields,
     )
 
 __all__ = [
@@ -206,8 +216,12 @@ __all__ = [
     "UploadPart",
     "UploadStatus",
     "WandbIntegration",
+    "grader_problems",
+    "job_list_query",
     "limits_of",
     "read_grader",
+    "unknown_fields",
+    "warn_unknown_fields",
 ]
 
 __getattr__, __dir__ = attach(
@@ -263,6 +277,9 @@ __getattr__, __dir__ = attach(
             "Upload",
             "UploadPart",
         ],
+        ".grader_rules": [
+            "grader_problems",
+        ],
         ".grader_runs": [
             "GraderRun",
             "GraderRunErrors",
@@ -300,6 +317,9 @@ __getattr__, __dir__ = attach(
             "Limits",
             "limits_of",
         ],
+        ".listing": [
+            "job_list_query",
+        ],
         ".messages": [
             "ChatMessage",
             "ContentPart",
@@ -331,6 +351,10 @@ __getattr__, __dir__ = attach(
             "FunctionDefinition",
             "Tool",
             "ToolCall",
+        ],
+        ".unknown_keys": [
+            "unknown_fields",
+            "warn_unknown_fields",
         ],
     },
 )

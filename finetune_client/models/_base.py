@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, ClassVar
 
-__all__ = ["Wire"]
+from finetune_client.models._show import short
 
-LONGEST = 60
-"""Characters of a text that a repr shows."""
+__all__ = ["Wire"]
 
 
 class Wire:
@@ -35,7 +34,7 @@ class Wire:
 
     def __repr__(self) -> str:
         pairs = ((name, getattr(self, name)) for name in self._shown or _names(self))
-        shown = [f"{name}={_short(value)}" for name, value in pairs if _counts(name, value)]
+        shown = [f"{name}={short(value)}" for name, value in pairs if _counts(name, value)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -46,9 +45,3 @@ def _names(value: Any) -> list[str]:
 
 def _counts(name: str, value: Any) -> bool:
     return value is not None and (name not in {"extra", "unreadable"} or bool(value))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, str) and len(value) > LONGEST:
-        return repr(value[:LONGEST] + "…")
-    return repr(value)

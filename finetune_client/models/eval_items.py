@@ -251,7 +251,8 @@ def _part(value: Any) -> EvalItemPart:
     if isinstance(value, str):
         return value
     if not isinstance(value, Mapping):
-        raise DecodeError(f"Cannot read content: it must be text or an object, got {value!r:.60}.")
+        found = type(value).__name__
+        raise DecodeError(f"Cannot read content: it must be text or an object, got {found}.")
     kind = value.get("type")
     read = PARTS.get(kind) if isinstance(kind, str) else None
     return read(value) if read else dict(value)

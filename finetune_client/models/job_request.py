@@ -18,9 +18,11 @@ from finetune_client.models._read import (
     nested_list,
     text,
 )
+from finetune_client.models._request_problems import request_problems
 from finetune_client.models._write import plain, written
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration, WandbIntegration
+from finetune_client.models.limits import limits_of
 from finetune_client.models.methods import (
     DpoMethod,
     FineTuningMethod,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from typing_extensions import Self
+
+    from finetune_client.models.limits import Limits
 
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
@@ -97,6 +101,19 @@ class FineTuningJobRequest(Wire):
             metadata=mapping(left, "metadata"),
             extra=left,
         )
+
+    def problems(self, limits: str | Limits = "openai") -> list[str]:
+        """List all that makes this a request which the API would not take, each with its path.
+
+        ``method.dpo.hyperparameters.beta: must be > 0 and <= 2, got 3``
+
+        Args:
+            limits: The name of a server's limits (``openai`` or ``azure``), or your own.
+
+        Raises:
+            ConfigurationError: There are no limits of this name.
+        """
+        return request_problems(self.to_dict(), limits_of(limits))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form; fields that are `None` are left out."""

@@ -14,11 +14,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import ConfigurationError
+from finetune_client.models._show import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["LIMITS", "Bounds", "Limits", "limits_of"]
+
+
+TINY = 1e-9
+"""Numbers below are written with an exponent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,18 +69,14 @@ class Bounds:
 
 
 def shown(value: Any) -> str:
-    """Give a value as a message shows it, not longer than a line."""
-    text = _decimal(value) if type(value) in {int, float} else repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+    """Give a value as a message shows it."""
+    return _decimal(value) if type(value) is float else short(value)
 
 
 def _decimal(value: float) -> str:
     """Write a number as people do: 0.00001, not 1e-05."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return f"{value:.10f}".rstrip("0").rstrip(".") if "e-" in text and abs(value) >= 1e-9 else text
+    text = short(value)
+    return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= TINY else text
 
 
 SUPERVISED: dict[str, Bounds] = {

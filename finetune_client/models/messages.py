@@ -247,14 +247,14 @@ def _content(value: Any) -> str | list[ContentPart]:
         return value
     if isinstance(value, (list, tuple)):
         return [_part(one) for one in value]
-    raise DecodeError(f"Cannot read content: it must be text or an array, got {value!r:.60}.")
+    found = type(value).__name__
+    raise DecodeError(f"Cannot read content: it must be text or an array, got {found}.")
 
 
 def _part(value: Any) -> ContentPart:
     if not isinstance(value, Mapping):
-        raise DecodeError(
-            f"Cannot read a part of content: it must be an object, got {value!r:.60}."
-        )
+        found = type(value).__name__
+        raise DecodeError(f"Cannot read a part of content: it must be an object, got {found}.")
     kind = value.get("type")
     read = PARTS.get(kind) if isinstance(kind, str) else None
     return read(value) if read else dict(value)

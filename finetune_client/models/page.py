@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -12,7 +11,7 @@ from finetune_client.models._read import boolean, copied, text
 from finetune_client.models._write import plain, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from typing_extensions import Self
 
@@ -54,15 +53,6 @@ class Page(Wire, Generic[T]):
     unreadable: list[Any] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     _places: list[int] = field(default_factory=list, init=False, compare=False)
-
-    @property
-    def cursor(self) -> str | None:
-        """What `after` must be for the next page: `last_id`, else the id of the last row."""
-        if self.last_id is not None or not (rows := self._rows()):
-            return self.last_id
-        sent = rows[-1]
-        found = sent.get("id") if isinstance(sent, Mapping) else getattr(sent, "id", None)
-        return found if isinstance(found, str) else None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | list[Any], row: type[T]) -> Page[T]:
