@@ -62,6 +62,7 @@ class Pager(Generic[T]):
         self._after = after
         self._by_last_id = by_last_id
         self._first: Page[T] | None = None
+        self._told = False
 
     @classmethod
     def of(cls, page: Page[T], *, name: str) -> Pager[T]:
@@ -83,7 +84,7 @@ class Pager(Generic[T]):
     def first_page(self) -> Page[T]:
         """Return the first page; it is fetched once."""
         if self._first is None:
-            self._first = self._fetch(self._after)
+            self._first = self._get(self._after)
         return self._first
 
     def pages(self) -> Iterator[Page[T]]:
@@ -98,11 +99,18 @@ class Pager(Generic[T]):
         yield _with_rows(page, walk.fresh_rows(page))
         cursor = walk.next_cursor(page)
         while cursor is not None:
-            page = self._fetch(cursor)
+            page = self._get(cursor)
             fresh = walk.fresh_rows(page)
             if fresh or page.unreadable:
                 yield _with_rows(page, fresh)
             cursor = walk.next_cursor(page)
+
+    def _get(self, cursor: str | None) -> Page[T]:
+        page = self._fetch(cursor)
+        if page.unreadable and not self._told:
+            self._told = True
+            _log.warning("%s has rows that cannot be read; see Page.unreadable", self._name)
+        return page
 
     def __iter__(self) -> Iterator[T]:
         for page in self.pages():
@@ -124,25 +132,31 @@ class _Walk(Generic[T]):
             self._cursors.add(after)
         self._tail: list[T] = []
         self._brought_rows = False
-        self._told = False
 
     def fresh_rows(self, page: Page[T]) -> list[T]:
         """Return the rows of ``page`` that did not come before.
 
         Rows without an id are judged by their place: those before a row that is known are known.
         """
-        self._tell(page)
-        rows, tail = page.data, self._tail
-        known = max((i for i, row in enumerate(rows) if _id(row) in self._rows), default=-1)
-        if tail and rows[known + 1 : known + 1 + len(tail)] == tail:
-            known += len(tail)
-        fresh = [
-            row
-            for i, row in enumerate(rows)
-            if (self._rows.add(row_id) if (row_id := _id(row)) else i > known)
-        ]
+        ids = [_id(row) for row in page.data]
+        if all(ids):
+            fresh = [row for row, name in zip(page.data, ids, strict=True) if self._rows.add(name)]
+        else:
+            fresh = self._fresh_by_place(page.data, ids)
         self._brought_rows = bool(fresh or (page.unreadable and not page.data))
         return fresh
+
+    def _fresh_by_place(self, rows: list[T], ids: list[str]) -> list[T]:
+        """Sort out rows of which some have no name."""
+        known = max((i for i, name in enumerate(ids) if name and name in self._rows), default=-1)
+        tail = self._tail
+        if tail and rows[known + 1 : known + 1 + len(tail)] == tail:
+            known += len(tail)
+        return [
+            row
+            for i, (row, name) in enumerate(zip(rows, ids, strict=True))
+            if (self._rows.add(name) if name else i > known)
+        ]
 
     def next_cursor(self, page: Page[T]) -> str | None:
         """Return what to go on from after ``page``, which `fresh_rows` has seen."""
@@ -166,20 +180,15 @@ class _Walk(Generic[T]):
     def _cursor(self, page: Page[T]) -> str | None:
         """Find the cursor; rows after it have no id and will lead the next page."""
         self._tail = []
-        if self._by_last_id:
-            return page.cursor
+        if self._by_last_id and page.last_id:
+            return page.last_id
         for i in range(len(page.data) - 1, -1, -1):
             if row_id := _id(page.data[i]):
                 self._tail = page.data[i + 1 :]
                 return row_id
-        if page.has_more and not page.cursor:
+        if page.has_more and not page.last_id:
             _log.warning("%s has more pages, but no id to go on from", self._name)
-        return page.cursor
-
-    def _tell(self, page: Page[T]) -> None:
-        if page.unreadable and not self._told:
-            self._told = True
-            _log.warning("%s has rows that cannot be read; see Page.unreadable", self._name)
+        return page.last_id or None
 
 
 def _with_rows(page: Page[T], rows: list[T]) -> Page[T]:

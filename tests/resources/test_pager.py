@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.errors import PaginationError
+from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
+from finetune_client.resources import Pager
+from finetune_client.resources._seen import SeenIds
+
+
+class Pages:
+    """Answers by cursor; what is asked for is remembered."""
+
+    def __init__(self, pages: dict[str | None, dict[str, Any]]) -> None:
+        self.pages = pages
+        self.asked: list[str | None] = []
+
+    def fetch(self, after: str | None) -> Page[FineTuningJob]:
+        self.asked.append(after)
+        return Page.from_dict(self.pages[after], FineTuningJob)
+
+    def pager(self, *, after: str | None = None, by_last_id: bool = False) -> Pager[FineTuningJob]:
+        return Pager(self.fetch, name="GET /jobs", after=after, by_last_id=by_last_id)
+
+
+def _page(ids: str, *, more: bool | None = None, **keys: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {"object": "list", "data": [{"id": one} for one in ids], **keys}
+    return body if more is None else {**body, "has_more": more}
+
+
+def _ids(pager: Pager[FineTuningJob]) -> str:
+    return "".join(job.id for job in pager)
+
+
+def test_pager__asks_for_nothing_until_it_is_used() -> None:
+    pages = Pages({None: _page("a", more=False)})
+    pager = pages.pager()
+    assert repr(pager) == "<Pager of GET /jobs>"
+    assert pages.asked == []
+
+
+def test_pager__walks_every_page_and_keeps_the_first() -> None:
+    pages = Pages({None: _page("ab", more=True), "b": _page("cd", more=True), "d": _page("e")})
+    pages.pages["e"] = _page("")
+    pager = pages.pager()
+    assert [job.id for job in pager.data] == ["a", "b"]
+    assert pager.has_more is True
+    assert pages.asked == [None]
+    assert _ids(pager) == "abcde"
+    assert [len(page.data) for page in pager.pages()] == [2, 2, 1]
+    assert pages.asked == [None, *"bde", *"bde"]
+
+
+def test_pager__starts_after_a_row() -> None:
+    pages = Pages({"b": _page("cd", more=False)})
+    assert _ids(pages.pager(after="b")) == "cd"
+
+
+def test_pager__stops_at_a_page_without_rows_even_if_there_is_said_to_be_more() -> None:
+    pages = Pages({None: _page("a", more=True), "a": _page("", more=True)})
+    assert _ids(pages.pager()) == "a"
+
+
+def test_pager__goes_on_without_has_more_while_pages_bring_new_rows() -> None:
+    pages = Pages({None: _page("ab"), "b": _page("bc"), "c": _page("bc")})
+    assert _ids(pages.pager()) == "abc"
+    assert pages.pager().has_more is False
+
+
+def test_pager__stops_quietly_at_a_server_that_ignores_the_cursor() -> None:
+    class Same(Pages):
+        def fetch(self, after: str | None) -> Page[FineTuningJob]:
+            return super().fetch(None)
+
+    pages = Same({None: _page("abc")})
+    assert _ids(pages.pager()) == "abc"
+    assert len(pages.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("pages", "given"),
+    [
+        ({None: _page("a", more=True), "a": _page("a", more=True)}, "a"),
+        (
+            {
+                None: _page("a", more=True),
+                "a": _page("b", more=True),
+                "b": _page("a", more=True),
+            },
+            "ab",
+        ),
+        ({"a": _page("ba", more=True)}, "ba"),
+    ],
+    ids=["the same at once", "A-B-A", "the one it started from"],
+)
+def test_pager__raises_at_a_cursor_that_came_before(
+    pages: dict[str | None, dict[str, Any]], given: str
+) -> None:
+    rows: list[str] = []
+    after = None if None in pages else "a"
+    with pytest.raises(PaginationError) as caught:
+        _collect(Pages(pages).pager(after=after), rows)
+    assert "".join(rows) == given
+    assert caught.value.message == (
+        "GET /jobs would never end: the server gave the cursor 'a' twice and said that there was "
+        "more. The rows given so far are right."
+    )
+    assert (caught.value.method, caught.value.path) == ("GET", "/jobs")
+    assert caught.value.outcome == "bad_answer"
+
+
+def _collect(pager: Pager[FineTuningJob], rows: list[str]) -> None:
+    for job in pager:
+        rows.append(job.id)  # noqa: PERF401  what came before the error counts
+
+
+def test_pager__goes_by_last_id_where_the_list_says_so() -> None:
+    pages = Pages({None: _page("ab", more=True, last_id="x"), "x": _page("c", more=False)})
+    assert _ids(pages.pager(by_last_id=True)) == "abc"
+    pages = Pages({None: _page("ab", more=True), "b": _page("c", more=False)})
+    assert _ids(pages.pager(by_last_id=True)) == "abc"
+
+
+def test_pager__keeps_unreadable_rows_and_tells_once(caplog: pytest.LogCaptureFixture) -> None:
+    first = _page("a", more=True)
+    first["data"] += [{"status": "queued"}]
+    second: dict[str, Any] = {"data": [7, None], "has_more": True, "last_id": "z"}
+    third = _page("b", more=False)
+    third["data"].insert(0, "x")
+    pager = Pages({None: first, "a": second, "z": third}).pager()
+    with caplog.at_level(logging.WARNING, "finetune_client"):
+        assert _ids(pager) == "ab"
+    assert [page.unreadable for page in pager.pages()] == [[{"status": "queued"}], [7, None], ["x"]]
+    assert caplog.messages[0] == "GET /jobs has rows that cannot be read; see Page.unreadable"
+    assert len(caplog.messages) == 1
+
+
+def test_pager__says_when_it_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    page: Page[FineTuningJobEvent] = Page.from_dict(
+        {"data": [{"message": "x"}], "has_more": True}, FineTuningJobEvent
+    )
+    with caplog.at_level(logging.WARNING, "finetune_client"):
+        assert [row.message for row in Pager(lambda _: page, name="GET /e")] == ["x"]
+    assert caplog.messages == ["GET /e has more pages, but no id to go on from"]
+
+
+def test_pager_of__is_the_page_that_is_here() -> None:
+    page: Page[FineTuningJob] = Page.from_dict(_page("ab", more=True), FineTuningJob)
+    pager = Pager.of(page, name="POST /x")
+    assert _ids(pager) == "ab"
+    assert pager.has_more is False
+
+
+@st.composite
+def _lists(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int, list[int], bool | None]:
+    """Draw rows (some without an id, equal to one another), a page size, and overlaps."""
+    named = draw(st.lists(st.booleans(), max_size=30))
+    rows: list[dict[str, Any]] = []
+    for number, has_id in enumerate(named):
+        before = rows[-1] if rows else {"id": ""}
+        alone = not has_id and "id" in before
+        rows.append({"message": "same"} if alone else {"id": f"e{number}"})
+    overlaps = draw(st.lists(st.integers(0, 3), min_size=20, max_size=20))
+    return rows, draw(st.integers(2, 6)), overlaps, draw(st.sampled_from([True, None]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(_lists())
+def test_pager__gives_every_row_once(
+    drawn: tuple[list[dict[str, Any]], int, list[int], bool | None],
+) -> None:
+    rows, size, overlaps, says_more = drawn
+    left = iter(overlaps)
+
+    def fetch(after: str | None) -> Page[FineTuningJobEvent]:
+        begin = 0 if after is None else [row.get("id") for row in rows].index(after) + 1
+        end = begin + size
+        shift = 0 if after is None else min(begin, next(left, 0))
+        body: dict[str, Any] = {"data": rows[begin - shift : end]}
+        if says_more:
+            body["has_more"] = end < len(rows)
+        return Page.from_dict(body, FineTuningJobEvent)
+
+    walked = [row.to_dict() for row in Pager(fetch, name="GET /e")]
+    assert walked == rows
+
+
+def test_seen_ids__tells_new_from_known() -> None:
+    seen = SeenIds()
+    assert "a" not in seen
+    assert seen.add("a")
+    assert not seen.add("a")
+    assert seen.add("\udc80")
+    assert "a" in seen
+    assert len(seen) == 2
+
+
+def test_pager__lets_go_of_pages_that_were_walked() -> None:
+    total, size = 5_000, 100
+
+    def fetch(after: str | None) -> Page[FineTuningJob]:
+        begin = 0 if after is None else int(after) + 1
+        rows = [{"id": str(number)} for number in range(begin, begin + size)]
+        return Page.from_dict({"data": rows, "has_more": begin + size < total}, FineTuningJob)
+
+    assert sum(1 for _ in Pager(fetch, name="GET /jobs")) == total
+    walk = iter(Pager(fetch, name="GET /jobs"))
+    for _ in range(total // 2):
+        next(walk)
+    alive = sum(1 for thing in gc.get_objects() if type(thing) is FineTuningJob)
+    assert alive <= 3 * size, "the first page, the one at hand and one that is being let go of"
+
+
+def test_seen_ids__take_some_ten_bytes_each() -> None:
+    seen = SeenIds()
+    for number in range(20_000):
+        seen.add(f"ftjob-{number}")
+    assert len(seen) == 20_000
+    held = sum(sys.getsizeof(bucket) for bucket in seen._buckets.values())
+    assert held / 20_000 < 20

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import base64
+import math
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.metrics import Metrics
+from finetune_client.models import FineTuningJobEvent
+
+CSV = (
+    b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n"
+    b"1,2.5,0.25,,\n"
+    b"2,2.0,0.5,2.25,0.4\n"
+)
+
+
+def test_from_csv__reads_what_is_there() -> None:
+    metrics = Metrics.from_csv(CSV)
+    assert metrics.names == [
+        "train_loss",
+        "train_accuracy",
+        "valid_loss",
+        "valid_mean_token_accuracy",
+    ]
+    assert metrics.series("train_loss") == [(1, 2.5), (2, 2.0)]
+    assert metrics.series("valid_loss") == [(2, 2.25)]
+    assert metrics.rows[0] == {"step": 1.0, "train_loss": 2.5, "train_accuracy": 0.25}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        base64.b64encode(CSV),
+        base64.encodebytes(CSV),
+        base64.b64encode(b"\xef\xbb\xbf" + CSV) + b"\n",
+        b"\xef\xbb\xbf" + CSV,
+        CSV.replace(b"\n", b"\r\n"),
+    ],
+    ids=["base64", "base64 in lines", "base64 with a mark", "with a mark", "CRLF"],
+)
+def test_from_csv__reads_it_in_whatever_wrapping(content: bytes) -> None:
+    assert Metrics.from_csv(content) == Metrics.from_csv(CSV)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"no csv at all", b"\xff\xfe\x00", b"step,x\n", b"QUJD"]
+)
+def test_from_csv__of_nothing_is_empty(content: bytes) -> None:
+    metrics = Metrics.from_csv(content)
+    assert not metrics
+    assert metrics.names == []
+
+
+def test_from_csv__counts_rows_without_a_step_and_keeps_nan() -> None:
+    metrics = Metrics.from_csv(b"train_loss,note\n0.5,warm\nnan,cold\n")
+    assert metrics.series("train_loss")[0] == (1, 0.5)
+    assert math.isnan(metrics.series("train_loss")[1][1])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200))
+def test_from_csv__never_fails(content: bytes) -> None:
+    Metrics.from_csv(content)
+
+
+def _event(data: object) -> FineTuningJobEvent:
+    return FineTuningJobEvent.from_dict({"type": "metrics", "data": data})
+
+
+def test_from_events__puts_steps_in_order_and_together() -> None:
+    events = [
+        _event({"step": 2, "total_steps": 2, "train_loss": 1.5}),
+        _event({"step": 1, "total_steps": 2, "train_loss": 2, "flag": True}),
+        _event({"step": 2, "full_valid_loss": 1.25}),
+        _event({}),
+        _event(None),
+        _event({"train_loss": 9.0}),
+    ]
+    metrics = Metrics.from_events(events)
+    assert metrics.names == ["train_loss", "full_valid_loss"]
+    assert metrics.series("train_loss") == [(1, 2), (2, 1.5)]
+    assert metrics.series("full_valid_loss") == [(2, 1.25)]
+
+
+def test_from_events__names_what_lies_deeper() -> None:
+    data = {"step": 1, "scores": {"exact": {"mean": 0.5, "all": [1, 0]}}, "errors": {"none": "x"}}
+    assert Metrics.from_events([_event(data)]).series("scores.exact.mean") == [(1, 0.5)]
+
+
+def test_series__names_the_curves_there_are() -> None:
+    with pytest.raises(KeyError, match="no curve 'loss'; there are: train_loss, train_accuracy"):
+        Metrics.from_csv(CSV).series("loss")
+    with pytest.raises(KeyError, match="no curve 'loss'; there are: none"):
+        Metrics().series("loss")

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client.errors import (
+    APIError,
+    APITimeoutError,
+    BadRequestError,
+    InternalServerError,
+    JobFailedError,
+    RequestError,
+    WaitTimeoutError,
+)
+from finetune_client.models import FineTuningJob, FineTuningJobEvent
+from finetune_client.waiting import Outage, Pace, Watcher, is_endured, wait, wait_all
+from tests.support.event_list import EventList, event
+from tests.support.fake_time import FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED = {
+    "id": "ftjob-1",
+    "status": "failed",
+    "error": {
+        "code": "invalid_n_examples",
+        "message": "Training file has 3 examples, but must have at least 10.",
+        "param": "training_file",
+    },
+}
+
+
+class Job:
+    """A job whose states, or errors, come one a look; the last stays."""
+
+    def __init__(self, *states: str | dict[str, Any] | APIError, id: str = "ftjob-1") -> None:
+        self.id = id
+        self.states = list(states)
+        self.looks = 0
+
+    def fetch(self) -> FineTuningJob:
+        state = self.states[min(self.looks, len(self.states) - 1)]
+        self.looks += 1
+        if isinstance(state, APIError):
+            raise state
+        sent = {"id": self.id, "status": state} if isinstance(state, str) else state
+        return FineTuningJob.from_dict(sent)
+
+    def watcher(self, time: FakeTime, max_outage: float = 600.0) -> Watcher:
+        outage = Outage(time.clock, max_outage)
+        return Watcher(self.id, fetch=self.fetch, clock=time.clock, outage=outage)
+
+
+def _wait(
+    job: Job, time: FakeTime | None = None, *, pace: Pace | None = None, **options: Any
+) -> FineTuningJob:
+    fake = time or FakeTime()
+    return wait(job.watcher(fake), pace or Pace(fake.clock), **options)
+
+
+def test_wait__returns_the_job_when_it_has_succeeded() -> None:
+    job = Job("validating_files", "queued", "running", "succeeded")
+    assert _wait(job).status == "succeeded"
+    assert job.looks == 4
+
+
+def test_wait__grows_its_pauses_from_2_to_30_seconds() -> None:
+    time = FakeTime()
+    _wait(Job(*["running"] * 10, "succeeded"), time)
+    assert [round(pause, 2) for pause in time.sleeps] == [
+        2.0,
+        3.0,
+        4.5,
+        6.75,
+        10.12,
+        15.19,
+        22.78,
+        30.0,
+        30.0,
+        30.0,
+    ]
+
+
+def test_wait__shortens_its_pauses_at_random_but_not_below_the_first() -> None:
+    time = FakeTime(chance=0.999999)
+    _wait(Job(*["running"] * 10, "succeeded"), time)
+    assert time.sleeps[0] == 2.0
+    assert round(time.sleeps[-1], 2) == 24.0
+    assert min(time.sleeps) >= 2.0
+
+
+def test_wait__keeps_the_pause_that_is_given() -> None:
+    time = FakeTime()
+    _wait(Job(*["running"] * 4, "succeeded"), time, pace=Pace(time.clock, poll_interval=7))
+    assert time.sleeps == [7, 7, 7, 7]
+
+
+def test_wait__cuts_the_last_pause_and_looks_once_more() -> None:
+    time = FakeTime()
+    job = Job("running", "running", "succeeded")
+    pace = Pace(time.clock, timeout=10, poll_interval=8)
+    assert _wait(job, time, pace=pace).is_succeeded
+    assert time.sleeps == [8, 2]
+
+
+def test_wait__says_when_the_time_is_over() -> None:
+    time = FakeTime()
+    with pytest.raises(WaitTimeoutError) as caught:
+        _wait(Job("queued"), time, pace=Pace(time.clock, timeout=0))
+    assert caught.value.message == (
+        "The time to wait is over and not all is done: ftjob-1 (queued). Nothing was cancelled; "
+        "client.jobs.wait('ftjob-1') goes on waiting."
+    )
+    assert caught.value.job.status == "queued"
+    assert isinstance(caught.value, TimeoutError)
+    assert time.sleeps == []
+
+
+def test_wait__is_not_misled_by_a_wall_clock_that_jumps() -> None:
+    time = FakeTime()
+    job = Job("running", "running", "succeeded")
+    time.wall -= 86_400
+    pace = Pace(time.clock, timeout=100)
+    time.wall += 2 * 86_400
+    assert _wait(job, time, pace=pace).is_succeeded
+
+
+def test_wait__raises_what_the_job_failed_with() -> None:
+    with pytest.raises(JobFailedError) as caught:
+        _wait(Job("running", FAILED))
+    assert caught.value.message == (
+        "Job ftjob-1 failed: Training file has 3 examples, but must have at least 10. "
+        "(code: invalid_n_examples, param: training_file)"
+    )
+    assert (caught.value.code, caught.value.param) == ("invalid_n_examples", "training_file")
+    assert caught.value.job.id == "ftjob-1"
+
+
+def test_wait__raises_for_a_cancelled_job() -> None:
+    with pytest.raises(JobFailedError, match=r"^Job ftjob-1 ended as cancelled\.$"):
+        _wait(Job("cancelled"))
+
+
+def test_wait__returns_a_failed_job_if_asked() -> None:
+    assert _wait(Job(FAILED), raise_on_failure=False).is_failed
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+def test_wait__ends_on_each_terminal_status(status: str) -> None:
+    assert _wait(Job(status), raise_on_failure=False).status == status
+
+
+def test_wait__waits_on_while_the_job_is_paused() -> None:
+    assert _wait(Job("running", "pausing", "paused", "running", "succeeded")).is_succeeded
+
+
+def test_wait__returns_a_paused_job_if_asked() -> None:
+    assert _wait(Job("pausing", "paused"), on_paused="return").status == "paused"
+
+
+def test_wait__raises_at_a_paused_job_if_asked() -> None:
+    with pytest.raises(JobFailedError) as caught:
+        _wait(Job("paused"), on_paused="raise")
+    assert caught.value.message == (
+        "Job ftjob-1 is paused. It goes on after client.jobs.resume('ftjob-1')."
+    )
+    assert caught.value.job.status == "paused"
+
+
+def test_wait__tells_an_unknown_status_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "finetune_client"):
+        _wait(Job("napping", "napping", "running", "napping", "succeeded"))
+    assert caplog.messages == ["job ftjob-1 has a status that is not known: 'napping'; waiting on"]
+
+
+def test_wait__gives_each_event_once() -> None:
+    time = FakeTime()
+    steps = [[event(0, at=1)], [event(1, at=1), event(2, at=2)], []]
+    server = EventList(steps)
+    outage = Outage(time.clock, 600)
+    watcher = Watcher(
+        "ftjob-1", fetch=server.fetch, walk=server.walk, clock=time.clock, outage=outage
+    )
+    told: list[FineTuningJobEvent] = []
+    assert wait(watcher, Pace(time.clock), on_event=told.append).is_succeeded
+    assert [one.id for one in told] == ["ev-0", "ev-1", "ev-2"]
+
+
+def test_wait__endures_a_bad_night_but_not_a_bad_request() -> None:
+    down = InternalServerError("down", status_code=503, outcome="ambiguous")
+    slow = APITimeoutError("slow", outcome="ambiguous")
+    assert _wait(Job("running", down, slow, down, "running", "succeeded")).is_succeeded
+    with pytest.raises(BadRequestError):
+        _wait(Job("running", BadRequestError("bad", status_code=400)))
+
+
+def test_wait__counts_an_outage_from_its_first_failure() -> None:
+    time = FakeTime()
+    down = InternalServerError("down", status_code=500, outcome="ambiguous")
+    job = Job("running", down, down, down, "running", down, down, down, "succeeded")
+    pace = Pace(time.clock, poll_interval=100)
+    assert wait(job.watcher(time, max_outage=250), pace).is_succeeded
+    with pytest.raises(InternalServerError):
+        wait(Job(down).watcher(time, max_outage=0), pace)
+
+
+def test_wait__says_how_to_go_on_after_ctrl_c() -> None:
+    class Interrupted(Job):
+        def fetch(self) -> FineTuningJob:
+            if self.looks:
+                raise KeyboardInterrupt
+            return super().fetch()
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        _wait(Interrupted("running"))
+    assert str(caught.value) == (
+        "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
+        "client.jobs.wait('ftjob-1'); to stop a job: client.jobs.cancel(id)."
+    )
+
+
+def _watchers(time: FakeTime, *jobs: Job) -> Sequence[Watcher]:
+    return [job.watcher(time) for job in jobs]
+
+
+def test_wait_all__returns_all_in_their_order() -> None:
+    time = FakeTime()
+    first = Job("running", "running", "succeeded", id="ftjob-1")
+    second = Job("succeeded", id="ftjob-2")
+    third = Job("running", FAILED | {"id": "ftjob-3"}, id="ftjob-3")
+    ended: list[str] = []
+    jobs = wait_all(
+        _watchers(time, first, second, third),
+        Pace(time.clock),
+        on_job=lambda job: ended.append(job.id),
+    )
+    assert [job.status for job in jobs] == ["succeeded", "succeeded", "failed"]
+    assert ended == ["ftjob-2", "ftjob-3", "ftjob-1"]
+    assert (first.looks, second.looks, third.looks) == (3, 1, 2)
+    assert len(time.sleeps) == 2
+
+
+def test_wait_all__raises_for_a_failed_one_when_all_have_ended() -> None:
+    time = FakeTime()
+    slow = Job("running", "running", "succeeded", id="ftjob-2")
+    with pytest.raises(JobFailedError):
+        wait_all(_watchers(time, Job(FAILED), slow), Pace(time.clock), raise_on_failure=True)
+    assert slow.looks == 3
+
+
+def test_wait_all__says_which_have_not_ended() -> None:
+    time = FakeTime()
+    jobs = [Job("running", id="a"), Job("succeeded", id="b"), Job("queued", id="c")]
+    with pytest.raises(WaitTimeoutError) as caught:
+        wait_all(_watchers(time, *jobs), Pace(time.clock, timeout=5))
+    assert caught.value.message == (
+        "The time to wait is over and not all is done: a (running), c (queued). Nothing was "
+        "cancelled; client.jobs.wait_all(['a', 'c']) goes on waiting."
+    )
+    assert [job.id for job in caught.value.jobs] == ["a", "c"]
+
+
+def test_wait_all__of_none_is_nothing() -> None:
+    assert wait_all([], Pace(FakeTime().clock)) == []
+
+
+@pytest.mark.parametrize("name", ["timeout", "poll_interval"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "5", True])
+def test_pace__takes_only_seconds(name: str, value: Any) -> None:
+    with pytest.raises(RequestError, match=rf"^{name} must be a number of seconds"):
+        Pace(FakeTime().clock, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("error", "endured"),
+    [
+        (APIError("x", outcome="not_sent"), True),
+        (APIError("x", outcome="ambiguous"), True),
+        (APIError("x", outcome="bad_answer"), True),
+        (APIError("x", outcome="refused"), False),
+        *(
+            (InternalServerError("x", status_code=status, outcome="refused"), endured)
+            for status, endured in {
+                400: False,
+                401: False,
+                403: False,
+                404: True,
+                405: False,
+                408: True,
+                409: True,
+                410: False,
+                422: False,
+                429: True,
+                500: True,
+                503: True,
+                599: True,
+            }.items()
+        ),
+    ],
+)
+def test_is_endured__tells_what_may_pass(error: APIError, *, endured: bool) -> None:
+    assert is_endured(error) is endured
