@@ -1,0 +1,60 @@
+"""Choosing how to tell: JSON lines when asked for, a live terminal where there is one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["json_option", "reporter", "show_rows"]
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    ctx.meta["json"] = value
+    return value
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    option = click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember,
+        help="Print one JSON object per line, for scripts.",
+    )
+    return option(command)
+
+
+def reporter(*, as_json: bool) -> Reporter:
+    """Give the reporter that fits where the output goes."""
+    if as_json:
+        return JsonLines()
+    if not sys.stdout.isatty():
+        return PlainLines()
+    from finetune_client.cli.live import LiveTerminal
+
+    return LiveTerminal()
+
+
+def show_rows(rows: Iterable[Any], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print models one a line: all of each as JSON, or some attributes between tabs."""
+    for row in rows:
+        if as_json:
+            click.echo(json.dumps(row.to_dict()))
+        else:
+            click.echo("\t".join(_cell(getattr(row, column)) for column in columns))
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else printable(str(value))

@@ -1,0 +1,26 @@
+"""The group ``finetune`` and its commands."""
+
+from __future__ import annotations
+
+import click
+
+from finetune_client import __version__
+from finetune_client.cli import files, jobs
+from finetune_client.cli._group import Commands
+from finetune_client.cli.run import run
+from finetune_client.cli.serve import serve
+
+__all__ = ["cli"]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="finetune-client")
+def cli() -> None:
+    """Fine-tune models over OpenAI-compatible APIs.
+
+    The key comes from OPENAI_API_KEY (for Azure: AZURE_OPENAI_API_KEY); with --local none is needed.
+    """
+
+
+for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS):
+    cli.add_command(_command)

@@ -1,0 +1,167 @@
+"""Commands about jobs that exist already, and ``finetune create`` for files on the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from finetune_client import FineTuningMethod, Hyperparameters, SupervisedMethod
+from finetune_client.cli._connect import connect, server_options
+from finetune_client.cli._output import json_option, reporter, show_rows
+from finetune_client.cli.run import AUTO_INT, AUTO_NUMBER
+from finetune_client.cli.watching import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from finetune_client import AutoOr, FineTuningJob
+
+__all__ = ["COMMANDS"]
+
+JOB_COLUMNS = ("id", "status", "model", "fine_tuned_model", "created")
+CHECKPOINT_COLUMNS = ("id", "step_number", "fine_tuned_model_checkpoint")
+
+
+def _show(job: FineTuningJob, *, as_json: bool) -> None:
+    show_rows([job], JOB_COLUMNS, as_json=as_json)
+
+
+@click.command("list")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Only jobs that have it.")
+@server_options
+@json_option
+def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: Any) -> None:
+    """List jobs, newest first: id, status, base model, tuned model, creation."""
+    wanted = dict(_pair(text) for text in metadata)
+    with connect(**server) as client:
+        jobs = client.jobs.list(limit=min(limit, 100), metadata=wanted or None)
+        show_rows(
+            (job for job, _ in zip(jobs, range(limit), strict=False)), JOB_COLUMNS, as_json=as_json
+        )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE.")
+    return key, value
+
+
+@click.command()
+@click.argument("training_file")
+@click.option("--model", "-m", required=True, help="The base model.")
+@click.option("--validation-file", help="The id of an uploaded file.")
+@click.option("--suffix", help="Goes into the tuned model's name.")
+@click.option("--epochs", type=AUTO_INT, help="Passes over the training file.")
+@click.option("--batch-size", type=AUTO_INT, help="Examples in one step.")
+@click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
+@click.option("--seed", type=int, help="The same seed and data give the same run.")
+@click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
+@server_options
+@json_option
+def create(
+    training_file: str,
+    epochs: AutoOr[int] | None,
+    batch_size: AutoOr[int] | None,
+    learning_rate_multiplier: AutoOr[float] | None,
+    base_url: str | None,
+    provider: str | None,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Create a job from TRAINING_FILE, the id of an uploaded file."""
+    settings = Hyperparameters(
+        n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
+    )
+    method = FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))
+    with connect(base_url=base_url, provider=provider) as client:
+        job = client.jobs.create(training_file=training_file, method=method, **wanted)
+        _show(job, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("--after", metavar="EVENT", help="Go on after this event.")
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Write the training metrics to this file.",
+)
+@server_options
+@json_option
+def follow(
+    job_id: str, after: str | None, metrics: Path | None, as_json: bool, **server: Any
+) -> None:
+    """Show a job's events as they come, then its loss curve and its model.
+
+    Exit status: 0 when the job succeeded, 1 when it failed or was cancelled.
+    """
+    with connect(**server) as client:
+        watch(client, reporter(as_json=as_json), job_id, local=False, after=after, save_to=metrics)
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Stop waiting after so long.")
+@server_options
+@json_option
+def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
+    """Wait until a job is done. Exit status 1 when it failed or the time is over."""
+    with connect(**server) as client:
+        _show(client.jobs.wait(job_id, timeout=timeout), as_json=as_json)
+
+
+def _verb(name: str, text: str) -> click.Command:
+    @click.command(name, help=text)
+    @click.argument("job_id")
+    @server_options
+    @json_option
+    def command(job_id: str, as_json: bool, **server: Any) -> None:
+        with connect(**server) as client:
+            act: Callable[[str], FineTuningJob] = getattr(client.jobs, VERBS[name][0])
+            _show(act(job_id), as_json=as_json)
+
+    return command
+
+
+VERBS = {
+    "show": ("retrieve", "Show a job: id, status, base model, tuned model, creation."),
+    "cancel": ("cancel", "Cancel a job; what it has trained so far may be billed."),
+    "pause": ("pause", "Pause a job; resume it with: finetune resume JOB_ID"),
+    "resume": ("resume", "Let a paused job go on."),
+}
+
+
+@click.command()
+@click.argument("job_id")
+@server_options
+@json_option
+def checkpoints(job_id: str, as_json: bool, **server: Any) -> None:
+    """List a job's checkpoints, newest first: id, step, model."""
+    with connect(**server) as client:
+        show_rows(client.jobs.checkpoints.list(job_id), CHECKPOINT_COLUMNS, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id")
+@server_options
+@json_option
+def metrics(job_id: str, as_json: bool, **server: Any) -> None:
+    """Show a job's measurements and draw its loss curve."""
+    with connect(**server) as client:
+        reporter(as_json=as_json).curve(client.jobs.metrics(job_id))
+
+
+COMMANDS = [
+    list_jobs,
+    create,
+    follow,
+    wait,
+    checkpoints,
+    metrics,
+    *(_verb(name, text) for name, (_, text) in VERBS.items()),
+]

@@ -1,0 +1,118 @@
+"""The live terminal: bars over bytes and steps, and the loss curve at the end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from finetune_client.cli.curve import draw
+from finetune_client.cli.reporting import PlainLines, losses, metrics_of, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from finetune_client.metrics import Metrics
+    from finetune_client.models import FineTuningJob, FineTuningJobEvent
+
+__all__ = ["LiveTerminal"]
+
+CURVE_WIDTH = 70
+CURVE_MARGIN = 14
+
+
+class LiveTerminal(PlainLines):
+    """Lines as in `PlainLines`, with progress bars below them while something goes on."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
+        self.console = console or Console(highlight=False)
+        self._bar: Progress | None = None
+        self._steps: TaskID | None = None
+
+    def line(self, text: str) -> None:
+        self.console.print(Text(printable(text)))
+
+    @contextmanager
+    def uploading(self, path: Path) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar over the bytes sent."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(f"uploading {path.name}", total=None)
+            yield lambda sent, total: bar.update(task, completed=sent, total=total)
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Show a bar over the steps, as soon as the job tells of any."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[loss]}"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            self._bar = bar
+            self._steps = bar.add_task("waiting to train", total=None, loss="")
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def event(self, event: FineTuningJobEvent) -> None:
+        """Move the bar for metrics; write everything else as a line above it."""
+        numbers = metrics_of(event)
+        if self._bar is None or self._steps is None or "step" not in numbers:
+            super().event(event)
+            return
+        loss = numbers.get("train_loss")
+        self._bar.update(
+            self._steps,
+            description="training",
+            completed=numbers["step"],
+            total=numbers.get("total_steps"),
+            loss="" if loss is None else f"train_loss {loss:.4f}",
+        )
+
+    def curve(self, metrics: Metrics) -> None:
+        """Draw the losses where the terminal can show braille dots; else say them in lines."""
+        series = {name: points for name, points in losses(metrics).items() if points}
+        if not series or not _shows_braille(self.console):
+            super().curve(metrics)
+            return
+        width = min(CURVE_WIDTH, max(20, self.console.width - CURVE_MARGIN))
+        colour = self.console.color_system is not None
+        self.console.print(Text.from_ansi(draw(series, width=width, colour=colour)))
+        super().curve(metrics)
+
+    def ended(self, job: FineTuningJob, where: str) -> None:
+        if where:
+            self.line(f"Metrics: {where}")
+        if job.fine_tuned_model:
+            self.console.print(Text.assemble("Model: ", (job.fine_tuned_model, "bold green")))
+
+
+def _shows_braille(console: Console) -> bool:
+    try:
+        "⠤".encode(console.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""``finetune run``: from a training file to a fine-tuned model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from finetune_client import AUTO, Client, FineTuningMethod, Hyperparameters, SupervisedMethod
+from finetune_client.cli._connect import connect, server_options
+from finetune_client.cli._output import json_option, reporter
+from finetune_client.cli.watching import watch
+from finetune_client.errors import TrainingDataError
+from finetune_client.training_data import check
+
+if TYPE_CHECKING:
+    from finetune_client import AutoOr, FineTuningJob
+    from finetune_client.cli.reporting import Reporter
+
+__all__ = ["AUTO_INT", "AUTO_NUMBER", "DATA_FILE", "check_files", "run"]
+
+DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class AutoOrNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """``auto`` or a number."""
+
+    def __init__(self, kind: type[int | float], name: str) -> None:
+        self._kind = kind
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "auto":
+            return AUTO
+        try:
+            return self._kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither auto nor {self.name.rpartition('|')[2]}.", param, ctx)
+
+
+AUTO_INT = AutoOrNumber(int, "auto|integer")
+AUTO_NUMBER = AutoOrNumber(float, "auto|number")
+
+
+@click.command()
+@click.argument("file", type=DATA_FILE)
+@click.option("--model", "-m", required=True, help="The base model, such as gpt-4o-mini or tiny.")
+@click.option("--validation", type=DATA_FILE, metavar="FILE", help="Examples to validate on.")
+@click.option("--suffix", help="Goes into the tuned model's name.")
+@click.option("--epochs", type=AUTO_INT, help="Passes over the training file.")
+@click.option("--batch-size", type=AUTO_INT, help="Examples in one step.")
+@click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
+@click.option("--seed", type=int, help="The same seed and data give the same run.")
+@click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Write the training metrics to this file.",
+)
+@click.option(
+    "--local",
+    is_flag=True,
+    help="Use the embedded server: the same API, a tiny model, no account, no key.",
+)
+@server_options
+@json_option
+def run(
+    file: Path,
+    model: str,
+    validation: Path | None,
+    suffix: str | None,
+    epochs: AutoOr[int] | None,
+    batch_size: AutoOr[int] | None,
+    learning_rate_multiplier: AutoOr[float] | None,
+    seed: int | None,
+    idempotency_key: str | None,
+    metrics: Path | None,
+    local: bool,
+    base_url: str | None,
+    provider: str | None,
+    as_json: bool,
+) -> None:
+    """Check FILE, upload it, fine-tune MODEL on it and watch until the model is there.
+
+    Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
+    or a file that is not fit to train on. Ctrl-C leaves a remote job running.
+    """
+    out = reporter(as_json=as_json)
+    check_files(out, file, validation)
+    settings = Hyperparameters(
+        n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
+    )
+    with _client(local=local, base_url=base_url, provider=provider) as client:
+        job = _create(
+            client,
+            out,
+            file,
+            validation,
+            model=model,
+            suffix=suffix,
+            seed=seed,
+            idempotency_key=idempotency_key,
+            method=FineTuningMethod.of(SupervisedMethod(hyperparameters=settings)),
+        )
+        watch(client, out, job.id, local=local, save_to=metrics)
+
+
+def _client(*, local: bool, base_url: str | None, provider: str | None) -> Client:
+    if local and (base_url or provider):
+        raise click.UsageError("--local goes with neither --base-url nor --provider.")
+    return Client.local() if local else connect(base_url=base_url, provider=provider)
+
+
+def check_files(out: Reporter, file: Path, validation: Path | None) -> None:
+    """Check both files and tell what is wrong with them.
+
+    Raises:
+        TrainingDataError: One of them is not fit to train on.
+    """
+    reports = {file: check(file)}
+    if validation:
+        reports[validation] = check(validation)
+    for path, report in reports.items():
+        out.checked(path, report)
+    for path, report in reports.items():
+        if not report.ok:
+            raise TrainingDataError(
+                f"{path} is not fit to train on; nothing was uploaded.", report=report
+            )
+
+
+def _create(
+    client: Client, out: Reporter, file: Path, validation: Path | None, **wanted: Any
+) -> FineTuningJob:
+    doing = "Stopped; no job was created."
+    try:
+        training_file = _upload(client, out, file)
+        validation_file = _upload(client, out, validation) if validation else None
+        doing = "Stopped while the job was being created: it may exist. Look with: finetune list"
+        job = client.jobs.create(
+            training_file=training_file, validation_file=validation_file, **wanted
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(doing) from None
+    out.created(job)
+    return job
+
+
+def _upload(client: Client, out: Reporter, path: Path) -> str:
+    with out.uploading(path) as progress:
+        file = client.files.upload(path, progress=progress)
+    out.uploaded(path, file)
+    return file.id

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune_client.cli.curve import draw, loss_series, summarise
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_loss_series__takes_the_losses() -> None:
+    names = ["train_loss", "train_mean_token_accuracy", "valid_loss"]
+    assert loss_series(names) == ["train_loss", "valid_loss"]
+
+
+def test_loss_series__without_losses_takes_the_rewards() -> None:
+    assert loss_series(["train_mean_reward", "usage"]) == ["train_mean_reward"]
+
+
+def test_summarise__says_first_and_last() -> None:
+    series = {"train_loss": [(1, 5.5), (2, 4.25)], "valid_loss": []}
+    assert summarise(series) == ["train_loss: 5.5000 at step 1, 4.2500 at step 2"]
+
+
+def test_draw__has_axes_legend_and_dots() -> None:
+    text = draw({"train_loss": [(1, 5.0), (50, 2.0)], "valid_loss": [(50, 3.0)]}, colour=False)
+    assert "(step)" in text
+    assert "train_loss" in text
+    assert "valid_loss" in text
+    assert any("\u2801" <= mark <= "\u28ff" for mark in text)
+
+
+def test_draw__one_point_is_enough() -> None:
+    assert "train_loss" in draw({"train_loss": [(3, 1.0)]}, colour=False)
+
+
+def test_draw__without_colour_has_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" not in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, colour=False)
+    assert "\x1b" in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, colour=True)

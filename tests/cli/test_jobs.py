@@ -1,0 +1,114 @@
+"""The commands about jobs and files, against the embedded server on a port."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finetune_client import (
+    Client,
+    FineTuningJob,
+    FineTuningMethod,
+    Hyperparameters,
+    SupervisedMethod,
+)
+from finetune_client.cli.commands import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    Finetune = Callable[..., Result]
+
+
+@pytest.fixture
+def env(remote: str) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": remote, "OPENAI_API_KEY": "sk-made-up"}
+
+
+@pytest.fixture
+def job(remote: str, train: Path) -> FineTuningJob:
+    with Client(base_url=remote, api_key="sk-made-up") as client:
+        method = FineTuningMethod.of(SupervisedMethod(hyperparameters=Hyperparameters(n_epochs=3)))
+        made = client.jobs.create(model="tiny", training_file=train, method=method)
+        return client.jobs.wait(made.id)
+
+
+def test_upload_create_wait__the_way_step_by_step(
+    finetune: Finetune, env: dict[str, str], train: Path
+) -> None:
+    uploaded = finetune("upload", train, "--json", **env)
+    file_id = json.loads(uploaded.output)["uploaded"]["id"]
+    created = finetune("create", file_id, "--model", "tiny", "--epochs", 1, "--json", **env)
+    job_id = json.loads(created.output)["id"]
+    assert finetune("wait", job_id, **env).output.split("\t")[:3] == [job_id, "succeeded", "tiny"]
+    followed = finetune("follow", job_id, **env)
+    assert followed.exit_code == 0
+    assert followed.output.splitlines()[-1].startswith("Model: ft:tiny:local::")
+    assert "see them with: finetune metrics" in followed.output
+
+
+def test_list_show_checkpoints_metrics(
+    finetune: Finetune, env: dict[str, str], job: FineTuningJob
+) -> None:
+    assert finetune("list", **env).output.split("\t")[0] == job.id
+    assert finetune("list", "--metadata", "team=a", **env).output == ""
+    assert json.loads(finetune("show", job.id, "--json", **env).output) == job.to_dict()
+    points = finetune("checkpoints", job.id, **env).output.splitlines()
+    assert [line.split("\t")[1] for line in points] == ["36", "24", "12"]
+    assert finetune("metrics", job.id, **env).output.startswith("train_loss: ")
+
+
+def test_files_and_models(finetune: Finetune, env: dict[str, str], job: FineTuningJob) -> None:
+    rows = [line.split("\t") for line in finetune("files", **env).output.splitlines()]
+    assert {row[2] for row in rows} == {"fine-tune", "fine-tune-results"}
+    assert str(job.fine_tuned_model) in finetune("models", **env).output
+
+
+def test_cancel__of_a_finished_job_is_refused_with_the_servers_words(
+    finetune: Finetune, env: dict[str, str], job: FineTuningJob
+) -> None:
+    done = finetune("cancel", job.id, **env)
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: ")
+    assert "succeeded" in done.output
+
+
+def test_show__of_a_job_that_is_not_there(finetune: Finetune, env: dict[str, str]) -> None:
+    done = finetune("show", "ftjob-nope", "--json", **env)
+    assert done.exit_code == 1
+    said = json.loads(done.output)
+    assert (said["kind"], said["error"], said["status_code"], said["code"]) == (
+        "error",
+        "NotFoundError",
+        404,
+        "fine_tune_not_found",
+    )
+
+
+def test_list__metadata_must_be_a_pair(finetune: Finetune, env: dict[str, str]) -> None:
+    done = finetune("list", "--metadata", "team", **env)
+    assert done.exit_code == 2
+    assert "'team' is not of the form KEY=VALUE." in done.output
+
+
+def test_check__tells_the_status_of_the_file(finetune: Finetune, train: Path) -> None:
+    assert finetune("check", train).exit_code == 0
+    train.write_text("{}\n", encoding="utf-8")
+    bad = finetune("check", train, "--json")
+    assert bad.exit_code == 2
+    first, last = map(json.loads, bad.output.splitlines())
+    assert (first["kind"], last["error"]) == ("check", "TrainingDataError")
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_help__every_command_has_it_and_the_docs_name_it(finetune: Finetune, name: str) -> None:
+    from pathlib import Path
+
+    page = Path(__file__).parents[2] / "docs" / "command-line.md"
+    assert f"`finetune {name}" in page.read_text(encoding="utf-8")
+    assert finetune(name, "--help").output.startswith(f"Usage: cli {name}")

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finetune_client import Client
+from finetune_client.local import LocalServer, TrainingError, running
+from tests.cli.conftest import example
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    Finetune = Callable[..., Result]
+
+NOWHERE = ("--base-url", "http://127.0.0.1:9/v1")
+
+
+def test_run__local_ends_with_the_models_name(
+    finetune: Finetune, train: Path, valid: Path, tmp_path: Path
+) -> None:
+    csv = tmp_path / "metrics.csv"
+    done = finetune(
+        "run", train, "--validation", valid, "--model", "tiny", "--local",
+        "--suffix", "squares", "--epochs", 2, "--metrics", csv,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[0] == f"{train} is fit to train on: 12 examples."
+    assert re.fullmatch(r"Model: ft:tiny:local:squares:\w+", lines[-1])
+    assert lines[-2] == f"Metrics: {csv}"
+    assert re.search(
+        r"^train_loss: \d\.\d{4} at step 1, \d\.\d{4} at step 24$", done.output, re.MULTILINE
+    )
+    assert csv.read_text(encoding="utf-8").startswith("step,train_loss,")
+
+
+def test_run__says_where_the_metrics_of_a_local_job_are(finetune: Finetune, train: Path) -> None:
+    done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1)
+    [where] = re.findall(r"^Metrics: (.+)$", done.output, re.MULTILINE)
+    with open(where, encoding="utf-8") as file:  # noqa: PTH123 (a path as text is what is shown)
+        assert len(file.readlines()) == 1 + 12
+    os.unlink(where)  # noqa: PTH108
+
+
+def test_run__as_json_lines(finetune: Finetune, train: Path) -> None:
+    done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1, "--json")
+    rows = [json.loads(line) for line in done.output.splitlines()]
+    kinds = [row["kind"] for row in rows]
+    assert kinds[:3] == ["check", "upload", "job"]
+    assert kinds[-2:] == ["metrics", "end"]
+    assert set(kinds[3:-2]) == {"event"}
+    assert rows[-1]["fine_tuned_model"].startswith("ft:tiny:local::")
+    steps = [row["event"]["data"]["step"] for row in rows if row.get("event", {}).get("data")]
+    assert steps == list(range(1, 13))
+
+
+def test_run__names_the_broken_line_and_sends_nothing(finetune: Finetune, train: Path) -> None:
+    lines = train.read_text(encoding="utf-8").splitlines()
+    lines[6] = lines[6][:-2]
+    train.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = finetune("run", train, "--model", "tiny", *NOWHERE, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert "  line 7: The line is not JSON: " in done.output
+    assert done.output.splitlines()[-1] == (
+        f"Error: {train} is not fit to train on; nothing was uploaded."
+    )
+
+
+def test_run__a_broken_validation_file_is_found_before_anything_is_sent(
+    finetune: Finetune, train: Path, valid: Path
+) -> None:
+    valid.write_text("[]\n", encoding="utf-8")
+    done = finetune("run", train, "--validation", valid, "--model", "m", *NOWHERE)
+    assert done.exit_code == 2
+    assert f"Error: {valid} is not fit to train on; nothing was uploaded." in done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "no example"), (b"\xff\xfe{\x00}\x00", "UTF-8"), (b"\n\n", "line 1: ")],
+    ids=["empty", "not UTF-8", "blank"],
+)
+def test_run__bad_files_get_a_sentence(
+    finetune: Finetune, train: Path, content: bytes, said: str
+) -> None:
+    train.write_bytes(content)
+    done = finetune("run", train, "--model", "tiny", "--local")
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_run__a_missing_file_and_a_directory_are_wrong_usage(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    missing = finetune("run", tmp_path / "no.jsonl", "--model", "tiny", "--local")
+    folder = finetune("run", tmp_path, "--model", "tiny", "--local")
+    assert (missing.exit_code, folder.exit_code) == (2, 2)
+    assert "does not exist" in missing.output
+    assert "is a directory" in folder.output
+
+
+@pytest.mark.parametrize("value", ["many", "1.5", ""])
+def test_run__epochs_are_auto_or_a_whole_number(
+    finetune: Finetune, train: Path, value: str
+) -> None:
+    done = finetune("run", train, "--model", "tiny", "--local", "--epochs", value)
+    assert done.exit_code == 2
+    assert f"{value!r} is neither auto nor integer." in done.output
+
+
+def test_run__settings_out_of_range_are_all_named_and_nothing_is_sent(
+    finetune: Finetune, train: Path, remote: str
+) -> None:
+    done = finetune("run", train, "--model", "tiny", "--epochs", 51, "--batch-size", 0)
+    assert done.exit_code == 2
+    assert "method.supervised.hyperparameters.n_epochs" in done.output
+    assert "method.supervised.hyperparameters.batch_size" in done.output
+    with Client() as client:
+        assert list(client.jobs.list()) == []
+
+
+def test_run__without_a_key_says_both_ways_out(finetune: Finetune, train: Path) -> None:
+    done = finetune("run", train, "--model", "tiny")
+    assert done.exit_code == 2
+    assert "OPENAI_API_KEY" in done.output
+    assert "local" in done.output
+
+
+def test_run__an_unreachable_server_is_status_1(finetune: Finetune, train: Path) -> None:
+    env = {"OPENAI_API_KEY": "sk-made-up"}
+    done = finetune("run", train, "--model", "m", "--base-url", "http://127.0.0.1:9/v1", **env)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    assert "sk-made-up" not in done.output
+
+
+def test_run__local_goes_with_no_other_server(finetune: Finetune, train: Path) -> None:
+    done = finetune("run", train, "--model", "tiny", "--local", *NOWHERE)
+    assert done.exit_code == 2
+    assert "--local goes with neither --base-url nor --provider." in done.output
+
+
+class _Broken:
+    def resolve(self, method: str, hyperparameters: object, examples: int) -> dict[str, object]:
+        return {"n_epochs": 1, "batch_size": 1, "learning_rate_multiplier": 1.0}
+
+    def start(self, task: object) -> object:
+        raise TrainingError("The loss is not a number.", code="diverged")
+
+    def resume(self, task: object, snapshot: bytes) -> object:
+        raise TrainingError("The loss is not a number.", code="diverged")
+
+
+def test_run__a_failed_job_is_status_1_with_its_code(
+    finetune: Finetune, train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalServer(trainer=_Broken()) as server, running(server) as base_url:  # type: ignore[arg-type]  # returns no Training: it never comes so far
+        done = finetune("run", train, "-m", "tiny", "--base-url", base_url, OPENAI_API_KEY="sk-x")
+        as_json = finetune(
+            "run", train, "-m", "tiny", "--base-url", base_url, "--json", OPENAI_API_KEY="sk-x"
+        )
+    assert (done.exit_code, as_json.exit_code) == (1, 1)
+    assert "The loss is not a number." in done.output
+    assert "diverged" in done.output
+    last = json.loads(as_json.output.splitlines()[-1])
+    assert (last["kind"], last["error"], last["code"]) == ("error", "JobFailedError", "diverged")
+
+
+def test_run__the_same_key_twice_makes_one_job(
+    finetune: Finetune, train: Path, server: LocalServer, remote: str
+) -> None:
+    args = ("run", train, "--model", "tiny", "--epochs", 1, "--idempotency-key", "k-1")
+    env = {"OPENAI_BASE_URL": remote, "OPENAI_API_KEY": "sk-made-up"}
+    with Client(provider="openai", base_url=remote, api_key="sk-made-up") as client:
+        assert finetune(*args, "--provider", "openai", **env).exit_code == 0
+        assert finetune(*args, "--provider", "openai", **env).exit_code == 0
+        assert len(list(client.jobs.list())) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
+    train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(400)), encoding="utf-8")
+    with LocalServer(step_seconds=0.05) as server, running(server) as base_url:
+        command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
+        env = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-made-up"}
+        child = subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("step "):
+                break
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=20)
+        assert child.returncode == 130
+        with Client(base_url=base_url, api_key="sk-made-up") as client:
+            [job] = client.jobs.list()
+            assert said.strip() == (
+                f"Stopped watching; job {job.id} goes on. Follow it with: finetune follow {job.id}"
+            )
+            time.sleep(0.2)
+            assert client.jobs.retrieve(job.id).status == "running"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
+    train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
+    command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
+    child = subprocess.Popen(
+        [*command, "--local", "--epochs", "50"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("step "):
+            break
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert re.fullmatch(
+        r"Stopped\. The embedded server lives in this process: job ftjob-\w+ ends with it\.",
+        said.strip(),
+    )

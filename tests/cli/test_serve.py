@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    Finetune = Callable[..., Result]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
+    child = subprocess.Popen(
+        [*command, "--directory", str(tmp_path / "kept")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", child.stdout.readline())
+        request = urllib.request.Request(url + "/models", headers={"Authorization": "Bearer any"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert json.load(answer)["object"] == "list"
+    finally:
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (0, "")
+
+
+def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = finetune("serve", "--port", port)
+    assert done.exit_code == 2
+    assert done.output == (
+        f"Error: Port {port} cannot be listened on: Address already in use. "
+        "Choose another with --port, or any free one with --port 0.\n"
+    )
