@@ -32,10 +32,14 @@ class Line(NamedTuple):
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
-    """Tell ``utf-16`` for a file that says so by its first two bytes, else ``utf-8``."""
+    """Tell ``utf-16`` for a file with that byte order mark and a letter of ASCII, else ``utf-8``."""
     with Path(path).open("rb") as file:
-        is_utf16 = file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-    return "utf-16" if is_utf16 else "utf-8"
+        head = file.read(4)
+    order = {codecs.BOM_UTF16_LE: "little", codecs.BOM_UTF16_BE: "big"}.get(head[:2])
+    if order is None or len(head) < 4:
+        return "utf-8"
+    letter = head[2:] if order == "big" else head[:1:-1]
+    return "utf-16" if letter[0] == 0 < letter[1] else "utf-8"
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
