@@ -6,7 +6,7 @@
 
 Each instruction is followed once, in order, by the first request it fits; requests without one
 are answered as the API would. `seen` is the wire log, `pending` what was not yet followed,
-`api.effects` what the requests changed.
+`wires` the connections that are open, `api.effects` what the requests changed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FaultServer:
         self._races = races
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._wires: list[Wire] = []
+        self.wires: list[Wire] = []
         self._threads: list[threading.Thread] = []
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -89,7 +89,7 @@ class FaultServer:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        for wire in self._wires:
+        for wire in list(self.wires):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(wire.sock, socket.SHUT_RDWR)
         for thread in self._threads:
@@ -120,18 +120,26 @@ class FaultServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         wire = Wire(sock, number)
-        self._wires.append(wire)
-        if self._stopped.is_set() or not self._shake_hands(wire):
-            wire.reset()
-            return
-        count = 0
+        self.wires.append(wire)
+        try:
+            if not self._stopped.is_set() and self._shake_hands(wire):
+                self._converse(wire)
+        finally:
+            wire.finish()
+            self.wires.remove(wire)
+
+    def _converse(self, wire: Wire) -> None:
+        """Answer request after request until the client leaves or a fault ends it."""
+        used = False
         with contextlib.suppress(OSError):
             while (seen := wire.read_head()) is not None:
-                count += 1
                 self.seen.append(seen)
-                if (self._races and count > 1) or not self._exchange(wire, seen):
-                    break
-        wire.reset() if self._races and count > 1 else wire.finish()
+                if used and self._races:
+                    wire.reset()
+                    return
+                if not self._exchange(wire, seen):
+                    return
+                used = True
 
     def _shake_hands(self, wire: Wire) -> bool:
         if self._tls is None:

@@ -1,0 +1,89 @@
+"""Memory: bombs and bodies without end cost a child process next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.fault_server import FaultServer, fault
+
+if TYPE_CHECKING:
+    from tests.support.fault_server import Fault
+
+CHILD = """
+import json, resource, sys
+from finetune_client.client import Client
+from finetune_client.errors import FineTuneError
+
+url, call = sys.argv[1:]
+client = Client("sk-test", base_url=url, provider="openai", timeout=(5, 20), max_retries=0)
+calls = {
+    "retrieve": lambda: client.jobs.retrieve("ftjob-7"),
+    "create": lambda: client.jobs.create(model="m", training_file="file-1"),
+    "cancel": lambda: client.jobs.cancel("ftjob-7"),
+}
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+client.jobs.retrieve("ftjob-1")
+before, error = peak(), None
+try:
+    calls[call]()
+except FineTuneError as caught:
+    error = type(caught).__name__
+print(json.dumps({"error": error, "megabytes": peak() - before}))
+"""
+UNREADABLE, LOST = "APIResponseError", "APIConnectionError"
+CASES: dict[str, tuple[str, Fault, str]] = {
+    "1 GB from 1 MB": ("retrieve", fault("bomb", megabytes=1000), UNREADABLE),
+    "a bomb for a create": ("create", fault("bomb", megabytes=300, on="POST"), "JobMayExistError"),
+    "an error that is a bomb": (
+        "retrieve",
+        fault("bomb", megabytes=1000, status=400),
+        "BadRequestError",
+    ),
+    "a redirect that is a bomb": (
+        "retrieve",
+        fault("bomb", megabytes=1000, status=302, headers={"Location": "http://[::1"}),
+        "RedirectRefusedError",
+    ),
+    "a redirect that is a bomb for a POST": (
+        "cancel",
+        fault("bomb", megabytes=1000, status=307, headers={"Location": "/v1/x"}),
+        "RedirectRefusedError",
+    ),
+    "no end": ("retrieve", fault("endless"), UNREADABLE),
+    "no end, in chunks": ("cancel", fault("endless", chunked=True), UNREADABLE),
+    "an error without end": ("retrieve", fault("endless", status=404), "NotFoundError"),
+    "headers without end": ("retrieve", fault("endless head"), LOST),
+    "a header line without end": ("retrieve", fault("endless head", width=10_000_000), LOST),
+    "too large a JSON": (
+        "retrieve",
+        fault("answer", text=b'{"id": "ftjob-7", "x": "' + b"x" * (40 * 2**20) + b'"}'),
+        UNREADABLE,
+    ),
+}
+
+
+def _child(server: FaultServer, call: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, server.url, call],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_memory__stays_flat(case: str) -> None:
+    call, trouble, expected = CASES[case]
+    with FaultServer() as server:
+        server.script(fault("pass"), trouble)
+        found = _child(server, call)
+    assert found["error"] == expected
+    assert found["megabytes"] < 80
