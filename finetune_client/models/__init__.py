@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING
 from finetune_client._lazy import attach
 
 if TYPE_CHECKING:
-    from finetune_client.models.any_grader import (
-        Grader,
-        MultiGrader,
-        read_grader,
-    )
-    from finetune_client.models.auto import (
-        AUTO,
-        Auto,
-        AutoOr,
-    )
+    from finetune_client.models.any_grader import Grader, MultiGrader, read_grader
+    from finetune_client.models.auto import AUTO, Auto, AutoOr
     from finetune_client.models.checkpoints import (
         CheckpointPermission,
         FineTuningJobCheckpoint,
@@ -45,9 +37,7 @@ if TYPE_CHECKING:
         InputText,
         OutputText,
     )
-    from finetune_client.models.events import (
-        FineTuningJobEvent,
-    )
+    from finetune_client.models.events import FineTuningJobEvent
     from finetune_client.models.examples import (
         ChatExample,
         CompletionExample,
@@ -55,14 +45,8 @@ if TYPE_CHECKING:
         PreferenceInput,
         ReinforcementExample,
     )
-    from finetune_client.models.files import (
-        FileObject,
-        Upload,
-        UploadPart,
-    )
-    from finetune_client.models.grader_rules import (
-        grader_problems,
-    )
+    from finetune_client.models.files import FileObject, Upload, UploadPart
+    from finetune_client.models.grader_rules import grader_problems
     from finetune_client.models.grader_runs import (
         GraderRun,
         GraderRunErrors,
@@ -81,28 +65,11 @@ if TYPE_CHECKING:
         ReinforcementHyperparameters,
         SupervisedHyperparameters,
     )
-    from finetune_client.models.integrations import (
-        Integration,
-        WandbIntegration,
-    )
-    from finetune_client.models.job_request import (
-        AnyIntegration,
-        AnyMethod,
-        FineTuningJobRequest,
-    )
-    from finetune_client.models.jobs import (
-        FineTuningJob,
-        FineTuningJobError,
-    )
-    from finetune_client.models.limits import (
-        LIMITS,
-        Bounds,
-        Limits,
-        limits_of,
-    )
-    from finetune_client.models.listing import (
-        job_list_query,
-    )
+    from finetune_client.models.integrations import Integration, WandbIntegration
+    from finetune_client.models.job_request import AnyIntegration, AnyMethod, FineTuningJobRequest
+    from finetune_client.models.jobs import FineTuningJob, FineTuningJobError
+    from finetune_client.models.limits import LIMITS, Bounds, Limits, limits_of
+    from finetune_client.models.listing import job_list_query
     from finetune_client.models.messages import (
         ChatMessage,
         ContentPart,
@@ -117,28 +84,15 @@ if TYPE_CHECKING:
         ReinforcementMethod,
         SupervisedMethod,
     )
-    from finetune_client.models.model import (
-        Deleted,
-        Model,
-    )
+    from finetune_client.models.model import Deleted, Model
     from finetune_client.models.model_graders import (
         LabelModelGrader,
         SamplingParams,
         ScoreModelGrader,
     )
-    from finetune_client.models.page import (
-        Page,
-    )
-    from finetune_client.models.tools import (
-        FunctionCall,
-        FunctionDefinition,
-        Tool,
-        ToolCall,
-    )
-    from finetune_client.models.unknown_keys import (
-        unknown_fields,
-        warn_unknown_fields,
-    )
+    from finetune_client.models.page import Page
+    from finetune_client.models.tools import FunctionCall, FunctionDefinition, Tool, ToolCall
+    from finetune_client.models.unknown_keys import unknown_fields, warn_unknown_fields
 
 __all__ = [
     "AUTO",
@@ -227,16 +181,8 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        ".any_grader": [
-            "Grader",
-            "MultiGrader",
-            "read_grader",
-        ],
-        ".auto": [
-            "AUTO",
-            "Auto",
-            "AutoOr",
-        ],
+        ".any_grader": ["Grader", "MultiGrader", "read_grader"],
+        ".auto": ["AUTO", "Auto", "AutoOr"],
         ".checkpoints": [
             "CheckpointPermission",
             "FineTuningJobCheckpoint",
@@ -262,9 +208,7 @@ __getattr__, __dir__ = attach(
             "InputText",
             "OutputText",
         ],
-        ".events": [
-            "FineTuningJobEvent",
-        ],
+        ".events": ["FineTuningJobEvent"],
         ".examples": [
             "ChatExample",
             "CompletionExample",
@@ -272,54 +216,21 @@ __getattr__, __dir__ = attach(
             "PreferenceInput",
             "ReinforcementExample",
         ],
-        ".files": [
-            "FileObject",
-            "Upload",
-            "UploadPart",
-        ],
-        ".grader_rules": [
-            "grader_problems",
-        ],
-        ".grader_runs": [
-            "GraderRun",
-            "GraderRunErrors",
-            "GraderRunMetadata",
-            "GraderValidation",
-        ],
-        ".graders": [
-            "PythonGrader",
-            "StringCheckGrader",
-            "TextSimilarityGrader",
-            "UnknownGrader",
-        ],
+        ".files": ["FileObject", "Upload", "UploadPart"],
+        ".grader_rules": ["grader_problems"],
+        ".grader_runs": ["GraderRun", "GraderRunErrors", "GraderRunMetadata", "GraderValidation"],
+        ".graders": ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "UnknownGrader"],
         ".hyperparameters": [
             "DpoHyperparameters",
             "Hyperparameters",
             "ReinforcementHyperparameters",
             "SupervisedHyperparameters",
         ],
-        ".integrations": [
-            "Integration",
-            "WandbIntegration",
-        ],
-        ".job_request": [
-            "AnyIntegration",
-            "AnyMethod",
-            "FineTuningJobRequest",
-        ],
-        ".jobs": [
-            "FineTuningJob",
-            "FineTuningJobError",
-        ],
-        ".limits": [
-            "Bounds",
-            "LIMITS",
-            "Limits",
-            "limits_of",
-        ],
-        ".listing": [
-            "job_list_query",
-        ],
+        ".integrations": ["Integration", "WandbIntegration"],
+        ".job_request": ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"],
+        ".jobs": ["FineTuningJob", "FineTuningJobError"],
+        ".limits": ["Bounds", "LIMITS", "Limits", "limits_of"],
+        ".listing": ["job_list_query"],
         ".messages": [
             "ChatMessage",
             "ContentPart",
@@ -328,33 +239,11 @@ __getattr__, __dir__ = attach(
             "RefusalPart",
             "TextPart",
         ],
-        ".methods": [
-            "DpoMethod",
-            "FineTuningMethod",
-            "ReinforcementMethod",
-            "SupervisedMethod",
-        ],
-        ".model": [
-            "Deleted",
-            "Model",
-        ],
-        ".model_graders": [
-            "LabelModelGrader",
-            "SamplingParams",
-            "ScoreModelGrader",
-        ],
-        ".page": [
-            "Page",
-        ],
-        ".tools": [
-            "FunctionCall",
-            "FunctionDefinition",
-            "Tool",
-            "ToolCall",
-        ],
-        ".unknown_keys": [
-            "unknown_fields",
-            "warn_unknown_fields",
-        ],
+        ".methods": ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMethod"],
+        ".model": ["Deleted", "Model"],
+        ".model_graders": ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"],
+        ".page": ["Page"],
+        ".tools": ["FunctionCall", "FunctionDefinition", "Tool", "ToolCall"],
+        ".unknown_keys": ["unknown_fields", "warn_unknown_fields"],
     },
 )
