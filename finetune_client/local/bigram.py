@@ -20,8 +20,21 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["EDGE", "SYMBOLS", "Adam", "Score", "count", "log_probabilities", "pairs", "sample"]
-__all__ += ["gradient", "pack", "score", "unpack"]
+__all__ = [
+    "EDGE",
+    "SYMBOLS",
+    "Adam",
+    "Score",
+    "count",
+    "cumulative",
+    "gradient",
+    "log_probabilities",
+    "pack",
+    "pairs",
+    "sample",
+    "score",
+    "unpack",
+]
 
 EDGE = 256
 SYMBOLS = 257
@@ -37,10 +50,17 @@ def pairs(texts: Iterable[str]) -> Ints:
     return np.concatenate(found)
 
 
-def count(examples: Sequence[Ints]) -> Floats:
-    """Count how often each symbol follows each: a matrix with a row for every previous symbol."""
-    joined = np.concatenate(examples) if examples else np.zeros(0, dtype=np.int64)
-    counts = np.bincount(joined, minlength=SYMBOLS * SYMBOLS)
+def count(examples: Sequence[Ints], weights: Sequence[float] | None = None) -> Floats:
+    """Count how often each symbol follows each: a matrix with a row for every previous symbol.
+
+    Args:
+        examples: What `pairs` gave.
+        weights: How much each example counts; 1 unless given.
+    """
+    joined = np.concatenate([np.zeros(0, dtype=np.int64), *examples])
+    sizes = [len(example) for example in examples]
+    each = None if weights is None else np.repeat(np.asarray(weights, dtype=np.float64), sizes)
+    counts = np.bincount(joined, weights=each, minlength=SYMBOLS * SYMBOLS)
     return counts.reshape(SYMBOLS, SYMBOLS).astype(np.float64)
 
 
@@ -73,9 +93,14 @@ def gradient(logs: Floats, counts: Floats) -> Floats:
     return result
 
 
-def sample(logs: Floats, dice: np.random.Generator, most: int) -> str:
-    """Let the model write a text of at most ``most`` bytes."""
-    sums = np.exp(logs).cumsum(axis=1)
+def cumulative(logs: Floats) -> Floats:
+    """Add the probabilities up along each row, for `sample`."""
+    result: Floats = np.exp(logs).cumsum(axis=1)
+    return result
+
+
+def sample(sums: Floats, dice: np.random.Generator, most: int) -> str:
+    """Let the model write a text of at most ``most`` bytes; ``sums`` are its `cumulative`."""
     symbols: list[int] = []
     previous = EDGE
     while len(symbols) < most:

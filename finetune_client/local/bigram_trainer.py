@@ -58,14 +58,15 @@ class BigramTraining:
     def steps(self) -> Iterator[Step]:
         """See `Training.steps`."""
         while self._done < self.total_steps:
-            yield self._step(self._done + 1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                step = self._step(self._done + 1)
+            yield step
 
     def _step(self, number: int) -> Step:
         dice = np.random.default_rng([self._task.seed, 1, number])
         learned = self._objective.learn(self._weights, self._examples(number), dice)
         metrics = learned.metrics | self._valid(number, dice)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._weights = self._adam.descend(self._weights, learned.slope)
+        self._weights = self._adam.descend(self._weights, learned.slope)
         self._done = number
         checkpoint = number % self._epoch_steps == 0
         metrics |= self._full_valid(number, checkpoint=checkpoint)

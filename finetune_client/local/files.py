@@ -74,9 +74,9 @@ class Files:
             raise no_such_file(file_id, param)
         return stored
 
-    def path(self, file_id: str) -> Path:
-        """Say where the bytes of a file are."""
-        return self._state.store.path(self.find(file_id).blob)
+    def path(self, file_id: str, param: str = "id") -> Path:
+        """Say where the bytes of a file are, or raise the 404 that says it is not there."""
+        return self._state.store.path(self.find(file_id, param).blob)
 
     def _drop_expired(self) -> None:
         now = self._state.now()

@@ -108,12 +108,11 @@ class Preferences:
         """See `Objective`."""
         couples = [self._train[index] for index in batch]
         logs = bigram.log_probabilities(weights)
-        slope = np.zeros_like(weights)
-        for couple in couples:
-            doubt = float(np.exp(-np.logaddexp(0.0, self._lead(logs, couple))))
-            preferred, rejected = (bigram.gradient(logs, bigram.count([one])) for one in couple)
-            slope += self._beta * doubt * (preferred - rejected) / len(couples)
-        tokens = sum(len(one) for couple in couples for one in couple)
+        leads = [self._lead(logs, couple) for couple in couples]
+        pull = self._beta * np.exp(-np.logaddexp(0.0, leads)) / len(couples)
+        outputs = [one for side in zip(*couples, strict=True) for one in side]
+        slope = bigram.gradient(logs, bigram.count(outputs, [*pull, *-pull]))
+        tokens = sum(len(one) for one in outputs)
         return Learned(slope, self._score(weights, logs, couples, "train"), tokens)
 
     def measure(
@@ -151,27 +150,28 @@ class Rewards:
     def learn(self, weights: Floats, batch: Sequence[int], dice: np.random.Generator) -> Learned:
         """See `Objective`."""
         logs = bigram.log_probabilities(weights)
+        sums = bigram.cumulative(logs)
+        written: list[Ints] = []
         rewards: list[float] = []
-        slope, tokens = np.zeros_like(weights), 0
+        pulls: list[float] = []
         for index in batch:
-            texts = [bigram.sample(logs, dice, self.LONGEST) for _ in range(self._samples)]
+            texts = [bigram.sample(sums, dice, self.LONGEST) for _ in range(self._samples)]
             graded = [self._grade(text, self._train[index]) for text in texts]
             mean = sum(graded) / len(graded)
-            for text, reward in zip(texts, graded, strict=True):
-                counts = bigram.count([bigram.pairs([text])])
-                slope += (reward - mean) * bigram.gradient(logs, counts)
-                tokens += int(counts.sum())
+            written += [bigram.pairs([text]) for text in texts]
+            pulls += [reward - mean for reward in graded]
             rewards += graded
+        slope = bigram.gradient(logs, bigram.count(written, pulls)) / len(rewards)
         metrics = {"train_mean_reward": sum(rewards) / len(rewards)}
-        return Learned(slope / len(rewards), metrics, tokens)
+        return Learned(slope, metrics, sum(len(one) for one in written))
 
     def measure(
         self, weights: Floats, batch: Sequence[int], dice: np.random.Generator, prefix: str
     ) -> dict[str, float]:
         """See `Objective`."""
-        logs = bigram.log_probabilities(weights)
+        sums = bigram.cumulative(bigram.log_probabilities(weights))
         rewards = [
-            self._grade(bigram.sample(logs, dice, self.LONGEST), self._valid[index])
+            self._grade(bigram.sample(sums, dice, self.LONGEST), self._valid[index])
             for index in batch
             for _ in range(self._eval_samples)
         ]

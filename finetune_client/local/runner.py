@@ -9,11 +9,12 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.local.errors import WireError
 from finetune_client.local.examples import read_examples
 from finetune_client.local.grading import reward
 from finetune_client.local.job import ENDED
 from finetune_client.local.trainer import TrainingError, TrainingTask
-from finetune_client.local.validation import problem
+from finetune_client.local.validation import InterruptedCheckError, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -129,15 +130,15 @@ class Runner:
         if fresh:
             job.event(_validating(job.wire))
         try:
-            wrong = problem(self._files, job.wire) if fresh else None
-            task = None if wrong else self._task(job)
-        except FileNotFoundError:
-            job.fail("invalid_training_file", "A file of the job was deleted before it started.")
+            wrong = problem(self._files, job.wire, lambda: self._closed) if fresh else None
+            if wrong is None:
+                self._queue(job, self._task(job))
+            else:
+                job.fail(**wrong)
+        except InterruptedCheckError:
             return
-        if wrong is not None:
-            job.fail(**wrong)
-        elif task is not None:
-            self._queue(job, task)
+        except (FileNotFoundError, WireError):
+            job.fail("invalid_training_file", "A file of the job was deleted before it started.")
 
     def _task(self, job: Job) -> TrainingTask:
         wire, settings = job.wire, job.wire["method"][job.method]

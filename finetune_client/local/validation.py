@@ -4,40 +4,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finetune_client import training_data
+from finetune_client.local.errors import WireError
+from finetune_client.training_data import check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from finetune_client.local.files import Files
 
-__all__ = ["problem"]
+__all__ = ["InterruptedCheckError", "problem"]
 
 _SHOWN = 3
 
 
-def problem(files: Files, wire: Mapping[str, Any]) -> dict[str, str] | None:
-    """Check a job's files; what is wrong comes back as the job's ``error``, else `None`."""
+class InterruptedCheckError(Exception):
+    """The server was closed while a file was checked."""
+
+
+def problem(
+    files: Files, wire: Mapping[str, Any], closed: Callable[[], bool]
+) -> dict[str, str] | None:
+    """Check a job's files; what is wrong comes back as the job's ``error``, else `None`.
+
+    Args:
+        files: The server's files.
+        wire: The job's object.
+        closed: Asked again and again while a file is read.
+
+    Raises:
+        InterruptedCheckError: The server was closed meanwhile.
+    """
+
+    def watch(_read: int, _size: int) -> None:
+        if closed():
+            raise InterruptedCheckError
+
     for param in ("training_file", "validation_file"):
         if wire[param] is not None:
-            found = _problem(files, wire, param)
+            found = _problem(files, wire, param, watch)
             if found is not None:
                 return found
     return None
 
 
-def _problem(files: Files, wire: Mapping[str, Any], param: str) -> dict[str, str] | None:
-    check = vars(training_data).get("check")
-    if check is None:
-        return None
-    report = check(files.path(wire[param]), method=wire["method"]["type"])
+def _problem(
+    files: Files, wire: Mapping[str, Any], param: str, watch: Callable[[int, int], None]
+) -> dict[str, str] | None:
+    try:
+        path = files.path(wire[param], param)
+    except WireError as error:
+        return {"code": f"invalid_{param}", "message": f"{error.message}.", "param": param}
+    # One process: a server with threads must not fork.
+    report = check(path, wire["method"], workers=1, progress=watch, secrets=False)
     errors = [one for one in report.problems if one.severity == "error"]
-    if report.ok or not errors:
+    if param == "validation_file":
+        errors = [one for one in errors if one.code != "too_few_examples"]
+    if not errors:
         return None
-    told = " ".join(_sentence(one) for one in errors[:_SHOWN])
-    code = "invalid_n_examples" if errors[0].code == "too_few_examples" else f"invalid_{param}"
-    return {"code": code, "message": told, "param": param}
-
-
-def _sentence(one: Any) -> str:
-    return str(one)
+    few = errors[0].code == "too_few_examples"
+    told = " ".join(str(one) for one in errors[:_SHOWN])
+    more = f" There are {report.errors} such problems in all." if report.errors > _SHOWN else ""
+    code = "invalid_n_examples" if few else f"invalid_{param}"
+    return {"code": code, "message": told + more, "param": param}

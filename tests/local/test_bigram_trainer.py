@@ -1,0 +1,233 @@
+"""The numbers of a job are those of the model: worked out again here, letter by letter."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from finetune_client.local import Example, Step, TrainingError, TrainingTask
+from finetune_client.local.bigram import EDGE, SYMBOLS, cumulative, pairs, sample, unpack
+from finetune_client.local.bigram_trainer import BigramTrainer
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+TEXTS = [f"the answer to {number} is {number * number}" for number in range(24)]
+EXAMPLES = tuple(Example(texts=(text,)) for text in TEXTS)
+
+
+def task(**changes: Any) -> TrainingTask:
+    settings = {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.0}
+    settings |= changes.pop("hyperparameters", {})
+    given: dict[str, Any] = {
+        "method": "supervised",
+        "model": "tiny",
+        "examples": EXAMPLES,
+        "seed": 1,
+        "hyperparameters": settings,
+        **changes,
+    }
+    return TrainingTask(**given)
+
+
+def losses(changed: TrainingTask) -> list[float]:
+    return [step.metrics["train_loss"] for step in BigramTrainer().start(changed).steps()]
+
+
+def symbols(text: str) -> list[tuple[int, int]]:
+    edged = [EDGE, *text.encode(), EDGE]
+    return list(itertools.pairwise(edged))
+
+
+def by_hand(weights: npt.NDArray[np.float64], texts: list[str]) -> tuple[float, float]:
+    """Mean loss and accuracy, without any of the code under test."""
+    loss, right, total = 0.0, 0, 0
+    for text in texts:
+        for before, after in symbols(text):
+            row = [float(weight) for weight in weights[before]]
+            loss += math.log(math.fsum(math.exp(weight) for weight in row)) - row[after]
+            right += row.index(max(row)) == after
+            total += 1
+    return loss / total, right / total
+
+
+def test_metrics__are_those_of_the_model() -> None:
+    whole = task(validation=EXAMPLES[:5], hyperparameters={"batch_size": 24, "n_epochs": 3})
+    training = BigramTrainer().start(whole)
+    steps = training.steps()
+    before = unpack(training.model())["weights"]
+    step = next(steps)
+    after = unpack(training.model())["weights"]
+    assert by_hand(before, TEXTS) == pytest.approx(
+        (step.metrics["train_loss"], step.metrics["train_mean_token_accuracy"]), rel=1e-12
+    )
+    assert by_hand(before, TEXTS[:5]) == pytest.approx(
+        (step.metrics["valid_loss"], step.metrics["valid_mean_token_accuracy"]), rel=1e-12
+    )
+    assert by_hand(after, TEXTS[:5]) == pytest.approx(
+        (step.metrics["full_valid_loss"], step.metrics["full_valid_mean_token_accuracy"]),
+        rel=1e-12,
+    )
+    assert step.tokens == sum(len(text.encode()) + 1 for text in TEXTS)
+    assert (step.number, step.checkpoint, training.total_steps) == (1, True, 3)
+
+
+def test_training__approaches_what_a_bigram_can_reach() -> None:
+    settings = {"n_epochs": 50, "batch_size": 24, "learning_rate_multiplier": 4.0}
+    told = losses(task(hyperparameters=settings))
+    pairs_seen = Counter(pair for text in TEXTS for pair in symbols(text))
+    firsts = Counter(before for pair in pairs_seen.elements() for before in pair[:1])
+    best = -sum(
+        count * math.log(count / firsts[before]) for (before, _), count in pairs_seen.items()
+    ) / sum(pairs_seen.values())
+    assert told[0] == pytest.approx(math.log(SYMBOLS), abs=0.02)
+    assert best < told[-1] < best + 0.1
+
+
+def test_training__is_the_same_for_the_same_task() -> None:
+    assert losses(task()) == losses(task())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 2},
+        {"hyperparameters": {"batch_size": 5}},
+        {"hyperparameters": {"learning_rate_multiplier": 0.5}},
+        {"examples": EXAMPLES[1:]},
+    ],
+)
+def test_training__changes_with_each_thing_it_depends_on(changes: dict[str, Any]) -> None:
+    assert losses(task(**changes))[1:6] != losses(task())[1:6]
+
+
+def test_training__takes_as_many_epochs_as_asked() -> None:
+    assert [len(losses(task(hyperparameters={"n_epochs": n}))) for n in (1, 2, 5)] == [6, 12, 30]
+
+
+def test_seed__matters_even_where_a_batch_is_the_whole_file() -> None:
+    whole = {"batch_size": 24}
+    assert losses(task(hyperparameters=whole)) != losses(task(hyperparameters=whole, seed=2))
+
+
+@pytest.mark.parametrize("stop", [1, 5, 11, 12])
+def test_resume__goes_on_as_if_never_paused(stop: int) -> None:
+    trainer, all_of_it = BigramTrainer(), task(validation=EXAMPLES[:3])
+    through = list(trainer.start(all_of_it).steps())
+    first = trainer.start(all_of_it)
+    steps = first.steps()
+    told: list[Step] = [next(steps) for _ in range(stop)]
+    second = trainer.resume(all_of_it, first.snapshot())
+    told += list(second.steps())
+    assert told == through
+    assert second.total_steps == 12
+
+
+def test_start__from_a_tuned_model() -> None:
+    trainer = BigramTrainer()
+    first = trainer.start(task())
+    told = list(first.steps())
+    second = next(trainer.start(task(weights=first.model())).steps())
+    assert second.metrics["train_loss"] < told[-1].metrics["train_loss"] + 0.1
+
+
+def preferences() -> tuple[Example, ...]:
+    return tuple(
+        Example(texts=(f"yes, {number}",), rejected=(f"no way {number}!",)) for number in range(12)
+    )
+
+
+def test_dpo__learns_to_prefer() -> None:
+    settings = {"beta": 0.5, "n_epochs": 10}
+    given = task(method="dpo", examples=preferences(), hyperparameters=settings)
+    training = BigramTrainer().start(given)
+    told = list(training.steps())
+    assert told[0].metrics["train_loss"] == pytest.approx(math.log(2))
+    assert told[-1].metrics["train_loss"] < 0.2
+    weights = unpack(training.model())["weights"]
+    yes, _ = by_hand(weights, [one.texts[0] for one in preferences()])
+    no, _ = by_hand(weights, [one.rejected[0] for one in preferences()])
+    assert yes < no
+    assert told[0].tokens == sum(len("yes, 1") + len("no way 1!") + 2 for _ in range(4)) + extra(
+        given, 4
+    )
+
+
+def extra(given: TrainingTask, count: int) -> int:
+    """Two more tokens for each example of the first batch whose number has two digits."""
+    order = np.random.default_rng([given.seed, 0, 0]).permutation(len(given.examples))[:count]
+    return 2 * sum(int(index) > 9 for index in order)
+
+
+def test_dpo__loss_is_that_of_the_paper() -> None:
+    beta, examples = 0.3, preferences()
+    given = task(method="dpo", examples=examples, hyperparameters={"beta": beta, "batch_size": 12})
+    training = BigramTrainer().start(given)
+    start = unpack(training.model())["weights"]
+    steps = training.steps()
+    next(steps)
+    now = unpack(training.model())["weights"]
+    second = next(steps)
+
+    def gain(text: str) -> float:
+        size = len(symbols(text))
+        return size * (by_hand(start, [text])[0] - by_hand(now, [text])[0])
+
+    leads = [beta * (gain(one.texts[0]) - gain(one.rejected[0])) for one in examples]
+    loss = sum(math.log1p(math.exp(-lead)) for lead in leads) / len(leads)
+    assert second.metrics["train_loss"] == pytest.approx(loss, rel=1e-9)
+
+
+def rewarded() -> TrainingTask:
+    """Reward one of three words that a model has learned to say."""
+    examples = tuple(Example(line={"start": "maybe"}) for _ in range(8))
+    settings = {"compute_multiplier": 2.0, "eval_interval": 3, "eval_samples": 2, "n_epochs": 25}
+    words = tuple(Example(texts=(text,)) for text in ("yes", "no", "maybe"))
+    able = {"n_epochs": 50, "batch_size": 3, "learning_rate_multiplier": 2.0}
+    speaker = BigramTrainer().start(task(examples=words, hyperparameters=able))
+    list(speaker.steps())
+    return task(
+        method="reinforcement",
+        examples=examples,
+        validation=examples[:4],
+        grade=lambda text, line: float(text.startswith(line["start"])),
+        weights=speaker.model(),
+        hyperparameters=settings,
+    )
+
+
+def test_reinforcement__earns_more_in_the_end() -> None:
+    told = [step.metrics for step in BigramTrainer().start(rewarded()).steps()]
+    rewards = [metrics["train_mean_reward"] for metrics in told]
+    assert sum(rewards[:5]) < 2.5
+    assert sum(rewards[-5:]) > 4
+    assert all(0 <= reward <= 1 for reward in rewards)
+    measured = [place + 1 for place, one in enumerate(told) if "full_valid_mean_reward" in one]
+    assert measured == [step for step in range(1, 51) if step % 3 == 0 or step % 2 == 0]
+
+
+def test_reinforcement__needs_a_grader() -> None:
+    bare = task(method="reinforcement", hyperparameters={"eval_samples": 1})
+    with pytest.raises(TrainingError) as caught:
+        BigramTrainer().start(bare)
+    assert str(caught.value) == "A reinforcement job needs a grader."
+
+
+def test_pairs__take_text_of_any_kind() -> None:
+    for text in ("", "é😀", "\ud800", "\x00\xff"):
+        assert len(pairs([text])) == len(text.encode("utf-8", "surrogatepass")) + 1
+    assert len(pairs([])) == 0
+
+
+def test_sample__writes_what_is_likely_and_stops() -> None:
+    logs = np.full((SYMBOLS, SYMBOLS), -np.inf)
+    for before, after in symbols("abc"):
+        logs[before, after] = 0.0
+    sums, dice = cumulative(logs), np.random.default_rng(0)
+    assert sample(sums, dice, 10) == "abc"
+    assert sample(sums, dice, 2) == "ab"

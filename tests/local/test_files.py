@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from finetune_client.local import Limits, LocalServer
+from tests.support.local_api import BASE, LocalApi, chat_lines, jsonl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CONTENT = jsonl(chat_lines(3)).encode()
+
+
+def content(api: LocalApi, file_id: str, **headers: str) -> requests.Response:
+    return api.session.get(f"{api.base}/files/{file_id}/content", headers=headers)
+
+
+def test_create__keeps_the_bytes_and_the_name(api: LocalApi) -> None:
+    file_id = api.upload(CONTENT, name="données 数据.jsonl")
+    stored = api.ok("GET", f"/files/{file_id}")
+    assert stored["bytes"] == len(CONTENT)
+    assert stored["filename"] == "données 数据.jsonl"
+    assert stored["purpose"] == "fine-tune"
+    assert stored["status"] == "processed"
+    assert "expires_at" not in stored
+    answer = content(api, file_id)
+    assert answer.content == CONTENT
+    assert answer.headers["Content-Length"] == str(len(CONTENT))
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a\\..\\b", "..", "a\r\nX: y"])
+def test_create__takes_any_name_and_never_makes_a_path_of_it(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path, name: str
+) -> None:
+    api = connect(LocalServer(tmp_path / "server"))
+    file_id = api.upload(CONTENT, name=name)
+    assert content(api, file_id).content == CONTENT
+    outside = [path for path in tmp_path.rglob("*") if "server" not in path.parts]
+    assert outside == []
+    for path in (tmp_path / "server" / "blobs").iterdir():
+        assert set(path.name) <= set("0123456789abcdef")
+
+
+def test_create__expires(connect: Callable[[LocalServer], LocalApi]) -> None:
+    time = [1000.0]
+    api = connect(LocalServer(clock=lambda: time[0]))
+    fields = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    file_id = api.upload(CONTENT, **fields)
+    assert api.ok("GET", f"/files/{file_id}")["expires_at"] == 4600
+    time[0] = 4599.9
+    assert len(api.ok("GET", "/files")["data"]) == 1
+    time[0] = 4600.0
+    assert api.refused("GET", f"/files/{file_id}")[0] == 404
+    assert api.ok("GET", "/files")["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({}, "purpose"),
+        ({"purpose": "training"}, "purpose"),
+        ({"purpose": "fine-tune", "colour": "red"}, "colour"),
+        ({"purpose": "fine-tune", "expires_after[seconds]": "3600"}, "expires_after.anchor"),
+        ({"purpose": "fine-tune", "expires_after[anchor]": "created_at"}, "expires_after.seconds"),
+        (
+            {
+                "purpose": "fine-tune",
+                "expires_after[anchor]": "created_at",
+                "expires_after[seconds]": "3599",
+            },
+            "expires_after.seconds",
+        ),
+        (
+            {
+                "purpose": "fine-tune",
+                "expires_after[anchor]": "created_at",
+                "expires_after[seconds]": "9" * 5000,
+            },
+            "expires_after.seconds",
+        ),
+        (
+            {
+                "purpose": "fine-tune",
+                "expires_after[anchor]": "last_used",
+                "expires_after[seconds]": "3600",
+            },
+            "expires_after.anchor",
+        ),
+    ],
+)
+def test_create__refuses_what_is_wrong_and_keeps_nothing(
+    connect: Callable[[LocalServer], LocalApi],
+    tmp_path: Path,
+    fields: dict[str, str],
+    param: str,
+) -> None:
+    api = connect(LocalServer(tmp_path))
+    status, error = api.refused("POST", "/files", data=fields, files={"file": ("a", CONTENT)})
+    assert (status, error["param"]) == (400, param)
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_create__needs_one_file_part(api: LocalApi) -> None:
+    fields = {"purpose": "fine-tune"}
+    status, error = api.refused("POST", "/files", files={"other": ("a", b"x")}, data=fields)
+    assert (status, error["param"]) == (400, "file")
+    twice = [("file", ("a", b"x")), ("file", ("b", b"y"))]
+    status, error = api.refused("POST", "/files", files=twice, data=fields)
+    assert (status, error["param"]) == (400, "file")
+    assert api.refused("POST", "/files", json=fields)[0] == 415
+    assert api.ok("GET", "/files")["data"] == []
+
+
+def test_create__refuses_what_is_too_large(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
+) -> None:
+    api = connect(LocalServer(tmp_path, limits=Limits(file_bytes=1000)))
+    assert api.ok("GET", f"/files/{api.upload(b'x' * 1000)}")["bytes"] == 1000
+    status, error = api.refused(
+        "POST", "/files", data={"purpose": "fine-tune"}, files={"file": ("a", b"x" * 1001)}
+    )
+    assert (status, error["message"]) == (
+        413,
+        "The file is larger than 1000 bytes, the limit here.",
+    )
+    status, error = api.refused(
+        "POST", "/files", data={"purpose": "fine-tune"}, files={"file": ("a", b"x" * 100_000)}
+    )
+    assert status == 413
+    assert len(list((tmp_path / "blobs").iterdir())) == 1
+
+
+def test_list__in_both_orders_by_purpose_and_in_pages(api: LocalApi) -> None:
+    ids = [api.upload(CONTENT, purpose=one) for one in ("fine-tune", "batch", "fine-tune", "evals")]
+
+    def listed(**query: Any) -> tuple[list[str], bool]:
+        answer = api.ok("GET", "/files", params=query)
+        found = [row["id"] for row in answer["data"]]
+        assert (answer["first_id"], answer["last_id"]) == ((found or [""])[0], (found or [""])[-1])
+        return found, answer["has_more"]
+
+    assert listed() == (ids[::-1], False)
+    assert listed(order="asc") == (ids, False)
+    assert listed(order="asc", limit=2, after=ids[0]) == (ids[1:3], True)
+    assert listed(purpose="fine-tune") == ([ids[2], ids[0]], False)
+    assert listed(purpose="vision") == ([], False)
+    assert api.refused("GET", "/files", params={"order": "ascending"})[1]["param"] == "order"
+    assert api.refused("GET", "/files", params={"limit": 10_001})[1]["param"] == "limit"
+
+
+def test_delete__takes_the_bytes_too(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
+) -> None:
+    api = connect(LocalServer(tmp_path))
+    file_id = api.upload(CONTENT)
+    assert api.ok("DELETE", f"/files/{file_id}") == {
+        "id": file_id,
+        "object": "file",
+        "deleted": True,
+    }
+    assert list((tmp_path / "blobs").iterdir()) == []
+    for method in ("GET", "DELETE"):
+        status, error = api.refused(method, f"/files/{file_id}")
+        assert status == 404
+        assert error == {
+            "message": f"No such File object: {file_id}",
+            "type": "invalid_request_error",
+            "param": "id",
+            "code": None,
+        }
+    assert content(api, file_id).status_code == 404
+
+
+def test_content__a_range_of_it(api: LocalApi) -> None:
+    file_id = api.upload(CONTENT)
+    whole = content(api, file_id)
+    part = content(api, file_id, Range="bytes=10-", **{"If-Range": whole.headers["ETag"]})
+    assert (part.status_code, part.content) == (206, CONTENT[10:])
+    assert part.headers["Content-Range"] == f"bytes 10-{len(CONTENT) - 1}/{len(CONTENT)}"
+    other = content(api, file_id, Range="bytes=10-", **{"If-Range": '"other"'})
+    assert (other.status_code, other.content) == (200, CONTENT)
+    assert content(api, file_id, Range=f"bytes={len(CONTENT)}-").status_code == 416
+
+
+def upload(api: LocalApi, data: bytes, **changes: Any) -> Any:
+    body = {"filename": "big.jsonl", "purpose": "fine-tune", "mime_type": "text/jsonl"}
+    return api.ok("POST", "/uploads", json={**body, "bytes": len(data), **changes})
+
+
+def add(api: LocalApi, upload_id: str, data: bytes) -> str:
+    part: dict[str, str] = api.ok("POST", f"/uploads/{upload_id}/parts", files={"data": data})
+    assert part["upload_id"] == upload_id
+    return part["id"]
+
+
+def test_upload__parts_become_a_file_in_the_order_given(api: LocalApi) -> None:
+    data = bytes(range(256)) * 40
+    made = upload(api, data, expires_after={"anchor": "created_at", "seconds": 7200})
+    assert (made["status"], made["expires_at"] - made["created_at"]) == ("pending", 3600)
+    parts: dict[int, str] = {}
+
+    def send(place: int) -> None:
+        with requests.Session() as session:
+            session.mount(BASE, api.session.get_adapter(BASE))
+            part = data[place * 2560 :][:2560]
+            parts[place] = add(LocalApi(session), made["id"], part)
+
+    threads = [threading.Thread(target=send, args=(place,)) for place in (2, 0, 3, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    body = {
+        "part_ids": [parts[place] for place in range(4)],
+        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest().upper(),
+    }
+    done = api.ok("POST", f"/uploads/{made['id']}/complete", json=body)
+    assert done["status"] == "completed"
+    assert done["file"] == api.ok("GET", f"/files/{done['file']['id']}")
+    assert done["file"]["expires_at"] - done["file"]["created_at"] == 7200
+    assert content(api, done["file"]["id"]).content == data
+    status, error = api.refused("POST", f"/uploads/{made['id']}/complete", json=body)
+    assert (status, error["code"]) == (400, "invalid_upload_status")
+
+
+def test_upload__complete_refuses_what_does_not_fit(api: LocalApi) -> None:
+    made = upload(api, b"0123456789")
+    first, second = add(api, made["id"], b"01234"), add(api, made["id"], b"56789")
+    path = f"/uploads/{made['id']}/complete"
+    for body, param in [
+        ({}, "part_ids"),
+        ({"part_ids": []}, "part_ids"),
+        ({"part_ids": [first]}, "part_ids"),
+        ({"part_ids": [first, first]}, "part_ids"),
+        ({"part_ids": [first, "part_x"]}, "part_ids"),
+        ({"part_ids": [first, {}]}, "part_ids"),
+        ({"part_ids": [second, first], "md5": "0" * 32}, "md5"),
+        ({"part_ids": [first, second], "sha": "x"}, "sha"),
+    ]:
+        status, error = api.refused("POST", path, json=body)
+        assert (status, error["param"]) == (400, param)
+    assert api.ok("POST", path, json={"part_ids": [first, second]})["status"] == "completed"
+
+
+def test_upload__part_rules(connect: Callable[[LocalServer], LocalApi], tmp_path: Path) -> None:
+    api = connect(LocalServer(tmp_path, limits=Limits(part_bytes=100, upload_bytes=150)))
+    made = upload(api, b"x" * 120)
+    path = f"/uploads/{made['id']}/parts"
+    assert api.refused("POST", path, files={"data": b"x" * 101})[0] == 413
+    add(api, made["id"], b"x" * 100)
+    status, error = api.refused("POST", path, files={"data": b"x" * 51})
+    assert (status, error["code"]) == (400, "invalid_upload_size")
+    assert api.refused("POST", path, files={"file": b"x"})[1]["param"] == "data"
+    assert len(list((tmp_path / "blobs").iterdir())) == 1
+    cancelled = api.ok("POST", f"/uploads/{made['id']}/cancel")
+    assert cancelled["status"] == "cancelled"
+    assert list((tmp_path / "blobs").iterdir()) == []
+    assert api.refused("POST", path, files={"data": b"x"})[0] == 400
+    assert api.refused("POST", f"/uploads/{made['id']}/cancel")[0] == 400
+
+
+def test_upload__expires(connect: Callable[[LocalServer], LocalApi]) -> None:
+    time = [1000.0]
+    api = connect(LocalServer(clock=lambda: time[0]))
+    made = upload(api, b"x")
+    part = add(api, made["id"], b"x")
+    time[0] = 4600.0
+    path = f"/uploads/{made['id']}"
+    status, error = api.refused("POST", f"{path}/complete", json={"part_ids": [part]})
+    assert status == 400
+    assert error["message"] == f"The upload {made['id']} is expired; only a pending one takes this."
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"bytes": 0}, "bytes"),
+        ({"bytes": 8 * 1024**3 + 1}, "bytes"),
+        ({"bytes": True}, "bytes"),
+        ({"filename": ""}, "filename"),
+        ({"purpose": None}, "purpose"),
+        ({"mime_type": None}, "mime_type"),
+        ({"size": 1}, "size"),
+        ({"expires_after": 3600}, "expires_after"),
+        ({"expires_after": {"anchor": "created_at"}}, "expires_after.seconds"),
+    ],
+)
+def test_upload__create_refuses(api: LocalApi, changes: dict[str, Any], param: str) -> None:
+    body = {"filename": "a", "purpose": "fine-tune", "mime_type": "text/jsonl", "bytes": 1}
+    status, error = api.refused("POST", "/uploads", json={**body, **changes})
+    assert (status, error["param"]) == (400, param)
+
+
+def test_upload__unknown(api: LocalApi) -> None:
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("cancel", {}),
+        ("complete", {"json": {}}),
+        ("parts", {"files": {"data": b"x"}}),
+    ]
+    for action, body in bodies:
+        status, error = api.refused("POST", f"/uploads/upload_x/{action}", **body)
+        assert (status, error["message"]) == (404, "No such Upload object: upload_x")
