@@ -9,24 +9,22 @@ from finetune_client.errors import RequestError
 from finetune_client.training_data.blocks import blocks
 from finetune_client.training_data.conclusion import conclude
 from finetune_client.training_data.items import item_variables
+from finetune_client.training_data.passing import Pass
 from finetune_client.training_data.recognition import recognise
 from finetune_client.training_data.rules import FORMATS, METHODS, allowed_by, context_length_of
-from finetune_client.training_data.scanner import Scanner, digested
 from finetune_client.training_data.sources import name_of, opened, size_of
-from finetune_client.training_data.tally import Plan, Tally
+from finetune_client.training_data.tally import Plan
 from finetune_client.training_data.tokens import resolve_counter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeAlias
+    from collections.abc import Callable
 
     from finetune_client.training_data.blocks import Block
+    from finetune_client.training_data.passing import Progress
     from finetune_client.training_data.report import Report
     from finetune_client.training_data.rules import FormatName
     from finetune_client.training_data.sources import Source
     from finetune_client.training_data.tokens import Counter
-
-    Progress: TypeAlias = Callable[[int, int], None]
 
 __all__ = ["LONGEST_LINE", "check"]
 
@@ -95,27 +93,17 @@ def check(
             secrets=secrets,
             max_line_bytes=most,
         )
-        tally = _scan(itertools.chain(first, read), plan, size, progress)
-    leaks = _leaks(tally, validation, most)
+        going = Pass(
+            source=path,
+            size=size,
+            validation=validation,
+            plan=plan,
+            workers=workers,
+            progress=progress,
+        )
+        tally, other = going.run(itertools.chain(first, read))
+    leaks = sorted(tally.digests.shared(other)) if other else []
     return conclude(name_of(path), plan, tally, leaks)
-
-
-def _scan(read: Iterable[Block], plan: Plan, size: int | None, progress: Progress | None) -> Tally:
-    scanner = Scanner(plan)
-    for block in read:
-        scanner.scan(block)
-        if progress is not None:
-            done = scanner.tally.size
-            progress(done, done if size is None else size)
-    return scanner.tally
-
-
-def _leaks(tally: Tally, validation: Source | None, most: int) -> list[tuple[int, int]]:
-    """Give the lines that the validation file has too, each with its first line there."""
-    if validation is None:
-        return []
-    with opened(validation) as file:
-        return sorted(tally.digests.shared(digested(blocks(file, most))))
 
 
 def _told(method: object, grader: object) -> tuple[str | None, object]:

@@ -19,8 +19,10 @@ from finetune_client.training_data.rules import FORMATS
 from finetune_client.training_data.suspicion import StringCheck, suspicious
 from finetune_client.training_data.tally import Tally
 from finetune_client.training_data.tokens import (
+    BYTES_PER_TOKEN,
     TOKENS_PER_MESSAGE,
     TOKENS_PER_REPLY,
+    EstimateCounter,
     count_messages,
 )
 
@@ -70,6 +72,7 @@ class Scanner:
         tally, plan = self.tally, self._plan
         add, count = tally.digests.add, plan.counter.count
         read = self._read
+        exact = not isinstance(plan.counter, EstimateCounter)
         secrets, known_roles = plan.secrets, self._known_roles
         most = plan.context_length or float("inf")
         careful = suspicious(block.data, secrets=secrets)
@@ -103,7 +106,11 @@ class Scanner:
                         and text.count('"') - text.count('\\"') == 2 + 8 * len(texts)
                         and '\\\\"' not in text
                     ):
-                        tokens += sum(map(count, texts))
+                        tokens += (
+                            sum(map(count, texts))
+                            if exact
+                            else sum([-(-len(each.encode()) // BYTES_PER_TOKEN) for each in texts])
+                        )
                         if tokens <= most:
                             add(hash(line), number)
                             lengths.append(len(texts))

@@ -46,16 +46,20 @@ class Spread:
     def absorb(self, other: Spread) -> None:
         self._total += other._total
         self._most = max(self._most, other._most)
+        self._widen(other._width)
         self._count(other._counts.items())
 
     def _count(self, counts: Iterable[tuple[int, int]]) -> None:
         for value, times in counts:
             self._counts[value - value % self._width] += times
         while len(self._counts) > MOST_VALUES:
-            self._width *= 2
+            self._widen(self._width * 2)
+
+    def _widen(self, width: int) -> None:
+        if width > self._width:
+            self._width = width
             finer, self._counts = self._counts, Counter()
-            for value, times in finer.items():
-                self._counts[value - value % self._width] += times
+            self._count(finer.items())
 
     def capped(self, most: int | None) -> int:
         """Sum the values, none counted as more than `most`."""

@@ -22,18 +22,26 @@ __all__ = ["StringCheck", "suspicious"]
 SPECIAL_TOKEN = re.compile(r"<\|[A-Za-z][A-Za-z0-9_]{2,}\|>")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-ESCAPED = re.compile(rb"\\u00(?:3[cC]|7[cC])")
-"""``<`` or ``|``, written as JSON allows it."""
-PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+ESCAPED = re.compile(
+    rb"""\\u(?:
+        00[37][cC]                                                       # < or |
+      | [dD](?:
+            [89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])                    # a first half alone
+          | [c-fC-F][0-9a-fA-F]{2}(?<![^\\]\\u[dD][89abAB]..\\u[dD]...)  # a second half alone
+        )
+    )""",
+    re.VERBOSE,
+)
+"""What JSON may write a special token or half a character with; also some that are neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One kind of secret; `needle` is what it always contains."""
+    """One kind of secret; `needle` is what it always contains, with an underscore or without."""
 
     kind: str
     needle: bytes
+    underscored: bool
     pattern: re.Pattern[str]
     raw: re.Pattern[bytes]
 
@@ -43,6 +51,7 @@ def _secret(kind: str, needle: str, pattern: str) -> Secret:
     return Secret(
         kind,
         needle.encode(),
+        "_" in needle,
         re.compile(f"(?<![A-Za-z0-9]){bounded}"),
         re.compile(pattern.encode()),
     )
@@ -63,17 +72,15 @@ SECRETS = (
 
 def suspicious(data: bytes, *, secrets: bool) -> bool:
     """Tell whether lines may hold any of these; they do not where the answer is no."""
-    if b"<|" in data or (b"\\u" in data and _escapes(data)):
+    if b"<|" in data or (b"\\u" in data and ESCAPED.search(data)):
         return True
-    return secrets and any(each.needle in data and each.raw.search(data) for each in SECRETS)
-
-
-def _escapes(data: bytes) -> bool:
-    if ESCAPED.search(data):
-        return True
-    if not HALF.search(data):
+    if not secrets:
         return False
-    return b"\\\\u" in data or HALF.search(PAIR.sub(b"", data)) is not None
+    underscored = b"_" in data
+    return any(
+        (underscored or not each.underscored) and each.needle in data and each.raw.search(data)
+        for each in SECRETS
+    )
 
 
 class StringCheck:
