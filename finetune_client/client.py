@@ -328,6 +328,8 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_session"):  # a constructor that failed, shown by a traceback tool
+            return "<Client that was not set up>"
         return f"<Client of {self.base_url} ({self.provider.name})>"
 
     def __reduce__(self) -> str:

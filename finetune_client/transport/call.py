@@ -97,7 +97,6 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
     if not request.path.startswith("/"):
         raise RequestError(f"The path must start with a slash, got {request.path!r:.100}.")
     body = request.body if request.json is NO_JSON else encoded_json(request.json)
-    total = config.total_timeout
     return Call(
         request=request,
         config=config,
@@ -105,10 +104,18 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
         headers=_headers(request, config, body, streamed=streamed),
         body=body,
         limits=config.timeout if request.timeout is None else _limits(request),
-        deadline=None if total is None else clock.monotonic() + total,
+        deadline=_deadline(request, config, clock),
         credential=_credential(request, config),
         streamed=streamed,
     )
+
+
+def _deadline(request: Request, config: Config, clock: Clock) -> float | None:
+    """The sooner of the request's own deadline and what the total timeout leaves from now."""
+    if config.total_timeout is None:
+        return request.deadline
+    mine = clock.monotonic() + config.total_timeout
+    return mine if request.deadline is None else min(mine, request.deadline)
 
 
 def _url(request: Request, config: Config) -> str:

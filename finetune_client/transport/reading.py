@@ -28,7 +28,7 @@ _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 class CutOffError(Exception):
-    """The body ended before its length."""
+    """The body ended before its length, or has none that can be made out."""
 
 
 class EncodingError(Exception):
@@ -77,15 +77,24 @@ def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
         CutOffError: It ended before its Content-Length.
     """
     length = _length(response.headers)
-    raw = response.raw
     count = 0
-    while block := raw.read(size, decode_content=False):
+    while block := _next(response, size):
         count += len(block)
         yield block
         if count == length:
             return
     if length is not None and count < length:
         raise CutOffError(f"{count} of {length} bytes came")
+
+
+def _next(response: Response, size: int) -> bytes:
+    try:
+        block: bytes = response.raw.read(size, decode_content=False)
+    except ValueError:  # `http.client` lets it out for a chunk whose size is below zero
+        pass
+    else:
+        return block
+    raise CutOffError("its chunks are not well formed")
 
 
 def discard(response: Response) -> None:

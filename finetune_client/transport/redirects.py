@@ -60,19 +60,21 @@ def next_hop(
     Raises:
         RefusedHop: It is not to be followed.
     """
-    if method != "GET":
-        raise RefusedHop(f"a {method} is never sent on")
-    if number > MOST_HOPS:
-        raise RefusedHop(f"it is one more than {MOST_HOPS} in a row")
     target = _target(at.url, headers.get("Location"))
-    if target.scheme != split_url(at.url).scheme:
-        raise RefusedHop(f"it leads from {split_url(at.url).scheme} to {target.scheme}")
+    place = f"{target.host[:200]}:{target.port}"
+    if method != "GET":
+        raise RefusedHop(f"a {method} is never sent on, here to {place}")
+    if number > MOST_HOPS:
+        raise RefusedHop(f"it is one more than {MOST_HOPS} in a row, here to {place}")
+    scheme = split_url(at.url).scheme
+    if target.scheme != scheme:
+        raise RefusedHop(f"it leads from {scheme} to {target.scheme}, at {place}")
     if target.origin == base.origin:
         return Hop(target.url, foreign=at.foreign)
     if not abroad:
-        raise RefusedHop(f"it leads to another origin, {target.host[:200]} port {target.port}")
+        raise RefusedHop(f"it leads to another origin, {place}")
     if target.scheme == "http" and not (target.is_loopback or allow_http):
-        raise RefusedHop(f"it leads over plain http to {target.host[:200]}")
+        raise RefusedHop(f"it leads over plain http to {place}")
     return Hop(target.url, foreign=True)
 
 

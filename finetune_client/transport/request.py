@@ -52,6 +52,8 @@ class Request:
         fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
         accept: The ``Accept`` header.
         admin: Use the admin key where the client has one.
+        deadline: When the answer must be there whole, as `Session.deadline` gave it: for a request
+            that is part of a longer call.
         any_answer: The answer may be empty or any JSON, not only an object or an array.
     """
 
@@ -67,6 +69,7 @@ class Request:
     fresh_connection: bool = False
     accept: str = "application/json"
     admin: bool = False
+    deadline: float | None = None
     any_answer: bool = False
 
 

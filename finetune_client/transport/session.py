@@ -81,6 +81,14 @@ class Session:
         if owner is None or owner.is_closed:
             self._wire.close()
 
+    def deadline(self) -> float | None:
+        """When a call that begins now must be over, on the monotonic clock; None for no limit.
+
+        A call that takes several requests puts it into each, so that they share one total timeout.
+        """
+        total = self.config.total_timeout
+        return None if total is None else self.clock.monotonic() + total
+
     def send(self, request: Request) -> Reply:
         """Send a request and read its answer.
 

@@ -86,7 +86,8 @@ def _from_object(error: dict[str, Any]) -> str | None:
     inner = _said(_innermost(error).get("message"))
     if message and inner and inner not in message:
         message = f"{message} {inner}"
-    said = message or inner or _said(error.get("detail")) or _said(error.get("title"))
+    said = message or inner or _said(error.get("detail")) or _said(error.get("error"))
+    said = said or _said(error.get("title"))
     return excerpt(said, _LONGEST_MESSAGE) if said else None
 
 
@@ -101,11 +102,14 @@ def _innermost(error: dict[str, Any]) -> dict[str, Any]:
 
 
 def _said(value: Any) -> str | None:
-    """The words in a value: text, FastAPI's list of problems, or an object with a message."""
+    """The words in a value: text, FastAPI's list of problems, or an object with a message.
+
+    It calls itself for what is inside; `error_facts` sees to it that nothing is deep.
+    """
     if isinstance(value, str):
         return excerpt(value, _LONGEST_MESSAGE) or None
     if isinstance(value, dict):
-        return _problem(value)
+        return _problem(value) or _said(value.get("error"))
     if isinstance(value, list):
         parts = [part for part in map(_said, value[:20]) if part]
         return excerpt("; ".join(parts), _LONGEST_MESSAGE) or None
