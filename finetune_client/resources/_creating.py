@@ -14,7 +14,7 @@ from finetune_client.transport.request import Request
 from ._base import read_reply
 from ._job_calls import PATH
 from ._marks import HEADER, job_may_exist, like, look_for, mark, new_key
-from ._options import apply
+from ._options import apply, without_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,9 +52,10 @@ def create_job(
         if error.outcome not in {"ambiguous", "bad_answer"}:
             raise
         _log.warning("the outcome of creating a job is unknown; looking for it")
-        if marked and (found := look_for(lambda: jobs.find(own), session.clock)):
+        around = without_body(options)
+        if marked and (found := look_for(lambda: jobs.find(own, **around), session.clock)):
             return found
-        candidates = _candidates(jobs, request.json, own, started)
+        candidates = list(like(_newest(jobs, around), request.json, own, started))
         raise job_may_exist(error, own, candidates, marked=marked) from error
 
 
@@ -76,15 +77,12 @@ def _request(
     return (request, False) if marked is None else (replace(request, json=marked), True)
 
 
-def _candidates(
-    jobs: Jobs, body: Mapping[str, Any], key: str, started: float
-) -> list[FineTuningJob]:
-    """Return the newest jobs that may be the one; none if they cannot be listed."""
+def _newest(jobs: Jobs, options: Options) -> list[FineTuningJob]:
+    """Return the newest jobs; none if they cannot be listed."""
     try:
-        newest = jobs.list(limit=NEWEST_A_PAGE).data
+        return jobs.list(limit=NEWEST_A_PAGE, **options).data
     except APIError:
         return []
-    return list(like(newest, body, key, started))
 
 
 def _interrupted(key: str, *, marked: bool) -> NoReturn:

@@ -7,17 +7,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_client import training_data
 from finetune_client.errors import RequestError, TrainingDataError
+from finetune_client.models.unknown_keys import warn_unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from finetune_client.models import FineTuningJobRequest
     from finetune_client.providers import Feature, Provider
+    from finetune_client.training_data import Report
     from finetune_client.transport import Session
 
-__all__ = ["FileArgument", "check_draft", "check_file", "local_files", "shown"]
+__all__ = ["FileArgument", "check_draft", "check_files", "local_files", "shown"]
 
 FileArgument = str | os.PathLike[str]
 """A file id, or a path (not text) of a file to check and upload."""
@@ -52,6 +53,7 @@ def check_draft(draft: FineTuningJobRequest, session: Session, files: Mapping[st
         raise RequestError(
             f"The job cannot be created so, and nothing was sent:{listed}", problems=found
         )
+    warn_unknown_fields(draft)
     for feature in NEEDED_FEATURES:
         if getattr(draft, feature):
             session.require(feature, f"a job's {feature}")
@@ -71,24 +73,33 @@ def _is_file(value: str) -> bool:
     return not FILE_ID.fullmatch(value) and "\0" not in value and Path(value).is_file()
 
 
-def check_file(path: Path, draft: FineTuningJobRequest, provider: Provider) -> None:
-    """Check a training file as the service would.
+def check_files(files: Mapping[str, Path], draft: FineTuningJobRequest, provider: Provider) -> None:
+    """Check the files as the service would.
 
     Raises:
-        TrainingDataError: It is not fit; `report` holds all that was found.
-        OSError: It cannot be read.
+        TrainingDataError: One is not fit; `report` holds all that was found.
+        OSError: One cannot be read.
     """
-    method = getattr(draft.method, "type", None)
-    if isinstance(draft.method, dict):
-        method = draft.method.get("type")
-    report = training_data.check(path, method=method, provider=provider.limits, model=draft.model)
-    if not report.ok:
-        errors = [problem for problem in report.problems if problem.severity == "error"]
-        first = errors[0] if errors else None
-        where = f" line {first.line}: {first.message}" if first else ""
-        raise TrainingDataError(
-            f"{path.name} is not fit to train on; nothing was sent. The first of "
-            f"{len(errors)} problems:{where}",
-            report=report,
-            problems=report.problems,
+    from finetune_client import training_data  # many modules, for those who give a path
+
+    method = draft.to_dict().get("method") or "supervised"
+    for argument, path in files.items():
+        validation = files.get("validation_file") if argument == "training_file" else None
+        _check_file(
+            path,
+            training_data.check(
+                path, method=method, provider=provider, model=draft.model, validation=validation
+            ),
         )
+
+
+def _check_file(path: Path, report: Report) -> None:
+    if report.ok:
+        return
+    errors = [problem for problem in report.problems if problem.severity == "error"]
+    raise TrainingDataError(
+        f"{path.name} is not fit to train on, and nothing was sent. The first problem: "
+        f"{errors[0]} All of them: the attribute problems.",
+        report=report,
+        problems=report.problems,
+    )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from finetune_client.transport.request import Request, Timeout
 
-__all__ = ["Extras", "Options", "apply", "check_extras", "replace_pairs"]
+__all__ = ["Extras", "Options", "apply", "check_extras", "replace_pairs", "without_body"]
 
 
 class Options(TypedDict, total=False):
@@ -62,6 +62,20 @@ def apply(request: Request, options: Options) -> Request:
         json=_merge_body(request, options.get("extra_body")),
         timeout=request.timeout if timeout is None else timeout,
     )
+
+
+def without_body(options: Options) -> Options:
+    """Return what of ``options`` goes with the other requests that a call makes.
+
+    Raises:
+        TypeError: A keyword is none of `Options`.
+    """
+    _refuse_unknown(options, Options.__optional_keys__)
+    return {
+        "extra_headers": options.get("extra_headers"),
+        "extra_query": options.get("extra_query"),
+        "timeout": options.get("timeout"),
+    }
 
 
 def check_extras(extras: Extras) -> Extras:

@@ -147,7 +147,7 @@ class _Walk(Generic[T]):
         return fresh
 
     def _fresh_by_place(self, rows: list[T], ids: list[str]) -> list[T]:
-        """Sort out rows of which some have no name."""
+        """Sort out rows of which some have no id."""
         known = max((i for i, name in enumerate(ids) if name and name in self._rows), default=-1)
         tail = self._tail
         if tail and rows[known + 1 : known + 1 + len(tail)] == tail:

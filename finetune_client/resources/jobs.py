@@ -12,9 +12,10 @@ from finetune_client.models import FineTuningJobRequest
 
 from ._creating import create_job
 from ._curves import metrics_of
-from ._drafts import check_draft, check_file, local_files, shown
+from ._drafts import check_draft, check_files, local_files, shown
 from ._job_waiting import JobWaiting
 from ._marks import MARK, bearing, checked_key
+from ._options import without_body
 from .checkpoints import JobCheckpoints
 from .files import Files
 
@@ -95,6 +96,7 @@ class Jobs(JobWaiting):
             JobMayExistError: The job may have been created, and could not be found.
             APIError: It was certainly not created.
         """
+        around = without_body(options)
         files = local_files({"training_file": training_file, "validation_file": validation_file})
         draft = FineTuningJobRequest(
             model=model,
@@ -109,15 +111,18 @@ class Jobs(JobWaiting):
         )
         if check:
             check_draft(draft, self._session, files)
-        if idempotency_key is not None and (found := self._created_before(idempotency_key)):
-            return found
-        for path in files.values() if check else ():
-            check_file(path, draft, self._session.provider)
+        if idempotency_key is not None:
+            found = self._created_before(idempotency_key, around)
+            if found is not None:
+                return found
+        if check:
+            check_files(files, draft, self._session.provider)
         for argument, path in files.items():
-            setattr(draft, argument, Files(self._session).upload(path, purpose="fine-tune").id)
+            sent = Files(self._session).upload(path, purpose="fine-tune", **around)
+            setattr(draft, argument, sent.id)
         return create_job(self, self._session, draft.to_dict(), idempotency_key, options)
 
-    def _created_before(self, key: str) -> FineTuningJob | None:
+    def _created_before(self, key: str, options: Options) -> FineTuningJob | None:
         checked_key(key)
         provider = self._session.provider
         if not provider.marks_jobs:
@@ -126,7 +131,7 @@ class Jobs(JobWaiting):
                 "created with it may not be found again",
                 provider.name,
             )
-        return None if "metadata" in provider.lacks else self.find(key)
+        return None if "metadata" in provider.lacks else self.find(key, **options)
 
     def find(self, idempotency_key: str, **options: Unpack[Options]) -> FineTuningJob | None:
         """Return the job that was created with a key; `None` if none bears it.
