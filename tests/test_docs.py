@@ -37,7 +37,9 @@ def test_page__its_links_lead_somewhere(page: Path) -> None:
 
 def test_readme__begins_with_two_commands_of_one_line() -> None:
     fences = re.findall(
-        r"^```(\S.*)\n(.*?)^```$", PAGES[0].read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        r"^```(\S[^\n]*)\n(.*?)^```$",
+        PAGES[0].read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     assert [language for language, _ in fences[:2]] == ["sh", "sh"]
     assert [code.count("\n") for _, code in fences[:2]] == [1, 1]

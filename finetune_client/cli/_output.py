@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, printable
+from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, json_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +50,7 @@ def show_rows(rows: Iterable[Any], columns: Sequence[str], *, as_json: bool) -> 
     """Print models one a line: all of each as JSON, or some attributes between tabs."""
     for row in rows:
         if as_json:
-            click.echo(json.dumps(row.to_dict()))
+            click.echo(json_line(row.to_dict()))
         else:
             click.echo("\t".join(_cell(getattr(row, column)) for column in columns))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import plotille
@@ -15,6 +16,7 @@ __all__ = ["draw", "loss_series", "summarise"]
 
 COLOURS = ("bright_blue", "bright_yellow", "bright_green", "bright_magenta")
 MARKERS = (None, "o", "x", "+")
+MARKS = 10
 
 
 def loss_series(names: Iterable[str]) -> list[str]:
@@ -33,16 +35,33 @@ def draw(series: Series, *, width: int = 60, height: int = 12, colour: bool = Tr
     figure.register_label_formatter(int, _label)
     steps = [step for points in series.values() for step, _ in points]
     figure.set_x_limits(min_=min(steps), max_=max(*steps, min(steps) + 1))
-    for number, (name, points) in enumerate(series.items()):
-        look = number % len(COLOURS)
-        figure.plot(
-            [step for step, _ in points],
-            [value for _, value in points],
-            label=name,
-            lc=COLOURS[look] if colour else None,
-            marker=MARKERS[look],
-        )
-    return str(figure.show(legend=True))
+    for number, points in enumerate(series.values()):
+        _add(figure, points, number % len(COLOURS), colour=colour)
+    return f"{figure.show()}\n\n{_legend(series, colour=colour)}"
+
+
+def _legend(series: Series, *, colour: bool) -> str:
+    looks = zip(series, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+    return "   ".join(
+        plotille.color(f"⠤{marker or '⠤'}⠤ {name}", fg=paint if colour else None)
+        for name, paint, marker in looks
+    )
+
+
+def _add(
+    figure: plotille.Figure,
+    points: Sequence[tuple[int, float]],
+    look: int,
+    *,
+    colour: bool,
+) -> None:
+    """Add one curve; all but the first bear a few marks, to be told apart without colours."""
+    steps, values = zip(*points, strict=True)
+    paint = COLOURS[look] if colour else None
+    figure.plot(steps, values, lc=paint)
+    if MARKERS[look] is not None:
+        apart = max(1, len(points) // MARKS)
+        figure.scatter(steps[::apart], values[::apart], lc=paint, marker=MARKERS[look])
 
 
 def summarise(series: Series) -> list[str]:

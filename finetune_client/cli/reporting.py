@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["JsonLines", "PlainLines", "Reporter", "losses", "metrics_line", "printable"]
+__all__ = [
+    "JsonLines",
+    "PlainLines",
+    "Reporter",
+    "json_line",
+    "losses",
+    "metrics_line",
+    "printable",
+]
 
 METRICS_SHOWN = 20
 
@@ -84,7 +93,7 @@ class JsonLines:
         self._say("end", job=job.to_dict(), fine_tuned_model=job.fine_tuned_model, metrics=where)
 
     def _say(self, kind: str, **facts: Any) -> None:
-        click.echo(json.dumps({"kind": kind, **facts}))
+        click.echo(json_line({"kind": kind, **facts}))
 
 
 class PlainLines:
@@ -143,6 +152,22 @@ def _unseen(sent: int, total: int) -> None:
     """Show no progress: nobody watches."""
 
 
+def json_line(facts: Any) -> str:
+    """Write one line of JSON; NaN and infinity, which JSON does not have, become null."""
+    try:
+        return json.dumps(facts, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(facts), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def printable(text: str) -> str:
     """Show what a terminal would act on, or cannot show, as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -167,5 +192,8 @@ def metrics_line(event: FineTuningJobEvent) -> str:
 
 
 def losses(metrics: Metrics) -> dict[str, list[tuple[int, float]]]:
-    """Pick the curves worth drawing."""
-    return {name: metrics.series(name) for name in loss_series(metrics.names)}
+    """Pick the curves worth drawing, and of them what is a number."""
+    return {
+        name: [point for point in metrics.series(name) if math.isfinite(point[1])]
+        for name in loss_series(metrics.names)
+    }
