@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-
 from typing import TYPE_CHECKING
 
 from finetune_client.cli.reporting import PlainLines, json_line, losses
