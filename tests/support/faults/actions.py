@@ -126,7 +126,7 @@ def _cut_chunks(x: Exchange) -> bool:
 def _cut_gzip(x: Exchange) -> bool:
     """A compressed stream that lacks its end, with a Content-Length that is right."""
     answer = x.sound()
-    half = gzip.compress(answer.body * 50)[:-20]
+    half = gzip.compress(answer.body, 1)[:-20]
     zipped = {**answer.headers, "Content-Encoding": "gzip"}
     return x.wire.send(render(Answer(body=half, headers=zipped)))
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Api"]
 
-CSV = b"step,train_loss\n1,0.5\n"
+CSV = b"step,train_loss\n" + b"".join(b"%d,0.5\n" % step for step in range(20_000))
+"""What every file holds: more than one block."""
 
 
 class Api:
@@ -26,7 +27,7 @@ class Api:
     Any job, file or model that is asked for exists. `honours_keys` replays the answer to an
     Idempotency-Key seen before; `keeps_metadata` is whether a job remembers its metadata;
     `filters` is whether a list heeds `metadata[key]`; `lag` is how many lists a new job is
-    missing from.
+    missing from; `ranges` is whether a part of a file can be had.
     """
 
     def __init__(
@@ -36,11 +37,14 @@ class Api:
         keeps_metadata: bool = True,
         filters: bool = True,
         lag: int = 0,
+        ranges: bool = True,
     ) -> None:
         self.honours_keys = honours_keys
         self.keeps_metadata = keeps_metadata
         self.filters = filters
         self.lag = lag
+        self.ranges = ranges
+        self.etag = '"1"'
         self.effects: list[tuple[str, str]] = []
         self.jobs: list[dict[str, Any]] = []
         self._states: dict[str, str] = {}
@@ -200,7 +204,13 @@ def _delete_file(api: Api, seen: Seen, name: str) -> Answer:
 
 
 def _content(api: Api, seen: Seen, name: str) -> Answer:
-    return Answer(body=CSV, headers={"Content-Type": "text/csv", "ETag": '"1"'})
+    headers = {"Content-Type": "text/csv", "ETag": api.etag}
+    asked = re.fullmatch(r"bytes=(\d+)-", seen.header("range") or "")
+    if not (asked and api.ranges and seen.header("if-range") in {None, api.etag}):
+        return Answer(body=CSV, headers=headers)
+    start = int(asked[1])
+    headers["Content-Range"] = f"bytes {start}-{len(CSV) - 1}/{len(CSV)}"
+    return Answer(status=206, body=CSV[start:], headers=headers)
 
 
 def _upload(name: str, status: str, **fields: Any) -> Answer:
