@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
@@ -67,9 +68,13 @@ class Download:
         self._report = report
         self._done = 0
         self._furthest = 0
+        self._limit = math.inf
         self._begun = False
         self._etag: str | None = None
-        self._total: int | None = look().bytes if sized else None
+        self._total: int | None = None
+        if sized:
+            self._total = look().bytes
+            self._limit = longest(look())
 
     def run(self) -> None:
         """Fetch all of it.
@@ -81,12 +86,12 @@ class Download:
         """
         misses = 0
         while True:
-            mark = self._furthest
             try:
                 return self._transfer()
             except (APIConnectionError, IntegrityError):
-                misses = 1 if self._furthest >= mark + STEP else misses + 1
-                if not self._begun or self._is_too_long() or misses >= TRIES:
+                misses = 1 if self._done >= self._furthest + STEP else misses + 1
+                self._furthest = max(self._furthest, self._done)
+                if not self._begun or self._done > self._limit or misses >= TRIES:
                     raise
             except APIStatusError as error:
                 if error.status_code != 416 or not self._done:
@@ -102,9 +107,8 @@ class Download:
             for block in checked_blocks(request, reply, look=self._look, done=self._done):
                 self._sink.write(block)
                 self._done += len(block)
-                self._furthest = max(self._furthest, self._done)
                 self._report(self._done, self._total or self._done)
-                if self._is_too_long():
+                if self._done > self._limit:
                     break
         if self._sized:
             _check_length(request, reply, self._look(), self._done)
@@ -149,10 +153,6 @@ class Download:
         self._sink.seek(0)
         self._sink.truncate()
         self._done = 0
-
-    def _is_too_long(self) -> bool:
-        limit = longest(self._look()) if self._sized else None
-        return limit is not None and self._done > limit
 
 
 def checked_blocks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from finetune_client.errors import RequestError
 
@@ -46,7 +46,7 @@ class FilePlan:
     mime_type: str | None = None
     filename: str | None = None
     expires_after: Mapping[str, Any] | int | None = None
-    md5: str | None = None
+    md5: str | Literal[False] | None = None
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -61,7 +61,7 @@ class FilePlan:
             )
         if self.workers not in _WORKERS:
             raise RequestError(f"workers must be from 1 to 32, not {self.workers!r}.")
-        if self.md5 is not None and not _MD5.fullmatch(self.md5):
+        if self.md5 and not _MD5.fullmatch(self.md5):
             raise RequestError(f"md5 must be 32 hexadecimal digits, not {self.md5!r}.")
 
     def target(self, source: Source, base_url: str) -> UploadTarget:
@@ -95,6 +95,6 @@ def send_in_parts(session: Session, source: Source, plan: FilePlan, options: Opt
             report=report,
             now=session.clock.now(),
             state_path=plan.state,
-            md5=plan.md5,
+            md5=plan.md5.lower() if plan.md5 else plan.md5,
         )
         return sending.run()

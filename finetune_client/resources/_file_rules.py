@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mimetypes
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -144,9 +145,9 @@ def fits(file: FileObject, received: int, *, framed: bool) -> bool:
     return file.purpose == _RESULTS and (framed or received == in_base64)
 
 
-def longest(file: FileObject) -> int | None:
-    """Return the most bytes a download can have, if that is known."""
-    return None if file.purpose == _RESULTS else file.bytes
+def longest(file: FileObject) -> float:
+    """Return the most bytes a download can have; infinity if that is not known."""
+    return math.inf if file.bytes is None or file.purpose == _RESULTS else file.bytes
 
 
 def is_page(content_type: str | None, first: bytes) -> bool:

@@ -7,9 +7,9 @@ import logging
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from finetune_client.errors import APIError, APIStatusError, IntegrityError
+from finetune_client.errors import APIStatusError, FineTuneError, IntegrityError
 
 from ._file_rules import check_stored
 from ._parallel import Stop, run_together
@@ -35,6 +35,10 @@ _HOPELESS: Final = frozenset({400, 404, 409, 410, 413, 422})
 """Statuses after which an upload cannot be gone on with: it is gone, or never will be right."""
 
 
+_HASHED: Final = 1024 * 1024
+"""Bytes hashed at a time; fewer would make the threads wait for each other."""
+
+
 class UploadCalls(Protocol):
     """The calls of the API that an upload is made of."""
 
@@ -44,7 +48,7 @@ class UploadCalls(Protocol):
     def send(self, upload_id: str, content: Stretch, stop: Stop) -> str:
         """Send a part, and give its id."""
 
-    def complete(self, upload_id: str, part_ids: list[str], md5: str) -> Upload:
+    def complete(self, upload_id: str, part_ids: list[str], md5: str | None) -> Upload:
         """Put the file together."""
 
     def cancel(self, upload_id: str) -> None:
@@ -108,7 +112,8 @@ class FileUpload:
         workers: Parts that are sent at the same time.
         report: Called with ``(sent, total)``.
         state_path: Where its state is kept, if it can be gone on with.
-        md5: The file's MD5 in hexadecimal, if it is known already.
+        now: Unix time in seconds.
+        md5: The file's MD5 in hexadecimal, if it is known already; False to send none.
     """
 
     calls: UploadCalls
@@ -118,7 +123,7 @@ class FileUpload:
     report: Report
     now: float
     state_path: str | os.PathLike[str] | None = None
-    md5: str | None = None
+    md5: str | Literal[False] | None = None
     stop: Stop = field(default_factory=Stop)
 
     def run(self) -> Upload:
@@ -153,17 +158,16 @@ class FileUpload:
         self._save(state)
         return state
 
-    def _send(self, state: UploadState) -> str:
+    def _send(self, state: UploadState) -> str | None:
         """Send the parts that are missing, and read the file once for its MD5 meanwhile."""
-        digest: list[str] = [self.md5] if self.md5 else []
+        digest: list[str | None] = [] if self.md5 is None else [self.md5 or None]
         tally = _Tally(self.report, self.source.size)
         sizes = dict(enumerate(_sizes(self.source.size, self.target.part_size)))
         missing = [number for number in sizes if number not in state.parts]
         tally.add(self.source.size - sum(sizes[number] for number in missing))
         tasks = [self._part(state, number, sizes[number], tally) for number in missing]
-        if not digest:
-            tasks.insert(0, (self._hash, digest.append))
-        run_together(tasks, self.workers + 1 - len(digest), self.stop)
+        hashing: list[Task] = [] if digest else [(self._hash, digest.append)]
+        run_together(tasks, self.workers, self.stop, beside=hashing)
         return digest[0]
 
     def _part(self, state: UploadState, number: int, size: int, tally: _Tally) -> Task:
@@ -182,12 +186,17 @@ class FileUpload:
 
     def _hash(self) -> str:
         digest = hashlib.md5(usedforsecurity=False)
-        for block in self.source.blocks():
+        at = 0
+        while at < self.source.size:
             self.stop.check()
+            block = self.source.read_at(at, _HASHED)
+            if not block:
+                raise self.source.changed(at)
             digest.update(block)
+            at += len(block)
         return digest.hexdigest()
 
-    def _complete(self, state: UploadState, md5: str) -> Upload:
+    def _complete(self, state: UploadState, md5: str | None) -> Upload:
         asked_before, state.completing = state.completing, True
         self._save(state)
         try:
@@ -209,7 +218,7 @@ class FileUpload:
         self._forget()
         try:
             self.calls.cancel(state.upload_id)
-        except APIError as error:
+        except FineTuneError as error:
             _log.warning(
                 "the upload %s could not be cancelled and will expire by itself: %s",
                 state.upload_id,

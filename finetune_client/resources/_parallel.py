@@ -50,14 +50,27 @@ class Stop:
         self.check()
 
 
-def run_together(tasks: Sequence[Task], workers: int, stop: Stop) -> None:
+def run_together(
+    tasks: Sequence[Task], workers: int, stop: Stop, beside: Sequence[Task] = ()
+) -> None:
     """Run tasks in threads; the first that fails, and Ctrl-C, stop the others.
 
     Results that arrived by then are handed on all the same. All threads have ended when this
     returns or raises.
+
+    Args:
+        tasks: What is done by so many ``workers``.
+        workers: Threads for ``tasks``.
+        stop: What the tasks ask whether they are to stop.
+        beside: What is done meanwhile, by a thread each.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="finetune-upload") as pool:
-        pending = {pool.submit(work): arrived for work, arrived in tasks}
+    name = "finetune-upload"
+    with (
+        ThreadPoolExecutor(workers, thread_name_prefix=name) as pool,
+        ThreadPoolExecutor(len(beside) or 1, thread_name_prefix=name) as other,
+    ):
+        pending = {other.submit(work): arrived for work, arrived in beside}
+        pending |= {pool.submit(work): arrived for work, arrived in tasks}
         try:
             while pending:
                 done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
@@ -67,6 +80,7 @@ def run_together(tasks: Sequence[Task], workers: int, stop: Stop) -> None:
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            other.shutdown(wait=True, cancel_futures=True)
             _hand_on(pending)
             raise
 

@@ -110,7 +110,7 @@ class SessionCalls(Resource):
         reply = session.sharing(session.config, clock=stoppable).send(request)
         return read_reply(request, reply, UploadPart.from_dict).id
 
-    def complete(self, upload_id: str, part_ids: Sequence[str], md5: str) -> Upload:
+    def complete(self, upload_id: str, part_ids: Sequence[str], md5: str | None) -> Upload:
         """Put the file together."""
         request = completing(upload_id, part_ids, md5)
         return self._read(request, Upload.from_dict, self._others())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
@@ -146,7 +146,7 @@ class Uploads(Resource):
         mime_type: str | None = None,
         filename: str | None = None,
         expires_after: Mapping[str, Any] | int | None = None,
-        md5: str | None = None,
+        md5: str | Literal[False] | None = None,
         **options: Unpack[Options],
     ) -> Upload:
         """Send a file in parts, several at a time, and put it together.
@@ -173,7 +173,7 @@ class Uploads(Resource):
             mime_type: The file's type; guessed from the name.
             filename: The file's name, if not its own.
             expires_after: When the file is deleted, see `Files.create`.
-            md5: The file's MD5 in hexadecimal, if it is known; it is not computed then.
+            md5: The file's MD5 in hexadecimal, if it is known already; False to send none.
             **options: See `Options`; ``extra_body`` goes into the first request.
 
         Returns:

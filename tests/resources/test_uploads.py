@@ -1,0 +1,373 @@
+"""Uploads in parts: in parallel, again one by one, gone on with, given up."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client import Client
+from finetune_client.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    IntegrityError,
+    InternalServerError,
+    RequestError,
+)
+from finetune_client.providers import AZURE, OPENAI
+from tests.support.fault_server import Fault, FaultServer, fault
+from tests.support.faults.clients import connect, failure, sleepless
+from tests.support.file_service import FileService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DATA = bytes(range(256)) * 4000
+MD5 = hashlib.md5(DATA).hexdigest()
+SIZE = 100_000
+PARTS = 11
+PART = "POST /uploads/upload_1000/parts"
+COMPLETE = "POST /uploads/upload_1000/complete"
+CANCEL = "POST /uploads/upload_1000/cancel"
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer(api=FileService()) as server:
+        yield server
+
+
+@pytest.fixture
+def service(server: FaultServer) -> FileService:
+    assert isinstance(server.api, FileService)
+    return server.api
+
+
+@pytest.fixture
+def client(server: FaultServer) -> Iterator[Client]:
+    with connect(server, timeout=(2, 0.5)) as client:
+        sleepless(client)
+        yield client
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(DATA)
+    return path
+
+
+def test_calls__are_those_of_the_api() -> None:
+    with Client.local() as client:
+        upload = client.uploads.create(
+            bytes=6,
+            filename="a.txt",
+            mime_type="text/plain",
+            purpose="user_data",
+            expires_after=3600,
+        )
+        assert (upload.status, upload.bytes) == ("pending", 6)
+        parts = [
+            client.uploads.parts.create(upload.id, data=data)
+            for data in (b"abc", io.BytesIO(b"def"))
+        ]
+        done = client.uploads.complete(
+            upload.id, part_ids=[part.id for part in reversed(parts)], md5=_md5(b"defabc")
+        )
+        assert done.status == "completed"
+        assert done.file is not None
+        assert client.files.content(done.file.id) == b"defabc"
+        other = client.uploads.create(
+            bytes=6, filename="a.txt", mime_type="text/plain", purpose="user_data"
+        )
+        assert client.uploads.cancel(other.id).status == "cancelled"
+        with pytest.raises(BadRequestError):
+            client.uploads.parts.create(other.id, data=b"abc")
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("kind", ["path", "opened", "bytes"])
+def test_upload_file__arrives_whole_from_any_file(path: Path, workers: int, kind: str) -> None:
+    told: list[tuple[int, int]] = []
+    with Client.local() as client, path.open("rb") as opened:
+        given: Any = {"path": path, "opened": opened, "bytes": DATA}[kind]
+        upload = client.uploads.upload_file(
+            given,
+            purpose="user_data",
+            part_size=SIZE,
+            workers=workers,
+            progress=lambda done, total: told.append((done, total)),
+        )
+        assert upload.file is not None
+        assert client.files.content(upload.file.id) == DATA
+        assert upload.filename == ("upload" if kind == "bytes" else "train.jsonl")
+    assert (told[0], told[-1]) == ((0, len(DATA)), (len(DATA), len(DATA)))
+    assert told == sorted(told)
+
+
+def test_upload_file__says_what_the_file_is(
+    server: FaultServer, service: FileService, client: Client, path: Path
+) -> None:
+    client.uploads.upload_file(path, part_size=SIZE, expires_after=3600)
+    assert json.loads(server.seen[0].body) == {
+        "filename": "train.jsonl",
+        "purpose": "fine-tune",
+        "bytes": len(DATA),
+        "mime_type": "text/jsonl",
+        "expires_after": {"anchor": "created_at", "seconds": 3600},
+    }
+    assert sorted(map(len, service.parts.values())) == [len(DATA) % SIZE, *[SIZE] * (PARTS - 1)]
+    assert service.stored == [("", "", DATA)]
+    assert service.digests == [MD5]
+
+
+def test_upload_file__sends_so_many_parts_at_the_same_time(
+    server: FaultServer, service: FileService, path: Path
+) -> None:
+    service.free = 0
+    with connect(server) as client:
+        sending = threading.Thread(
+            target=client.uploads.upload_file, args=(path,), kwargs={"part_size": SIZE}
+        )
+        sending.start()
+        deadline = time.monotonic() + 5
+        while server.lines.count(PART) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        at_once = server.lines.count(PART)
+        service.hold.set()
+        sending.join()
+    assert at_once == 4
+    assert service.stored == [("", "", DATA)]
+
+
+@pytest.mark.parametrize("md5", [MD5, MD5.upper(), False])
+def test_upload_file__an_md5_that_is_given_is_not_computed(
+    service: FileService, client: Client, path: Path, md5: Any
+) -> None:
+    client.uploads.upload_file(path, part_size=SIZE, md5=md5)
+    assert service.digests == [MD5 if md5 else None]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        fault("reset", on=PART),
+        fault("reset", on=PART, works=True),
+        fault("early reset", on=PART),
+        fault("answer", on=PART, status=500, json={}),
+        fault("answer", on=PART, status=503, json={}),
+        fault("early", on=PART, status=503, json={}),
+        fault("answer", on=PART, status=429, json={}),
+        fault("answer", on=PART, text="<html>"),
+    ],
+    ids=["reset", "lost answer", "early reset", "500", "503", "early 503", "429", "HTML"],
+)
+def test_upload_file__a_part_that_breaks_off_is_sent_again_by_itself(
+    server: FaultServer, service: FileService, client: Client, path: Path, broken: Fault
+) -> None:
+    server.script(broken, broken)
+    client.uploads.upload_file(path, part_size=SIZE)
+    assert service.stored == [("", "", DATA)]
+    assert server.lines.count(PART) == PARTS + 2
+    assert CANCEL not in server.lines
+
+
+HOPELESS = {
+    "reset": (fault("reset", on=PART), APIConnectionError),
+    "stall": (fault("hang", on=PART), APITimeoutError),
+    "500": (fault("answer", on=PART, status=500, json={}), InternalServerError),
+    "401": (fault("early", on=PART, status=401, json={}), AuthenticationError),
+    "413": (fault("early", on=PART, status=413, json={}), APIStatusError),
+    "not completed": (fault("answer", on=COMPLETE, status=400, json={}), BadRequestError),
+    "completion lost": (fault("reset", on=COMPLETE, works=True), APIConnectionError),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_upload_file__what_fails_is_cancelled_and_no_thread_is_left(
+    server: FaultServer, client: Client, path: Path, name: str
+) -> None:
+    broken, kind = HOPELESS[name]
+    server.script(*[broken] * 60)
+    failure(lambda: client.uploads.upload_file(path, part_size=SIZE), kind)
+    assert server.lines[-1] == CANCEL
+    assert server.lines.count(COMPLETE) == (broken.on == COMPLETE)
+    assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
+
+
+def test_upload_file__the_first_failure_stops_the_others(
+    server: FaultServer, service: FileService, client: Client, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.jsonl"
+    large.write_bytes(DATA * 10)
+    server.script(fault("answer", on=PART, status=401, json={}))
+    failure(
+        lambda: client.uploads.upload_file(large, part_size=SIZE, workers=2), AuthenticationError
+    )
+    assert len(service.parts) < 10
+    assert server.lines[-1] == CANCEL
+
+
+def test_upload_file__that_it_cannot_be_cancelled_is_logged(
+    server: FaultServer, client: Client, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script(
+        fault("answer", on=PART, status=401, json={}),
+        fault("answer", on=CANCEL, status=401, json={"error": {"message": "No."}}),
+    )
+    failure(
+        lambda: client.uploads.upload_file(path, part_size=SIZE, workers=1), AuthenticationError
+    )
+    (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert line.getMessage().startswith(
+        "the upload upload_1000 could not be cancelled and will expire by itself: "
+    )
+
+
+def test_upload_file__a_file_that_changes_is_given_up_even_with_a_state(
+    server: FaultServer, service: FileService, client: Client, path: Path, tmp_path: Path
+) -> None:
+    def alter(done: int, _total: int) -> None:
+        if done > 3 * SIZE:
+            os.truncate(path, 5000)
+
+    state = tmp_path / "state.json"
+    failure(
+        lambda: client.uploads.upload_file(path, part_size=SIZE, state=state, progress=alter),
+        IntegrityError,
+    )
+    assert server.lines[-1] == CANCEL
+    assert not state.exists()
+    assert service.stored == []
+
+
+def test_upload_file__ctrl_c_cancels_and_leaves_no_thread(
+    server: FaultServer, client: Client, path: Path
+) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.uploads.upload_file(path, part_size=SIZE, progress=stop)
+    assert server.lines[-1] == CANCEL
+    assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
+
+
+def test_upload_file__a_file_of_another_size_is_an_error(
+    service: FileService, client: Client, path: Path
+) -> None:
+    service.says = {"bytes": 7}
+    error = failure(lambda: client.uploads.upload_file(path, part_size=SIZE), IntegrityError)
+    assert error.message.startswith("The server stored 7 bytes as file 'file-1000'")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part_size": 0}, "part_size must be from 1 to 67108864 bytes (64 MiB), not 0."),
+        (
+            {"part_size": 67_108_865},
+            "part_size must be from 1 to 67108864 bytes (64 MiB), not 67108865.",
+        ),
+        ({"workers": 0}, "workers must be from 1 to 32, not 0."),
+        ({"workers": 33}, "workers must be from 1 to 32, not 33."),
+        ({"md5": "x"}, "md5 must be 32 hexadecimal digits, not 'x'."),
+        ({"purpose": ""}, "purpose must be text such as \"fine-tune\", not ''."),
+    ],
+)
+def test_upload_file__what_cannot_be_is_refused_before_anything_is_sent(
+    server: FaultServer, client: Client, path: Path, options: Any, message: str
+) -> None:
+    assert (
+        failure(lambda: client.uploads.upload_file(path, **options), RequestError).message
+        == message
+    )
+    assert server.lines == []
+
+
+def test_upload_file__what_is_too_large_or_empty_is_refused(
+    server: FaultServer, client: Client, path: Path
+) -> None:
+    client._session.config = replace(
+        client._session.config, provider=replace(OPENAI, max_upload_bytes=1000)
+    )
+    error = failure(lambda: client.uploads.upload_file(path), RequestError)
+    assert error.message == (
+        "The file 'train.jsonl' has 1024000 bytes, and an upload in parts takes at most 1000; "
+        "split it into several files."
+    )
+    path.write_bytes(b"")
+    error = failure(lambda: client.uploads.upload_file(path), RequestError)
+    assert error.message == "The file 'train.jsonl' is empty (path=); nothing was sent."
+    assert server.lines == []
+
+
+@pytest.mark.parametrize("size", [0, -1, 8_000_000_001, 1.0, True, "1"])
+def test_create__a_size_that_cannot_be_is_refused(client: Client, size: Any) -> None:
+    error = failure(
+        lambda: client.uploads.create(bytes=size, filename="a", mime_type="b", purpose="c"),
+        RequestError,
+    )
+    assert error.message == f"bytes must be a whole number from 1 to 8000000000, not {size!r}."
+
+
+def test_uploads__a_provider_that_has_none_is_not_asked(client: Client, path: Path) -> None:
+    client._session.config = replace(client._session.config, provider=AZURE)
+    uploads = client.uploads
+    calls = [
+        lambda: uploads.create(bytes=1, filename="a", mime_type="b", purpose="c"),
+        lambda: uploads.parts.create("upload_1", data=b"x"),
+        lambda: uploads.complete("upload_1", part_ids=[]),
+        lambda: uploads.cancel("upload_1"),
+        lambda: uploads.upload_file(path),
+    ]
+    for call in calls:
+        assert "'azure' does not have" in failure(call, ConfigurationError).message
+
+
+def test_upload_file_chunked__is_the_official_name(
+    service: FileService, client: Client, path: Path
+) -> None:
+    upload = client.uploads.upload_file_chunked(
+        file=path, mime_type="text/jsonl", purpose="fine-tune", part_size=SIZE
+    )
+    assert upload.status == "completed"
+    client.uploads.upload_file_chunked(
+        file=DATA, filename="a.jsonl", bytes=len(DATA), mime_type="text/jsonl", purpose="fine-tune"
+    )
+    assert service.stored == [("", "", DATA)] * 2
+    error = failure(
+        lambda: client.uploads.upload_file_chunked(
+            file=DATA, bytes=7, mime_type="text/jsonl", purpose="fine-tune"
+        ),
+        RequestError,
+    )
+    assert error.message == "bytes= is 7, but The data without a name has 1024000 bytes."
+
+
+def test_options__reach_every_request(server: FaultServer, client: Client, path: Path) -> None:
+    client.uploads.upload_file(
+        path, part_size=SIZE, extra_headers={"X-Team": "a"}, extra_body={"note": "b"}
+    )
+    assert {seen.header("x-team") for seen in server.seen} == {"a"}
+    assert json.loads(server.seen[0].body)["note"] == "b"
+    with pytest.raises(TypeError, match="unexpected keyword argument 'woerkers'"):
+        client.uploads.upload_file(path, woerkers=3)  # type: ignore[call-arg]  # that is the test

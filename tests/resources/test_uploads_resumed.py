@@ -1,0 +1,282 @@
+"""An upload that was cut short, even by ``kill -9``, is gone on with where it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    IntegrityError,
+    NotFoundError,
+    RequestError,
+)
+from finetune_client.resources._upload_state import UploadState, UploadTarget, load_state
+from tests.support.fault_server import FaultServer, fault
+from tests.support.faults.clients import connect, failure, sleepless
+from tests.support.file_service import FileService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from finetune_client import Client
+
+DATA = b"".join(b"%09d\n" % number for number in range(100_000))
+SIZE = 100_000
+PARTS = 10
+PART = "POST /uploads/upload_1000/parts"
+COMPLETE = "POST /uploads/upload_1000/complete"
+
+CHILD = """
+import sys
+from finetune_client import Client
+
+url, path, state = sys.argv[1:]
+with Client("sk-test", base_url=url) as client:
+    client.uploads.upload_file(path, part_size=100_000, workers=2, state=state)
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer(api=FileService()) as server:
+        yield server
+
+
+@pytest.fixture
+def service(server: FaultServer) -> FileService:
+    assert isinstance(server.api, FileService)
+    return server.api
+
+
+@pytest.fixture
+def client(server: FaultServer) -> Iterator[Client]:
+    with connect(server, timeout=(2, 0.5)) as client:
+        sleepless(client)
+        yield client
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(DATA)
+    return path
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "train.upload.json"
+
+
+def _send(client: Client, path: Path, state: Path, **options: Any) -> None:
+    client.uploads.upload_file(path, state=state, **{"part_size": SIZE, **options})
+
+
+def _known(state: Path) -> int:
+    """Count the parts that the state knows."""
+    with contextlib.suppress(FileNotFoundError):
+        return len(json.loads(state.read_bytes())["parts"])
+    return 0
+
+
+def test_state__after_kill_9_only_the_missing_parts_travel(
+    server: FaultServer, service: FileService, client: Client, path: Path, state: Path
+) -> None:
+    service.free = 4
+    command = [sys.executable, "-c", CHILD, server.url, str(path), str(state)]
+    with subprocess.Popen(command) as child:
+        deadline = time.monotonic() + 30
+        while _known(state) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(child.pid, signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    service.free = 1000
+    service.hold.set()
+    known, before = _known(state), server.lines.count(PART)
+    assert known == 4
+    told: list[tuple[int, int]] = []
+    _send(client, path, state, progress=lambda done, total: told.append((done, total)))
+    assert server.lines.count(PART) - before == PARTS - known
+    assert server.lines.count("POST /uploads") == 1
+    assert told[0] == (known * SIZE, len(DATA))
+    assert service.stored == [("", "", DATA)]
+    assert service.digests[-1] is not None
+    assert not state.exists()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def _broken_off(server: FaultServer, client: Client, path: Path, state: Path) -> None:
+    """Send until a part is refused for want of a key; what arrived is in the state."""
+    lines = [fault("pass", on=PART)] * 3 + [fault("answer", on=PART, status=401, json={})]
+    server.script(*lines)
+    failure(lambda: _send(client, path, state, workers=1), AuthenticationError)
+
+
+def test_state__holds_what_is_needed_to_go_on(
+    server: FaultServer, client: Client, path: Path, state: Path
+) -> None:
+    _broken_off(server, client, path, state)
+    found = json.loads(state.read_bytes())
+    assert found == {
+        "target": {
+            "base_url": server.url,
+            "purpose": "fine-tune",
+            "filename": "train.jsonl",
+            "mime_type": "text/jsonl",
+            "size": len(DATA),
+            "modified": path.stat().st_mtime_ns,
+            "part_size": SIZE,
+        },
+        "upload_id": "upload_1000",
+        "expires_at": 9_999_999_999,
+        "parts": {"0": "part_1000", "1": "part_1001", "2": "part_1002"},
+        "completing": False,
+    }
+    assert "POST /uploads/upload_1000/cancel" not in server.lines
+
+
+def test_state__a_part_that_arrived_unknown_is_sent_again_and_does_no_harm(
+    server: FaultServer, service: FileService, client: Client, path: Path, state: Path
+) -> None:
+    server.script(*[fault("reset", on=PART, works=True)] * 12)
+    failure(lambda: _send(client, path, state), APIConnectionError)
+    server.pending.clear()
+    _send(client, path, state)
+    assert service.stored == [("", "", DATA)]
+    assert len(service.parts) > PARTS
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"purpose": "batch"}, "purpose was 'fine-tune' and is 'batch'"),
+        ({"part_size": 50_000}, "part_size was 100000 and is 50000"),
+        ({"filename": "b.jsonl"}, "filename was 'train.jsonl' and is 'b.jsonl'"),
+    ],
+)
+def test_state__of_another_upload_is_refused(
+    server: FaultServer, client: Client, path: Path, state: Path, options: Any, message: str
+) -> None:
+    _broken_off(server, client, path, state)
+    error = failure(lambda: _send(client, path, state, **options), RequestError)
+    assert error.message == (
+        f"The state in {str(state)!r} is of another upload: {message}. Delete it to begin anew, or "
+        "give what it was begun with."
+    )
+    assert error.problems == [message]
+
+
+def test_state__of_a_file_that_changed_is_refused(
+    server: FaultServer, client: Client, path: Path, state: Path
+) -> None:
+    _broken_off(server, client, path, state)
+    path.write_bytes(DATA + b"more\n")
+    error = failure(lambda: _send(client, path, state), RequestError)
+    assert error.problems[0] == "size was 1000000 and is 1000005"
+    path.write_bytes(DATA)
+    os.utime(path, ns=(1, 1))
+    error = failure(lambda: _send(client, path, state), RequestError)
+    assert [problem.split()[0] for problem in error.problems] == ["modified"]
+
+
+def test_state__of_an_upload_that_expired_is_refused(
+    server: FaultServer, client: Client, path: Path, state: Path
+) -> None:
+    _broken_off(server, client, path, state)
+    found = json.loads(state.read_bytes())
+    state.write_text(json.dumps({**found, "expires_at": time.time() - 1}))
+    error = failure(lambda: _send(client, path, state), RequestError)
+    assert error.message == (
+        f"The upload 'upload_1000' in {str(state)!r} has expired; delete that file to begin anew."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"target": {"size": 3}}', "null"])
+def test_state__a_file_that_holds_none_is_refused_and_kept(
+    server: FaultServer, client: Client, path: Path, state: Path, text: str
+) -> None:
+    state.write_text(text)
+    error = failure(lambda: _send(client, path, state), RequestError)
+    assert error.message == (
+        f"{str(state)!r} holds no state of an upload; give another path, or delete it if it is "
+        "damaged."
+    )
+    assert state.read_text() == text
+    assert server.lines == []
+
+
+def test_state__of_an_upload_that_is_gone_is_deleted(
+    server: FaultServer, service: FileService, client: Client, path: Path, state: Path
+) -> None:
+    _broken_off(server, client, path, state)
+    server.script(*[fault("answer", on=PART, status=404, json={})] * 4)
+    failure(lambda: _send(client, path, state), NotFoundError)
+    assert not state.exists()
+    server.pending.clear()
+    _send(client, path, state)
+    assert service.stored == [("", "", DATA)]
+
+
+@pytest.mark.parametrize("again", ["completed", "pending"])
+def test_state__a_lost_answer_to_the_completion_is_asked_for_again_and_told(
+    server: FaultServer, service: FileService, client: Client, path: Path, state: Path, again: str
+) -> None:
+    server.script(fault("reset", on=COMPLETE, works=again == "completed"))
+    failure(lambda: _send(client, path, state), APIConnectionError)
+    assert json.loads(state.read_bytes())["completing"]
+    if again == "pending":
+        _send(client, path, state)
+        assert service.stored == [("", "", DATA)]
+        assert server.lines.count(PART) == PARTS
+        return
+    answer = {"error": {"message": "The upload is completed."}}
+    server.script(fault("answer", on=COMPLETE, status=400, json=answer))
+    error = failure(lambda: _send(client, path, state), IntegrityError)
+    assert error.outcome == "ambiguous"
+    assert "what came of it is unknown" in error.message
+    assert "files.find(path)" in error.message
+    assert not state.exists()
+    assert server.lines.count(PART) == PARTS
+
+
+def test_state__a_stall_ends_in_time_and_can_be_gone_on_with(
+    server: FaultServer, service: FileService, client: Client, path: Path, state: Path
+) -> None:
+    server.script(*[fault("hang", on=PART)] * 12)
+    failure(lambda: _send(client, path, state), APITimeoutError)
+    server.pending.clear()
+    _send(client, path, state)
+    assert service.stored == [("", "", DATA)]
+
+
+def test_state__is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = UploadTarget(
+        base_url="http://127.0.0.1/v1",
+        purpose="fine-tune",
+        filename="a",
+        mime_type="text/jsonl",
+        size=1,
+        modified=2,
+        part_size=3,
+    )
+    file = tmp_path / "state.json"
+    state = UploadState(target=target, upload_id="upload_1", parts={3: "part_3"})
+    state.save(file)
+    assert load_state(file, target, now=0) == state
+    state.upload_id = object()  # type: ignore[assignment]  # what JSON cannot write
+    with pytest.raises(TypeError):
+        state.save(file)
+    assert load_state(file, target, now=0) is not None
+    assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
+    assert load_state(tmp_path / "none.json", target, now=0) is None
