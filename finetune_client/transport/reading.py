@@ -63,7 +63,7 @@ def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...
             taken += block
             if len(taken) >= cap:
                 break
-    except (CutOffError, EncodingError):
+    except (CutOffError, EncodingError, TooLargeError):
         pass
     except failures:
         pass
@@ -129,28 +129,38 @@ def _joined(blocks: Iterator[bytes], cap: int) -> bytes:
 
 
 def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[bytes]:
-    """Decompress block by block; never more than a block (or the cap) is held at once."""
+    """Decompress; never more than a block is held at once, and no body is read for ever."""
     if encoding not in _WINDOW_BITS:
         raise EncodingError(f"it is compressed as {encoding[:40]!r}")
     decoder = _decoder(encoding)
-    finished = False
+    taken = 0
     for block in blocks:
-        data = block
-        while data:
-            if finished and encoding != "deflate":
+        taken += len(block)
+        if taken > cap:
+            raise TooLargeError(f"more than {cap} bytes")
+        data, more = block, False
+        while data or more:
+            if decoder.eof:
+                if not data.strip(b"\0"):
+                    break
                 decoder = _decoder(encoding)
-            try:
-                plain = decoder.decompress(data, min(BLOCK, cap + 1))
-            except zlib.error as error:
-                raise EncodingError(f"it is not {encoding}: {error}") from None
+            plain = _decompressed(decoder, data, encoding)
             data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            finished = decoder.eof
-            if finished and not data.strip(b"\0"):
-                data = b""
+            more = len(plain) == BLOCK
             if plain:
                 yield plain
-    if not finished:
+    if not decoder.eof:
         raise CutOffError(f"the {encoding} stream is not whole")
+
+
+def _decompressed(decoder: Any, data: bytes, encoding: str) -> bytes:
+    try:
+        plain: bytes = decoder.decompress(data, BLOCK)
+    except zlib.error:
+        pass
+    else:
+        return plain
+    raise EncodingError(f"it is not {encoding} as its headers say")
 
 
 def _decoder(encoding: str) -> Any:

@@ -66,7 +66,8 @@ class Session:
 
     def sharing(self, config: Config, *, clock: Clock | None = None) -> Session:
         """A session with other settings, or another clock, over the same connections."""
-        return Session(config, self._wire, clock=clock or self.clock, owner=self)
+        first = self._owner() if self._owner is not None else None
+        return Session(config, self._wire, clock=clock or self.clock, owner=first or self)
 
     @property
     def is_closed(self) -> bool:

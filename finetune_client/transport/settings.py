@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.providers import AZURE, AZURE_CLASSIC, PROVIDERS, Provider, guess_provider
+from finetune_client.providers import (
+    AZURE,
+    AZURE_CLASSIC,
+    OPENAI,
+    PROVIDERS,
+    Provider,
+    guess_provider,
+)
 from finetune_client.transport.config import Config, merged_query
 from finetune_client.transport.credentials import Credential, checked_headers, hidden
 from finetune_client.transport.origin import parse_base_url
 from finetune_client.transport.paths import query_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from finetune_client.transport.credentials import Key
 
-__all__ = ["azure_settings", "settings"]
+__all__ = ["Environ", "azure_settings", "environment", "settings"]
+
+Environ: TypeAlias = "Callable[[str], str | None]"
+"""What gives the value of an environment variable. It is a function, and not the mapping, so that
+no traceback that shows local variables shows the environment."""
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
 _AZURE_PATH: Final = re.compile(r"(/openai)?(/v1)?(/deployments/[^/]*)?")
 
 
+def environment(name: str) -> str | None:
+    """The value of an environment variable."""
+    return os.environ.get(name)
+
+
 def settings(
     *,
-    environ: Mapping[str, str],
+    environ: Environ,
     api_key: Key = None,
     admin_key: Key = None,
     base_url: str | None = None,
@@ -42,7 +59,10 @@ def settings(
         ConfigurationError: One is missing or not valid.
     """
     kind = None if provider is None else _provider(provider)
-    base = parse_base_url(base_url or _base_url(kind, environ), allow_http=allow_http)
+    if base_url is None and (place := _named_base_url(kind, environ)):
+        base = parse_base_url(place, allow_http=allow_http, name="OPENAI_BASE_URL")
+    else:
+        base = parse_base_url(_place(kind, base_url), allow_http=allow_http)
     kind = kind or guess_provider(base.host, base.url)
     openai = "OPENAI_API_KEY" in kind.environment
     return Config(
@@ -62,7 +82,7 @@ def settings(
 def azure_settings(
     endpoint: str | None,
     *,
-    environ: Mapping[str, str],
+    environ: Environ,
     api_key: Key = None,
     token: Key = None,
     api_version: str | None = None,
@@ -110,11 +130,15 @@ def _provider(provider: object) -> Provider:
     )
 
 
-def _base_url(kind: Provider | None, environ: Mapping[str, str]) -> str:
-    kind = kind or PROVIDERS["openai"]
-    named = _set(environ, "OPENAI_BASE_URL") if "OPENAI_API_KEY" in kind.environment else None
-    place = named or kind.base_url
-    if place is None:
+def _named_base_url(kind: Provider | None, environ: Environ) -> str | None:
+    if kind is None or "OPENAI_API_KEY" in kind.environment:
+        return _set(environ, "OPENAI_BASE_URL")
+    return None
+
+
+def _place(kind: Provider | None, base_url: str | None) -> str | None:
+    place = base_url if base_url is not None else (kind or OPENAI).base_url
+    if place is None and kind is not None:
         ways = {"azure": "use Client.azure(endpoint)", "local": "use Client.local()"}
         way = ways.get(kind.name.partition("-")[0], "give base_url=")
         raise ConfigurationError(
@@ -123,12 +147,12 @@ def _base_url(kind: Provider | None, environ: Mapping[str, str]) -> str:
     return place
 
 
-def _set(environ: Mapping[str, str], name: str) -> str | None:
+def _set(environ: Environ, name: str) -> str | None:
     """A variable's value; an empty one counts as unset."""
-    return environ.get(name, "").strip() or None
+    return (environ(name) or "").strip() or None
 
 
-def _credential(kind: Provider, key: Key, environ: Mapping[str, str]) -> Credential:
+def _credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is not None:
         return Credential.of(key, header=kind.key_header, name="api_key")
     for variable in kind.environment:
@@ -150,15 +174,13 @@ def _no_key(variable: str) -> str:
     )
 
 
-def _admin_credential(kind: Provider, key: Key, environ: Mapping[str, str]) -> Credential:
+def _admin_credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is None and kind.name == "openai":
         key = hidden(_set(environ, "OPENAI_ADMIN_KEY"))
     return Credential.of(key, header=kind.key_header, name="admin_key")
 
 
-def _azure_credential(
-    kind: Provider, key: Key, token: Key, environ: Mapping[str, str]
-) -> Credential:
+def _azure_credential(kind: Provider, key: Key, token: Key, environ: Environ) -> Credential:
     if key is not None and token is not None:
         raise ConfigurationError("Give api_key= or token=, not both: only one of them is sent.")
     if token is not None:
@@ -175,7 +197,7 @@ def _account(organization: str | None, project: str | None) -> dict[str, str]:
 
 
 def _query(
-    kind: Provider, pairs: list[tuple[str, str]], environ: Mapping[str, str]
+    kind: Provider, pairs: list[tuple[str, str]], environ: Environ
 ) -> tuple[tuple[str, str], ...]:
     query = merged_query(tuple(kind.query.items()), pairs)
     if kind.name != AZURE_CLASSIC.name or any(key == "api-version" for key, _ in query):

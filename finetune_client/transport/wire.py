@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import requests
@@ -44,7 +44,7 @@ class Outgoing:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | Body | None
+    body: bytes | Body | None = field(repr=False)
     credential: tuple[str, Secret] | None
     foreign: bool = False
 
@@ -137,8 +137,9 @@ class OwnWire:
 
     def close(self) -> None:
         self.drop()
-        if self._on_close is not None:
-            self._on_close()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
 
     def _current(self) -> BaseAdapter:
         if self._pid != os.getpid():
