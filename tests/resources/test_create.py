@@ -1,0 +1,210 @@
+"""What `jobs.create` checks, uploads and sends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client import Client
+from finetune_client.errors import (
+    ConfigurationError,
+    RequestError,
+    TrainingDataError,
+    UnknownFieldWarning,
+)
+from tests.support.sent import sent_json
+
+if TYPE_CHECKING:
+    import responses
+
+BASE = "https://api.openai.com/v1"
+JOB = {"id": "ftjob-1", "object": "fine_tuning.job"}
+
+
+def _line(number: int) -> str:
+    turns = [{"role": "user", "content": f"q{number}"}, {"role": "assistant", "content": "a"}]
+    return json.dumps({"messages": turns})
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(_line, range(12))) + "\n")
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"messages": []}\n' * 12)
+    return path
+
+
+def _stored(path: Path, id: str) -> dict[str, Any]:
+    size = path.stat().st_size
+    return {
+        "id": id,
+        "object": "file",
+        "bytes": size,
+        "filename": path.name,
+        "purpose": "fine-tune",
+    }
+
+
+def test_create__lists_all_problems_and_sends_nothing(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        client.jobs.create(
+            model="",
+            training_file="file-1",
+            seed=-1,
+            suffix="x" * 65,
+            method={"type": "dpo", "dpo": {"hyperparameters": {"beta": 3}}},
+        )
+    assert len(caught.value.problems) == 4
+    assert caught.value.message == (
+        "The job cannot be created so, and nothing was sent:"
+        + "".join(f"\n- {problem}" for problem in caught.value.problems)
+    )
+
+
+def test_create__sends_anyway_if_asked(client: Client, server: responses.RequestsMock) -> None:
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="m", training_file="file-1", seed=-1, check=False)
+    assert sent_json(server.calls[0].request)["seed"] == -1
+
+
+def test_create__refuses_the_name_of_a_file_with_a_hint(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        client.jobs.create(model="m", training_file=str(good), validation_file=str(good))
+    assert caught.value.problems == [
+        f"{name}: {str(good)!r} is the name of a file here, not the id of one; pass "
+        f"pathlib.Path({str(good)!r}) to have it checked and uploaded"
+        for name in ("training_file", "validation_file")
+    ]
+
+
+def test_create__takes_an_id_even_if_a_file_is_called_so(
+    client: Client,
+    server: responses.RequestsMock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file-1").touch()
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    assert client.jobs.create(model="m", training_file="file-1").id == "ftjob-1"
+
+
+def test_create__checks_uploads_and_names_a_path(
+    client: Client, server: responses.RequestsMock, good: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "valid.jsonl"
+    other.write_text("\n".join(map(_line, range(50, 62))) + "\n")
+    server.post(f"{BASE}/files", json=_stored(good, "file-t"))
+    server.post(f"{BASE}/files", json=_stored(other, "file-v"))
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="gpt-4o-mini", training_file=good, validation_file=other)
+    body = sent_json(server.calls[-1].request)
+    assert (body["training_file"], body["validation_file"]) == ("file-t", "file-v")
+
+
+def test_create__refuses_a_file_that_is_not_fit(
+    client: Client, server: responses.RequestsMock, good: Path, bad: Path
+) -> None:
+    with pytest.raises(TrainingDataError) as caught:
+        client.jobs.create(model="m", training_file=good, validation_file=bad)
+    assert caught.value.message.startswith(
+        "bad.jsonl is not fit to train on, and nothing was sent. The first problem: Line 1: "
+    )
+    assert not caught.value.report.ok
+    assert caught.value.problems == caught.value.report.problems
+
+
+def test_create__uploads_a_file_that_is_not_fit_if_asked(
+    client: Client, server: responses.RequestsMock, bad: Path
+) -> None:
+    server.post(f"{BASE}/files", json=_stored(bad, "file-b"))
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="m", training_file=bad, check=False)
+    assert sent_json(server.calls[-1].request)["training_file"] == "file-b"
+
+
+def test_create__warns_of_a_key_that_no_field_knows_and_sends_it(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    with pytest.warns(UnknownFieldWarning, match="n_epochs") as caught:
+        client.jobs.create(model="m", training_file="file-1", hyperparameters={"n_epoch": 3})
+    assert caught[0].filename == __file__
+    assert sent_json(server.calls[0].request)["hyperparameters"] == {"n_epoch": 3}
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("method", {"type": "supervised", "supervised": {}}),
+        ("metadata", {"a": "b"}),
+        ("integrations", [{"type": "wandb", "wandb": {"project": "p"}}]),
+    ],
+)
+def test_create__says_what_the_provider_lacks(
+    argument: str, value: Any, server: responses.RequestsMock
+) -> None:
+    with (
+        Client.azure("https://x.openai.azure.com", api_key="k", api_version="2024-10-21") as client,
+        pytest.raises(ConfigurationError, match=f"does not have a job's {argument}"),
+    ):
+        client.jobs.create(model="m", training_file="file-1", **{argument: value})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.jobs.pause("ftjob-1"),
+        lambda client: client.jobs.resume("ftjob-1"),
+        lambda client: client.jobs.list(metadata={"a": "b"}),
+        lambda client: client.jobs.list(without_metadata=True),
+        lambda client: client.graders.validate(grader={"type": "python"}),
+        lambda client: client.checkpoints.permissions.list("ft:m"),
+    ],
+)
+def test_calls__say_what_the_provider_lacks(call: Any, server: responses.RequestsMock) -> None:
+    with (
+        Client.azure("https://x.openai.azure.com", api_key="k", api_version="2024-10-21") as client,
+        pytest.raises(ConfigurationError, match="The provider 'azure-classic' does not have"),
+    ):
+        call(client)
+
+
+def test_list__refuses_both_filters(client: Client) -> None:
+    with pytest.raises(RequestError, match="exclude each other"):
+        client.jobs.list(metadata={"a": "b"}, without_metadata=True)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a\nb", "%2e%2e", None])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, name: client.jobs.retrieve(name),
+        lambda client, name: client.jobs.cancel(name),
+        lambda client, name: client.jobs.follow(name),
+        lambda client, name: client.jobs.wait(name),
+        lambda client, name: client.jobs.wait_all([name]),
+        lambda client, name: client.jobs.list_events(name),
+        lambda client, name: client.jobs.checkpoints.list(name),
+        lambda client, name: client.models.retrieve(name),
+        lambda client, name: client.checkpoints.permissions.list(name),
+    ],
+)
+def test_calls__refuse_an_id_that_is_none(
+    call: Any, name: Any, client: Client, server: responses.RequestsMock
+) -> None:
+    with pytest.raises(RequestError):
+        call(client, name)

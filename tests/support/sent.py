@@ -1,0 +1,19 @@
+"""What a request carried."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["sent_json"]
+
+
+def sent_json(request: requests.PreparedRequest) -> dict[str, Any]:
+    """Read the JSON object that a request carried."""
+    assert isinstance(request.body, (bytes, str))
+    body = json.loads(request.body)
+    assert isinstance(body, dict)
+    return body
