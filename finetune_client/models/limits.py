@@ -50,7 +50,7 @@ class Bounds:
         kinds = {int} if self.whole else {int, float}
         if type(value) not in kinds:
             return f"must be {self._kind()}, got {shown(value)}"
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, got {shown(value)}"
         inside = (
             (self.above is None or value > self.above)
