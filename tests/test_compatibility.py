@@ -1,0 +1,157 @@
+"""The page for those who come from the official SDK, row by row."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import finetune_client
+from finetune_client import Client, models
+from finetune_client.errors import APIError, APIStatusError, RequestError
+from finetune_client.models import FineTuningJob, GraderRun
+from finetune_client.resources import Options, Pager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+OFFICIAL = json.loads((ROOT / "tests/payloads/official_sdk.json").read_text(encoding="utf-8"))
+
+
+def _table(title: str) -> dict[str, str]:
+    section = PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").partition(" | ") for line in section.splitlines() if line[:1] == "|"]
+    return {head: rest for head, _, rest in rows[2:]}
+
+
+def _names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+CALLS = {
+    _names(head)[0]: _names(rest)
+    for head, rest in _table("The same: calls and their arguments").items()
+}
+RESULTS = {
+    _names(head)[0]: _names(rest)
+    for head, rest in _table("The same: attributes of results").items()
+}
+OTHERS = _table("Not the same")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with Client("sk-test") as made:
+        yield made
+
+
+def _reach(client: Client, path: str) -> Any:
+    return reduce(getattr, path.split(".")[1:], client)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_call__takes_the_official_arguments(call: str, client: Client) -> None:
+    taken = inspect.signature(_reach(client, call)).parameters
+    assert [name for name in CALLS[call] if name not in taken] == []
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_result__has_the_official_attributes(result: str) -> None:
+    here = {one.name for one in dataclasses.fields(getattr(models, result))}
+    assert [name for name in RESULTS[result] if name not in here] == []
+
+
+def test_page__leaves_out_no_official_call_and_no_argument() -> None:
+    for call, arguments in OFFICIAL["calls"].items():
+        if call in CALLS:
+            left = set(arguments) - set(CALLS[call])
+            assert not left or f"`{call}`" in OTHERS, call
+        else:
+            assert f"`{call}`" in OTHERS
+
+
+def test_page__leaves_out_no_official_attribute() -> None:
+    for result, attributes in OFFICIAL["results"].items():
+        for name in attributes:
+            assert name in RESULTS[result] or f"`{name}`" in OTHERS, f"{result}.{name}"
+
+
+def test_shorter_paths__lead_to_the_same_objects(client: Client) -> None:
+    assert client.fine_tuning.jobs is client.jobs
+    assert client.fine_tuning.checkpoints is client.checkpoints
+    assert client.fine_tuning.alpha.graders is client.graders
+    assert Options.__optional_keys__ == {"extra_headers", "extra_query", "extra_body", "timeout"}
+
+
+def _lack(*names: str) -> Callable[[Client], bool]:
+    def lack(client: Client) -> bool:
+        things = [client.jobs, client.files, FineTuningJob(id="x"), client.models.list()]
+        return not any(hasattr(thing, name) for thing in things for name in names)
+
+    return lack
+
+
+def _no_problem_names_are_sent(client: Client) -> bool:
+    try:
+        client.jobs.create(model="m", training_file="file-1", seed=-1)
+    except RequestError:
+        return True
+    return False
+
+
+def _returns(call: Callable[..., Any]) -> str:
+    return str(inspect.signature(call).return_annotation)
+
+
+DIFFERENT: dict[str, Callable[[Client], bool]] = {
+    "`with_raw_response`": _lack("with_raw_response"),
+    "`with_streaming_response`": _lack("with_streaming_response"),
+    "`model_dump`": _lack("model_dump"),
+    "`model_dump_json`": _lack("model_dump_json"),
+    "`model_validate`": _lack("model_validate"),
+    "`_request_id`": _lack("_request_id"),
+    "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
+    "`client.files.retrieve_content`": _lack("retrieve_content"),
+    "`client.files.wait_for_processing`": lambda client: (
+        "file_id" in inspect.signature(client.files.wait_for_processing).parameters
+    ),
+    "`api_model_grader_token_usage_per_model`": lambda _: (
+        not hasattr(GraderRun(), "api_model_grader_token_usage_per_model")
+    ),
+    "`has_next_page`": _lack("has_next_page"),
+    "`get_next_page`": _lack("get_next_page"),
+    "`iter_pages`": lambda _: not hasattr(Pager, "iter_pages") and hasattr(Pager, "pages"),
+    "`AsyncOpenAI`": lambda _: not hasattr(finetune_client, "AsyncOpenAI"),
+    "`NOT_GIVEN`": lambda _: not hasattr(finetune_client, "NOT_GIVEN"),
+    "`httpx.Timeout`": lambda client: client.with_options(timeout=(1, 2)) is not client,
+    "`http_client`": lambda _: "http_client" not in inspect.signature(Client).parameters,
+    "attributes of errors": lambda _: (
+        not hasattr(APIStatusError("x", status_code=400), "response")
+        and not hasattr(APIError("x"), "request")
+    ),
+    "missing attributes": lambda _: (
+        (job := FineTuningJob.from_dict({"id": "x", "new": 1})).seed is None
+        and job.extra == {"new": 1}
+    ),
+    "retries": lambda _: issubclass(
+        finetune_client.JobMayExistError, finetune_client.FineTuneError
+    ),
+    "checks": _no_problem_names_are_sent,
+}
+
+
+def test_page__names_every_difference_that_is_looked_at() -> None:
+    assert DIFFERENT.keys() == OTHERS.keys()
+
+
+@pytest.mark.parametrize("difference", DIFFERENT)
+def test_difference__is_as_the_page_says(difference: str, client: Client) -> None:
+    assert DIFFERENT[difference](client)
