@@ -6,6 +6,7 @@ waitress serves it (the choice: ``docs/decisions/local-server.md``), bound to 12
 from __future__ import annotations
 
 import contextlib
+import logging
 import select
 import threading
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,13 @@ _FORM_OVERHEAD = 64 * 1024
 _THREADS = 8
 _IDLE_SECONDS = 60
 _PATIENCE = 1
+
+
+class _Threads(ThreadedTaskDispatcher):
+    """The threads that call the app; that a request waits for one is nothing to warn of."""
+
+    # One of its own: the level of waitress's logger is the whole process's.
+    queue_logger = logging.Logger("waitress.queue", logging.ERROR)  # noqa: LOG001 - see above
 
 
 class Listener:
@@ -63,7 +71,7 @@ class Listener:
             )
         server.allowed_hosts.add(host.lower())
         self._sockets: dict[int, Any] = {}
-        self._threads = ThreadedTaskDispatcher()
+        self._threads = _Threads()
         self._listener = _listen(server, host, port, self._sockets, self._threads)
         self._running = False
         self._ended = threading.Event()
