@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from finetune_client.errors import RequestError, TrainingDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Protocol
 
     class Readable(Protocol):
@@ -47,7 +47,7 @@ def blocks(file: Readable, most: int, size: int | None = None) -> Iterator[Block
         yield rest.complete(chunk[:end])
         rest.add(chunk[end + 1 :])
     if rest.size:
-        yield rest.complete(b"")
+        yield rest.complete(b"", line_feed=0)
 
 
 def _chunks(file: Readable, size: int | None) -> Iterator[bytes]:
@@ -86,9 +86,9 @@ class _Rest:
         else:
             self._parts.clear()
 
-    def complete(self, chunk: bytes) -> Block:
+    def complete(self, chunk: bytes, line_feed: int = 1) -> Block:
         """Put the lines that `chunk` ends together, and begin anew."""
-        size = self.size + len(chunk) + 1
+        size = self.size + len(chunk) + line_feed
         first = chunk.find(b"\n")
         self.add(chunk if first < 0 else chunk[:first])
         long = self.size > self._most
@@ -99,10 +99,15 @@ class _Rest:
         if long:
             lines.append(None)
         if not long or first >= 0:
-            lines.extend(data.split(b"\n"))
+            lines.extend(self._kept(data.split(b"\n")))
         self.size = 0
         self._parts.clear()
         return Block(data, lines, size)
+
+    def _kept(self, lines: list[bytes]) -> Iterable[bytes | None]:
+        if self._most >= BLOCK:
+            return lines
+        return (None if len(line) > self._most else line for line in lines)
 
 
 def next_line_start(file: Readable, position: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from json.scanner import make_scanner
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune_client.training_data.decoding import NOTHING, LineDecoder
 from finetune_client.training_data.digests import Digests
@@ -65,9 +65,9 @@ class Scanner:
         """Check the lines of a block.
 
         A line goes the short way if it can only be ``{"messages": [{"role": ..., "content": ...},
-        ...]}`` with a good sequence of roles, texts that are not blank and no key twice: each
-        key and each text has two quotes, so a line with another number of them holds something
-        else. All else, good or bad, goes the long way.
+        ...]}`` with a good sequence of roles, texts that are not blank, perhaps weights, and no
+        key twice: each key and each text has two quotes, so a line with another number of them
+        holds something else. All else, good or bad, goes the long way.
         """
         tally, plan = self.tally, self._plan
         add, count = tally.digests.add, plan.counter.count
@@ -100,10 +100,13 @@ class Scanner:
                         type(messages) is list
                         and len(example) == 1
                         and end == len(text)
-                        and sum(map(len, messages)) == 2 * len(texts)
+                        and (
+                            (keys := sum(map(len, messages))) == 2 * len(texts)
+                            or _weighed(messages)
+                        )
                         and "" not in texts
                         and True not in map(str.isspace, texts)
-                        and text.count('"') - text.count('\\"') == 2 + 8 * len(texts)
+                        and text.count('"') - text.count('\\"') == 2 + 2 * keys + 4 * len(texts)
                         and '\\\\"' not in text
                     ):
                         tokens += (
@@ -202,6 +205,21 @@ class Scanner:
             code = "too_long" if plan.counter.exact else "maybe_too_long"
             self.tally.found(code, tokens=tokens, most=plan.context_length)
         return tokens
+
+
+def _weighed(messages: list[dict[str, Any]]) -> bool:
+    """Tell whether messages hold nothing but role, content and good weights."""
+    weights = [message["weight"] for message in messages if len(message) != 2]
+    placed = all(
+        len(message) == 2 or (len(message) == 3 and message["role"] == "assistant")
+        for message in messages
+    )
+    spoken = sum(message["role"] == "assistant" for message in messages)
+    return (
+        placed
+        and all(type(weight) is int and 0 <= weight <= 1 for weight in weights)
+        and weights.count(0) < spoken
+    )
 
 
 def _family(format: FormatName) -> FormatName:

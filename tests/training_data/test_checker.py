@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from finetune_client.errors import RequestError
+from finetune_client.models import FineTuningMethod
+from finetune_client.providers import PROVIDERS, Provider
+from finetune_client.training_data import CODES, check
+from finetune_client.training_data.rules import FORMATS, METHODS
+from tests.support.example_lines import (
+    BAD_FILES,
+    BAD_LINES,
+    GOOD_LINES,
+    BadFile,
+    Line,
+    good_lines,
+)
+
+OF_LARGE_FILES = {"too_many_examples", "too_many_image_examples"}
+"""Codes of files of more than 50,000 lines, see test_conclusion.py."""
+
+
+@pytest.mark.parametrize("case", BAD_LINES, ids=str)
+def test_check__finds_what_is_wrong_with_a_line_and_nothing_else(case: Line) -> None:
+    lines = [*good_lines(case.format), case.line]
+    report = check(b"\n".join(lines) + b"\n", **case.options)
+    assert [(p.line, p.path, p.code) for p in report.problems] == [(11, case.path, case.code)]
+    assert report.counts == {case.code: 1}
+    assert report.ok == (CODES[case.code].severity == "warning")
+
+
+@pytest.mark.parametrize("case", BAD_FILES, ids=str)
+def test_check__finds_what_is_wrong_with_a_file_and_nothing_else(case: BadFile) -> None:
+    report = check(b"\n".join(case.lines), **case.options)
+    assert [(p.line, p.path, p.code) for p in report.problems] == [(None, "", case.code)]
+
+
+@pytest.mark.parametrize("case", GOOD_LINES, ids=str)
+def test_check__raises_no_false_alarm(case: Line) -> None:
+    lines = [*good_lines(case.format), case.line]
+    report = check(b"\n".join(lines), **case.options)
+    assert [str(problem) for problem in report.problems] == []
+    assert (report.ok, report.format, report.statistics["examples"]) == (True, case.format, 11)
+
+
+def test_codes__each_has_a_bad_line_or_file() -> None:
+    shown = {case.code for case in BAD_LINES} | {case.code for case in BAD_FILES}
+    assert shown | OF_LARGE_FILES == set(CODES)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.binary(), st.lists(st.binary(max_size=40)).map(b"\n".join)))
+@example(b"\xff\xfe{\x00}\x00")
+@example(b"[" * 100_000 + b"\n" + b'{"messages":' * 5_000)
+@example(b'{"messages": %s}' % (b"9" * 5_000))
+@example(b'{"messages": [{"role": "user", "content": %s}]}' % (b"[" * 700 + b"]" * 700))
+@example(b'{"input": {"messages": %s}}' % (b"[" * 900 + b"]" * 900))
+@example(b'{"prompt": {"a": [true, 1e999, -Infinity]}}')
+def test_check__whatever_a_file_holds_there_is_a_report(content: bytes) -> None:
+    for method in (None, *METHODS):
+        report = check(content, method)
+        assert not report.ok
+        assert json.loads(json.dumps(report.to_dict()))["counts"] == report.counts
+        assert str(report).isprintable() or "\n" in str(report)
+        assert report.statistics["lines"] == len(content.removesuffix(b"\n").split(b"\n")) or not (
+            content
+        )
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("user")
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "messages",
+                    "role",
+                    "content",
+                    "tools",
+                    "functions",
+                    "function",
+                    "name",
+                    "weight",
+                    "tool_calls",
+                    "function_call",
+                    "arguments",
+                    "parameters",
+                    "required",
+                    "properties",
+                    "type",
+                    "input",
+                    "prompt",
+                    "preferred_output",
+                    "non_preferred_output",
+                    "completion",
+                    "image_url",
+                    "url",
+                    "text",
+                    "tool_call_id",
+                    "parallel_tool_calls",
+                ]
+            ),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["messages", "tools", "input", "prompt"]), JSON),
+    st.lists(JSON, max_size=3),
+)
+def test_check__whatever_json_a_line_holds_there_is_a_report(
+    line: dict[str, Any], messages: list[Any]
+) -> None:
+    lines = [line, {**line, "messages": messages}, {"input": {"messages": messages}, **line}]
+    content = "\n".join(map(json.dumps, lines)).encode("utf-8", "surrogatepass")
+    for method in (None, *METHODS):
+        assert not check(content, method, grader={"input": "{{item.messages.a}}"}).ok
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"method": "sft"},
+            "method must be one of supervised, dpo, reinforcement, or None, got 'sft'.",
+        ),
+        (
+            {"provider": "acme"},
+            (
+                "provider is 'acme', which is not known here; use one of openai, local, "
+                "compatible, azure, azure-classic."
+            ),
+        ),
+        ({"workers": 0}, "workers must be a whole number above 0, got 0."),
+        ({"workers": True}, "workers must be a whole number above 0, got True."),
+        ({"context_length": -1}, "context_length must be a whole number above 0, got -1."),
+        ({"max_line_bytes": 1.5}, "max_line_bytes must be a whole number above 0, got 1.5."),
+    ],
+)
+def test_check__arguments_that_are_not_valid(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        check(b"", **arguments)
+    assert refused.value.message == message
+
+
+@pytest.mark.parametrize("provider", [*PROVIDERS, *PROVIDERS.values()])
+def test_check__takes_every_provider(provider: Any) -> None:
+    assert check(b"\n".join(good_lines("chat")), provider=provider).ok
+
+
+def test_check__takes_a_provider_of_ones_own_by_the_name_of_its_limits() -> None:
+    own = Provider(name="acme", limits="azure")
+    images = next(case for case in GOOD_LINES if "Azure" in case.about)
+    assert check(b"\n".join([*good_lines("chat"), images.line]), provider=own).ok
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_check__recognises_the_format(format: str) -> None:
+    content = b"\n".join(good_lines(format))
+    report = check(content)
+    assert (report.format, report.ok) == (format, True)
+    assert check(content, report.method).to_dict() == report.to_dict()
+
+
+def test_check__takes_a_whole_method_and_its_grader() -> None:
+    method = {"type": "reinforcement", "reinforcement": {"grader": {"input": "{{item.year}}"}}}
+    content = b"\n".join(good_lines("reinforcement"))
+    assert check(content, method).counts == {"unknown_item_variable": 1}
+    assert check(content, FineTuningMethod.from_dict(method)).counts == {"unknown_item_variable": 1}
+
+
+def test_check__an_empty_file_is_a_report() -> None:
+    report = check(b"")
+    assert [str(problem) for problem in report.problems] == [
+        "The file: The file holds no example. Write one JSON object on each line. (empty_file)"
+    ]
+    assert report.statistics["lines"] == 0
+
+
+def test_check__all_are_counted_and_the_first_hundred_kept() -> None:
+    report = check(b"\n".join([b"{"] * 250 + [b"["] * 3))
+    assert report.counts == {"duplicate_example": 251, "invalid_json": 253}
+    kept = [problem.line for problem in report.problems if problem.code == "invalid_json"]
+    assert kept == list(range(1, 101))
+
+
+def test_check__knows_the_context_of_a_model() -> None:
+    lines = [*good_lines("chat"), good_lines("chat")[0].replace(b"What", b"What" * 5000)]
+    content = b"\n".join(lines)
+    for model in ("gpt-3.5-turbo-0613", "ft:gpt-3.5-turbo-0613:acme::7p4lURel"):
+        report = check(content, model=model)
+        assert report.counts == {"maybe_too_long": 1}
+    assert check(content, model="gpt-4o-mini-2024-07-18").counts == {}
+    assert check(content, model="gpt-3.5-turbo-0613", context_length=10_000).counts == {}
+    assert check(content, model="ft:").counts == {}

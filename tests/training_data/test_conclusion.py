@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from finetune_client.training_data.conclusion import conclude
+from finetune_client.training_data.rules import Allowed
+from finetune_client.training_data.tally import Plan, Tally
+from finetune_client.training_data.tokens import resolve_counter
+
+
+def plan(format: str) -> Plan:
+    return Plan(
+        format=format,  # type: ignore[arg-type]  # a test's word
+        told=None,
+        allowed=Allowed(),
+        counter=resolve_counter(None),
+        max_line_bytes=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "tally", "message"),
+    [
+        (
+            "chat",
+            Tally(examples=3),
+            (
+                "The file holds 3 of the 10 examples that a job needs at least. Add 7 more; 50 to 100 "
+                "are a good start."
+            ),
+        ),
+        (
+            "reinforcement",
+            Tally(examples=50_002),
+            (
+                "The file holds 50002 examples, and reinforcement takes at most 50000. Leave out 2 of "
+                "them."
+            ),
+        ),
+        (
+            "chat",
+            Tally(examples=60_000, image_examples=50_001),
+            (
+                "The file holds 50001 examples with images, and at most 50000 are taken. Leave out 1 "
+                "of them."
+            ),
+        ),
+    ],
+    ids=["few", "many", "many with images"],
+)
+def test_conclude__judges_how_many_examples_there_are(
+    format: str, tally: Tally, message: str
+) -> None:
+    report = conclude("a", plan(format), tally, [])
+    assert [problem.message for problem in report.problems] == [message]
+    assert not report.ok

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from finetune_client.errors import RequestError
+from finetune_client.training_data import CODES, Problem, check
+from tests.support.example_lines import BAD_LINES, good_lines
+
+GOOD = b"\n".join(good_lines("chat"))
+BAD = GOOD + b'\n{"messages": [{"role": "<b>\\u001b[1m", "content": "a"}]}\n' + b"{\n" * 5
+
+
+def test_str__of_a_good_file() -> None:
+    assert str(check(GOOD)) == (
+        "998 bytes is fit to train on (0 errors, 0 warnings).\n"
+        "chat (supervised), 10 examples, about 180 tokens (estimate: one token for every 4 bytes "
+        "of UTF-8), of one example 18 to 18, in the median 18."
+    ).replace("998", str(len(GOOD)))
+
+
+def test_str__of_a_bad_file() -> None:
+    report = check(BAD, count_tokens=len)
+    assert str(report).splitlines()[2:] == [
+        "error unknown_role: 1",
+        (
+            '  line 11, messages[0].role: messages[0].role is "<b>\\u001b[1m", which is no role '
+            "of a chat example. Use one of system, developer, user, assistant, tool, function."
+        ),
+        "error invalid_json: 5",
+        *(
+            f"  line {line}: The line is not JSON: expecting property name enclosed in double "
+            "quotes at column 2. Write each example as one whole JSON object on a line of its "
+            "own, with json.dumps."
+            for line in (12, 13, 14)
+        ),
+        "warning duplicate_example: 4",
+        *(
+            f"  line {line}: The line is the same as line 12. Remove it, or keep it if it shall "
+            "count more; training_data.dedupe removes all of them."
+            for line in (13, 14, 15)
+        ),
+    ]
+
+
+def test_repr_html__is_escaped() -> None:
+    html = check(BAD)._repr_html_()
+    assert "<b>\\u001b" not in html
+    assert "&lt;b&gt;" in html
+    assert "<table>" not in check(GOOD)._repr_html_()
+
+
+def test_to_dict__is_plain_json() -> None:
+    report = check(BAD)
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain == report.to_dict()
+    assert (plain["ok"], plain["errors"], plain["warnings"]) == (False, 6, 4)
+    assert plain["problems"][0] == {
+        "line": 11,
+        "path": "messages[0].role",
+        "code": "unknown_role",
+        "severity": "error",
+        "message": report.problems[0].message,
+    }
+
+
+def test_report__can_be_pickled() -> None:
+    report = check(BAD)
+    assert pickle.loads(pickle.dumps(report)) == report
+
+
+def test_cost__of_a_pass_and_of_the_default_epochs() -> None:
+    report = check(GOOD)
+    assert report.statistics["tokens"]["total"] == 180
+    assert report.cost(price_per_million=2.0, n_epochs=3) == pytest.approx(180 * 3 * 2e-6)
+    assert report.cost(price_per_million=2.0) == pytest.approx(180 * 10 * 2e-6)
+    with pytest.raises(RequestError, match="n_epochs must be AUTO or a whole number"):
+        report.cost(price_per_million=2.0, n_epochs=0)
+
+
+def test_cost__examples_are_cut_to_what_the_model_takes() -> None:
+    assert check(GOOD, context_length=10).billed_tokens == 100
+
+
+def test_problems__messages_are_whole_sentences_and_hold_no_secret() -> None:
+    for case in BAD_LINES:
+        lines = [*good_lines(case.format), case.line]
+        (problem,) = check(b"\n".join(lines) + b"\n", **case.options).problems
+        assert isinstance(problem, Problem)
+        assert problem.message.endswith(".")
+        if case.code == "secret":
+            assert case.line.split(b'"content": "')[1][:12].decode() not in problem.message
+
+
+def test_codes__have_a_sentence_and_a_remedy() -> None:
+    for name, code in CODES.items():
+        assert name == code.name
+        assert code.severity in {"error", "warning"}
+        assert code.sentence.endswith(".")
+        assert code.remedy.endswith(".")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.training_data.spread import MOST_VALUES, Spread
+
+
+def spread(values: list[int]) -> Spread:
+    made = Spread()
+    made.add(values)
+    return made
+
+
+def test_summary__percentiles_are_of_the_nearest_rank() -> None:
+    assert spread(list(range(1, 101))).summary() == {
+        "total": 5050,
+        "mean": 50.5,
+        "min": 1,
+        "p50": 50,
+        "p90": 90,
+        "p95": 95,
+        "p99": 99,
+        "max": 100,
+    }
+    assert spread([7]).summary()["p50"] == 7
+    assert set(Spread().summary().values()) == {0}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 1000)), st.integers(0, 50))
+def test_absorb__two_parts_are_the_whole(values: list[int], cut: int) -> None:
+    parts = spread(values[:cut])
+    parts.absorb(spread(values[cut:]))
+    assert parts.summary() == spread(values).summary()
+
+
+def test_add__many_different_values_are_kept_roughly() -> None:
+    values = list(range(3 * MOST_VALUES))
+    made = spread(values)
+    summary = made.summary()
+    assert len(made._counts) <= MOST_VALUES
+    assert (summary["total"], summary["max"]) == (sum(values), values[-1])
+    assert abs(summary["p50"] - len(values) // 2) <= 4
+    parts = spread(values[:10])
+    parts.absorb(made)
+    parts.absorb(spread(values[:10]))
+    assert parts._width == made._width
+
+
+def test_capped__cuts_each_value() -> None:
+    assert spread([1, 5, 9]).capped(4) == 9
+    assert spread([1, 5, 9]).capped(9) == spread([1, 5, 9]).capped(None) == 15
