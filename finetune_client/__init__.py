@@ -12,6 +12,7 @@ from finetune_client._lazy import attach
 from finetune_client._version import __version__
 
 if TYPE_CHECKING:
+    from finetune_client import training_data, webhooks
     from finetune_client.client import Client
     from finetune_client.errors import (
         APIConnectionError,
@@ -229,8 +230,17 @@ __all__ = [
     "__version__",
     "limits_of",
     "read_grader",
+    "training_data",
+    "webhooks",
 ]
 
 __getattr__, __dir__ = attach(
-    __name__, {".client": ["Client"], ".errors": errors.__all__, ".models": models.__all__}
+    __name__,
+    {
+        ".client": ["Client"],
+        ".errors": errors.__all__,
+        ".models": models.__all__,
+        ".training_data": ["training_data"],
+        ".webhooks": ["webhooks"],
+    },
 )

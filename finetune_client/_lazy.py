@@ -19,14 +19,15 @@ def attach(
 
     Args:
         package: The package's ``__name__``.
-        names: Submodule (as ``".errors"``) -> the names to take from it.
+        names: Submodule (as ``".errors"``) -> the names to take from it; its own name is itself.
     """
     homes = {name: module for module, members in names.items() for name in members}
 
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name], package), name)
+        module = importlib.import_module(homes[name], package)
+        value = module if homes[name] == f".{name}" else getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
 

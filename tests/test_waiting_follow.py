@@ -132,6 +132,12 @@ def test_follow__counts_equal_events_without_ids() -> None:
     assert _told(_follow(server)) == ["0", "0", "0", "0"]
 
 
+def test_follow__puts_times_of_any_form_in_order() -> None:
+    odd = {**event(1), "created_at": "1970-01-01T00:00:05Z"}
+    steps = [[event(0, at=4), odd, event(2)], [event(3, at=6)], []]
+    assert _told(_follow(EventList(steps))) == ["0", "1", "2", "3"]
+
+
 def test_follow__reads_only_what_is_new_where_the_oldest_come_first() -> None:
     steps = [[event(n, at=n) for n in range(50)], [event(50, at=50)], [event(51, at=51)], []]
     server = EventList(steps, newest_first=False, page_size=10)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import finetune_client
 from finetune_client import Client
 from finetune_client.errors import (
     ConfigurationError,
@@ -208,3 +209,12 @@ def test_calls__refuse_an_id_that_is_none(
 ) -> None:
     with pytest.raises(RequestError):
         call(client, name)
+
+
+def test_modules__are_reached_from_the_package() -> None:
+    assert callable(finetune_client.webhooks.unwrap)
+    assert callable(finetune_client.training_data.check)
+
+
+def test_resource__says_what_it_is(client: Client) -> None:
+    assert repr(client.jobs) == "<Jobs of openai>"
