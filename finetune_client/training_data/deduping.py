@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from finetune_client.training_data.lines import long_digest, sameness
-from finetune_client.training_data.writing import jsonl_line
+from finetune_client.training_data.lines import canonical, long_digest
+from finetune_client.training_data.writing import example_dict, jsonl_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,14 @@ def dedupe(examples: Iterable[E]) -> Iterator[E]:
     """
     seen: set[bytes] = set()
     for number, example in enumerate(examples, 1):
-        same = long_digest(sameness(jsonl_line(example, number)))
+        same = _digest(example, number)
         if same not in seen:
             seen.add(same)
             yield example
+
+
+def _digest(example: Example, number: int) -> bytes:
+    try:
+        return long_digest(canonical(example_dict(example, number)))
+    except (TypeError, ValueError, RecursionError):
+        return long_digest(jsonl_line(example, number))  # which says what is wrong, and where

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.errors import TrainingDataError
 
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["Line", "encoding_of", "long_digest", "read_lines", "sameness", "short_digest"]
+__all__ = [
+    "Line",
+    "canonical",
+    "encoding_of",
+    "long_digest",
+    "read_lines",
+    "sameness",
+    "short_digest",
+]
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Line(NamedTuple):
@@ -91,9 +101,14 @@ def sameness(raw: bytes) -> bytes:
     A line that is not JSON is the same as one of the same bytes only.
     """
     try:
-        return json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":")).encode()
+        return canonical(json.loads(raw))
     except (ValueError, RecursionError):
         return b"\xff" + raw
+
+
+def canonical(value: Any) -> bytes:
+    """Write a JSON value so that equal ones give equal bytes, whatever the order of keys."""
+    return _CANONICAL.encode(value).encode()
 
 
 def short_digest(data: bytes, key: bytes = b"") -> int:

@@ -137,10 +137,9 @@ def _last_of_validation(digests: array[int], wanted: int, source: Path) -> int:
 def _smallest(digests: array[int], rank: int) -> int:
     """Find the `rank`-th smallest, counted from 1, without sorting them all."""
     sizes = Counter(digest >> 56 for digest in digests)
-    before = 0
-    for bucket in sorted(sizes):
-        if before + sizes[bucket] >= rank:
-            break
+    bucket = before = 0
+    while before + sizes[bucket] < rank:
         before += sizes[bucket]
+        bucket += 1
     within = sorted(digest for digest in digests if digest >> 56 == bucket)
     return within[rank - before - 1]

@@ -27,7 +27,7 @@ class TypedExample(Protocol):
 Example: TypeAlias = Mapping[str, Any] | TypedExample
 
 # Legal in JSON, but readers that split text at every line boundary of Unicode break there.
-_BOUNDARIES = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_BOUNDARIES = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def write_jsonl(
@@ -61,14 +61,19 @@ def jsonl_line(example: Example, number: int) -> bytes:
         TrainingDataError: It holds what JSON cannot; ``problems`` lists the places.
     """
     value = example_dict(example, number)
-    problems = list(_problems(value, ""))
+    try:
+        problems = [] if _is_plain(value) else list(_problems(value, ""))
+    except RecursionError:
+        problems = ["the example: it is nested too deeply, or holds itself"]
     if problems:
         raise TrainingDataError(
             f"Example {number} cannot be written as JSON: {'; '.join(problems)}.",
             problems=problems,
         )
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text.translate(_BOUNDARIES).encode() + b"\n"
+    for boundary, escape in _BOUNDARIES.items():
+        text = text.replace(boundary, escape)
+    return text.encode() + b"\n"
 
 
 def example_dict(example: Example, number: int) -> dict[str, Any]:
@@ -85,6 +90,21 @@ def example_dict(example: Example, number: int) -> dict[str, Any]:
     raise TrainingDataError(
         f"Example {number} must be a model such as ChatExample or a dict, got {given!r}."
     )
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether JSON can hold a value; quick, and no more than a hint if it says no."""
+    kind = type(value)
+    if kind is str:
+        return _is_encodable(value)
+    if kind is dict:
+        return all(
+            type(key) is str and _is_encodable(key) and _is_plain(item)
+            for key, item in value.items()
+        )
+    if kind is list:
+        return all(map(_is_plain, value))
+    return value is None or kind is bool or kind is int or (kind is float and math.isfinite(value))
 
 
 def _problems(value: Any, path: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.training_data import encodings
-from finetune_client.training_data.encodings import ENCODINGS, MODELS, encoding_for, load_encoder
+from finetune_client.training_data.encodings import ENCODINGS, MODELS, encoding_for
 from finetune_client.training_data.tokens import (
     CallableCounter,
     Counter,
@@ -36,8 +36,16 @@ KNOWN = (
 
 
 @pytest.fixture(scope="module")
-def o200k() -> Counter:
-    return resolve_counter("o200k_base")
+def encoding_counters() -> dict[str, EncodingCounter]:
+    counters = {name: EncodingCounter(name) for name in ENCODINGS}
+    for counter in counters.values():
+        counter.load()
+    return counters
+
+
+@pytest.fixture(scope="module")
+def o200k(encoding_counters: dict[str, EncodingCounter]) -> Counter:
+    return encoding_counters["o200k_base"]
 
 
 # What tiktoken gives, with the vocabularies it downloads itself.
@@ -50,8 +58,10 @@ def o200k() -> Counter:
         ("o200k_base", "tiktoken is great!", [83, 8251, 2488, 382, 2212, 0]),
     ],
 )
-def test_load_encoder__known_tokens(encoding: str, text: str, tokens: list[int]) -> None:
-    assert load_encoder(encoding).encode_ordinary(text) == tokens
+def test_load_encoder__known_tokens(
+    encoding: str, text: str, tokens: list[int], encoding_counters: dict[str, EncodingCounter]
+) -> None:
+    assert encoding_counters[encoding].load().encode_ordinary(text) == tokens
 
 
 def test_load_encoder__patterns_are_those_of_tiktoken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +238,10 @@ def test_encoding_counter__half_a_surrogate_pair_counts(o200k: Counter) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_encoding_counter__long_text_is_counted_in_pieces(name: str) -> None:
-    counter = EncodingCounter(name)
+def test_encoding_counter__long_text_is_counted_in_pieces(
+    name: str, encoding_counters: dict[str, EncodingCounter]
+) -> None:
+    counter = encoding_counters[name]
     text = "\n\n".join(topics.values())[:350_000]
     assert len(text) > 300_000
     assert counter.count(text) == len(counter.load().encode_ordinary(text))

@@ -173,3 +173,23 @@ def test_write_jsonl__line_boundaries_of_unicode_are_escaped(tmp_path: Path) -> 
     write_jsonl(tmp_path / "train.jsonl", [value])
     lines = (tmp_path / "train.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [value]
+
+
+def test_write_jsonl__an_example_that_holds_itself(tmp_path: Path) -> None:
+    example: dict[str, Any] = {}
+    example["a"] = [example]
+    with pytest.raises(TrainingDataError) as caught:
+        write_jsonl(tmp_path / "train.jsonl", [example])
+    assert caught.value.message == (
+        "Example 1 cannot be written as JSON: the example: it is nested too deeply, or holds "
+        "itself."
+    )
+
+
+def test_write_jsonl__kinds_of_their_own_are_written_too(tmp_path: Path) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    value = {"a": (Text("x"), 1, 2.5), "b": True}
+    assert write_jsonl(tmp_path / "train.jsonl", [value]) == 1
+    assert (tmp_path / "train.jsonl").read_text() == '{"a": ["x", 1, 2.5], "b": true}\n'
