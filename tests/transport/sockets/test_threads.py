@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.errors import FineTuneError
+from finetune_client.errors import ConfigurationError, FineTuneError
 from tests.support.fault_server import FaultServer, fault
-from tests.support.faults.clients import connect, sleepless
+from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.faults.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -154,3 +154,12 @@ def test_close__ends_with_the_with_statement(server: FaultServer) -> None:
     with connect(server) as client:
         client.jobs.retrieve("ftjob-1")
     assert _settles(lambda: len(server.wires), 0)
+
+
+@pytest.mark.parametrize("call", OPERATIONS)
+def test_closed__sends_nothing_more(server: FaultServer, call: str) -> None:
+    with connect(server) as client:
+        client.jobs.retrieve("ftjob-1")
+    error = failure(lambda: OPERATIONS[call](client), ConfigurationError)
+    assert error.message == "The client is closed; make a new one."
+    assert len(server.seen) == 1
