@@ -44,7 +44,7 @@ def calculate(formula: str, values: Mapping[str, float]) -> float:
     """
     try:
         result = float(_value(_parse(formula), values))
-    except (ArithmeticError, TypeError, ValueError) as error:
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
         raise FormulaError(f"The formula {formula!r} has no value: {error}.") from None
     if not math.isfinite(result):
         raise FormulaError(f"The formula {formula!r} has no finite value.")

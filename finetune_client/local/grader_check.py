@@ -62,7 +62,7 @@ def _text_similarity(grader: Mapping[str, Any], where: str) -> None:
 
 def _python(grader: Mapping[str, Any], where: str) -> None:
     _texts(grader, where, "source")
-    if len(grader["source"].encode()) > _LARGEST_SOURCE:
+    if len(grader["source"].encode("utf-8", "surrogatepass")) > _LARGEST_SOURCE:
         raise _bad(f"'{where}.source' is larger than {_LARGEST_SOURCE} bytes.", f"{where}.source")
 
 

@@ -28,6 +28,7 @@ __all__ = [
 
 JSON_BYTES = 8 * 1024 * 1024
 _LARGEST_PAGE = 10_000
+_DEEPEST = 100
 
 
 def size_limit(most: int) -> None:
@@ -56,7 +57,19 @@ def json_body(most: int = JSON_BYTES) -> dict[str, Any]:
         raise WireError(400, f"The body is not JSON that can be read: {error}.") from None
     if not isinstance(data, dict):
         raise WireError(400, "The body must be a JSON object.")
+    if _is_deep(data):
+        raise WireError(400, f"The body is nested deeper than {_DEEPEST} levels.")
     return data
+
+
+def _is_deep(data: object) -> bool:
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        values = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [inner for one in values for inner in one if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _refuse(name: str) -> None:

@@ -78,7 +78,10 @@ class Step:
 
 
 class Training(Protocol):
-    """One run, which advances a step each time its iterator is asked for the next."""
+    """One run, which advances a step each time its iterator is asked for the next.
+
+    Cancelling, pausing and closing the server wait for the step that is under way.
+    """
 
     total_steps: int
 

@@ -105,12 +105,24 @@ def test_run__templates(api: LocalApi, template: str, item: Any, sample: str, fo
         ("{{user.name}}", "", "invalid_variable_error"),
         ("{{sample.output_text.x}}", "", "invalid_variable_error"),
         ("{{sample.output_json.x}}", "not JSON", "sample_parse_error"),
+        ("{{sample.output_json.x}}", "[" * 100_000, "sample_parse_error"),
     ],
 )
 def test_run__template_errors(api: LocalApi, template: str, sample: str, error: str) -> None:
     answer = run(api, {**CHECK, "input": template}, sample, {"answer": "x"})
     assert answer["reward"] == 0.0
     assert [name for name, value in answer["metadata"]["errors"].items() if value] == [error]
+
+
+def test_run__compares_the_beginnings_of_long_texts(api: LocalApi) -> None:
+    answer = run(api, ALIKE, "a" * 50_000, {"answer": "a" * 10_000})
+    assert answer["reward"] == 1.0
+    assert answer["metadata"]["errors"]["truncated_observation_error"] is True
+
+
+def test_run__template_of_spaces_takes_no_time(api: LocalApi) -> None:
+    answer = run(api, {**CHECK, "input": "{{" + " " * 1_000_000}, "", {"answer": "x"})
+    assert answer["reward"] == 0.0
 
 
 def test_run__formula_without_a_value(api: LocalApi) -> None:
@@ -239,7 +251,7 @@ def test_validate__says_what_is_wrong(api: LocalApi, grader: Any, message: str) 
 def test_similarity__of_equal_and_of_different_texts(metric: str) -> None:
     text = "The quick brown fox jumps over the lazy dog"
     assert similarity(metric, text, text) == pytest.approx(1.0, abs=0.01)
-    assert similarity(metric, "completely unrelated words 123", text) < 0.3
+    assert similarity(metric, "completely unrelated words 123", text) < 0.35
     assert similarity(metric, "", text) == 0.0
     assert similarity(metric, "", "") in {0.0, 1.0}
 
@@ -251,12 +263,12 @@ def test_similarity__of_equal_and_of_different_texts(metric: str) -> None:
         ("rouge_2", 3 / 5),
         ("rouge_l", 5 / 6),
         ("gleu", (5 + 3 + 1 + 0) / 18),
-        ("fuzzy_match", 2 * 19 / 44),
+        ("fuzzy_match", 2 * 20 / 44),
     ],
 )
 def test_similarity__by_hand(metric: str, expected: float) -> None:
     found = similarity(metric, "the cat sat on the mat", "the cat was on the mat")
-    assert found == pytest.approx(expected, abs=0.05 if metric == "fuzzy_match" else 1e-12)
+    assert found == pytest.approx(expected)
 
 
 def test_similarity__bleu_by_hand() -> None:
@@ -309,6 +321,7 @@ def test_formula(formula: str, value: float) -> None:
         "a if a else b",
         "(" * 500,
         "a + " * 600 + "a",
+        "a+" * 999 + "a",
         "min()",
         "",
     ],

@@ -252,6 +252,7 @@ def test_create__takes_every_field(api: LocalApi) -> None:
         (b'{"model": NaN}', 400),
         (b'{"seed": ' + b"1" * 5000 + b"}", 400),
         (b"[" * 100_000, 400),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, 400),
         (b"\xff\xfe{}", 400),
         (b" " * (8 * 1024 * 1024 + 1), 413),
     ],
