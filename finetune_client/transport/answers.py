@@ -57,7 +57,9 @@ def read_reply(
         return Failure(cut, "harmless")
     except NETWORK_ERRORS as error:
         scrub(error)
-        return network_failure(error, attempt, call.host, **_facts(response, call))
+        lost = network_failure(error, attempt, call.host, **_facts(response, call))
+        lost.error.outcome = "bad_answer"
+        return lost
     return _reply(response, call, body, secret)
 
 

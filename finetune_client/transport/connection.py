@@ -117,13 +117,17 @@ class AttemptTimeout(Timeout):
 
 
 class _TimedInput(io.RawIOBase):
-    """The receiving end of a socket; every single read gets only the time that is left."""
+    """The receiving end of a socket; every single read gets only the time that is left.
+
+    `ended` says that the other side has closed it.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
         super().__init__()
         self._raw = raw
         self._sock = sock
         self._attempt = attempt
+        self.ended = False
 
     def readable(self) -> bool:
         return True
@@ -131,7 +135,9 @@ class _TimedInput(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         attempt = self._attempt
         self._sock.settimeout(attempt.allow(attempt.read))
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self.ended = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -145,8 +151,16 @@ class _Response(http.client.HTTPResponse):
         self, sock: socket.socket, *args: Any, attempt: Attempt | None, **kwargs: Any
     ) -> None:
         super().__init__(sock, *args, **kwargs)
+        self._input: _TimedInput | None = None
         if attempt is not None:
-            self.fp: Any = io.BufferedReader(_TimedInput(self.fp.detach(), sock, attempt))
+            self._input = _TimedInput(self.fp.detach(), sock, attempt)
+            self.fp: Any = io.BufferedReader(self._input)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._input is not None and self._input.ended:
+            self.close()
+            raise http.client.HTTPException("the headers broke off")
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(_MOST_INTERIM):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
+
+from urllib3.exceptions import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,10 +94,14 @@ def _next(response: Response, size: int) -> bytes:
     try:
         block: bytes = response.raw.read(size, decode_content=False)
     except ValueError:  # `http.client` lets it out for a chunk whose size is below zero
-        pass
+        reason = "its chunks are not well formed"
+    except ProtocolError as error:
+        if not any(isinstance(cause, IncompleteRead) for cause in error.args):
+            raise
+        reason = "the connection was closed before its end"
     else:
         return block
-    raise CutOffError("its chunks are not well formed")
+    raise CutOffError(reason)
 
 
 def discard(response: Response) -> None:

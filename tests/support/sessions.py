@@ -1,0 +1,36 @@
+"""A session over `responses` that takes no time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from finetune_client.transport import OwnWire, Session, changed
+from finetune_client.transport.settings import settings
+from tests.support.fake_time import FakeTime
+
+__all__ = ["BASE", "JOB_PATH", "KEY", "make_session"]
+
+BASE = "https://api.example.com/v1"
+JOB_PATH = "/fine_tuning/jobs/ftjob-1"
+KEY = "sk-test-4f1c9d2e7ab85360"
+
+
+def make_session(
+    fake: FakeTime | None = None,
+    *,
+    base_url: str = BASE,
+    provider: Any = "openai",
+    api_key: Any = KEY,
+    admin_key: Any = None,
+    **options: Any,
+) -> Session:
+    """Make a session that reads no environment and whose waits are only noted down."""
+    config = settings(
+        environ=lambda _: None,
+        api_key=api_key,
+        admin_key=admin_key,
+        base_url=base_url,
+        provider=provider,
+    )
+    clock = (fake or FakeTime()).clock
+    return Session(changed(config, **options), OwnWire(url=base_url), clock=clock)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.transport.retry import (
+    RetryPolicy,
+    parse_retry_after,
+    status_verdict,
+    wait_before_retry,
+)
+
+NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
+MATRIX = json.loads((Path(__file__).parents[1] / "payloads" / "retry_matrix.json").read_text())
+
+RETRY_AFTER: list[tuple[dict[str, str], float | None]] = [
+    ({}, None),
+    ({"retry-after-ms": "1500"}, 1.5),
+    ({"retry-after-ms": "1500", "Retry-After": "9"}, 1.5),
+    ({"retry-after-ms": "soon", "Retry-After": "9"}, 9.0),
+    ({"Retry-After": "7"}, 7.0),
+    ({"Retry-After": " 7 "}, 7.0),
+    ({"Retry-After": "0"}, 0.0),
+    ({"Retry-After": "0.25"}, 0.25),
+    ({"Retry-After": "86400"}, 86400.0),
+    ({"Retry-After": ""}, None),
+    ({"Retry-After": "-5"}, None),
+    ({"Retry-After": "nan"}, None),
+    ({"Retry-After": "inf"}, None),
+    ({"Retry-After": "1e3"}, None),
+    ({"Retry-After": "1_000"}, None),
+    ({"Retry-After": "0x10"}, None),
+    ({"Retry-After": "٣"}, None),
+    ({"Retry-After": "9" * 5000}, None),
+    ({"Retry-After": "soon"}, None),
+    ({"Retry-After": "Fri, 15 Jan 2027 08:00:30 GMT"}, 30.0),
+    ({"Retry-After": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0.0),
+    ({"Retry-After": "Fri, 99 Jan 2027 08:00:30 GMT"}, None),
+]
+
+
+@pytest.mark.parametrize(("headers", "seconds"), RETRY_AFTER)
+def test_parse_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert parse_retry_after(headers, NOW) == seconds
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.floats(0, 4e9))
+def test_parse_retry_after__never_raises(text: str, now: float) -> None:
+    for name in ("Retry-After", "retry-after-ms"):
+        seconds = parse_retry_after({name: text}, now)
+        assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
+
+
+@pytest.mark.parametrize("row", MATRIX["statuses"], ids=lambda row: row["name"])
+def test_status_verdict__is_that_of_the_matrix(row: dict[str, Any]) -> None:
+    headers = row.get("headers", {})
+    verdict = status_verdict(
+        row["status"],
+        headers,
+        code=row.get("code"),
+        kind=None,
+        retry_after=parse_retry_after(headers, NOW),
+    )
+    assert list(verdict) == [row["outcome"], row["again"]]
+
+
+@pytest.mark.parametrize(
+    ("again", "repeat", "waits"),
+    [
+        ("always", "costly", True),
+        ("always", "harmless", True),
+        ("harmless", "costly", False),
+        ("harmless", "harmless", True),
+        ("never", "costly", False),
+        ("never", "harmless", False),
+    ],
+)
+def test_wait__who_may(again: Any, repeat: Any, waits: bool) -> None:
+    wait = wait_before_retry(
+        RetryPolicy(), again=again, repeat=repeat, tries=1, retry_after=None, chance=0.5
+    )
+    assert (wait is not None) == waits
+
+
+def _waits(policy: RetryPolicy, chance: float, retry_after: float | None = None) -> list[Any]:
+    return [
+        wait_before_retry(
+            policy,
+            again="always",
+            repeat="costly",
+            tries=tries,
+            retry_after=retry_after,
+            chance=chance,
+        )
+        for tries in range(1, 8)
+    ]
+
+
+def test_wait__doubles_up_to_the_longest_and_ends() -> None:
+    policy = RetryPolicy(max_retries=6)
+    assert _waits(policy, 0.0) == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, None]
+    assert _waits(policy, 0.5) == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, None]
+
+
+def test_wait__is_never_zero() -> None:
+    assert _waits(RetryPolicy(), math.nextafter(1.0, 0.0))[0] > 0
+
+
+def test_wait__obeys_the_server_within_the_cap() -> None:
+    assert _waits(RetryPolicy(), 0.5, 7.0)[:3] == [7.0, 7.0, None]
+    assert _waits(RetryPolicy(), 0.5, 60.0)[0] == 60.0
+    assert _waits(RetryPolicy(), 0.5, 60.1)[0] is None
+    assert _waits(RetryPolicy(longest_wait=3600), 0.5, 60.1)[0] == 60.1
+    assert _waits(RetryPolicy(), 0.5, 0.0)[0] == 0.25
+
+
+def test_wait__after_very_many_tries() -> None:
+    policy = RetryPolicy(max_retries=10**6)
+    wait = wait_before_retry(
+        policy, again="always", repeat="costly", tries=10**6, retry_after=None, chance=0.0
+    )
+    assert wait == 8.0
