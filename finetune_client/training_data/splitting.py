@@ -82,16 +82,23 @@ def split(
         refuse_existing(target, overwrite=overwrite)
     digests = _digests(source, seed)
     last = _last_of_validation(digests, _wanted(validation, len(digests), source), source)
+    targets = (training_path, validation_path)
+    n_training, n_validation = _share_out(source, digests, last, targets, overwrite=overwrite)
+    return Split(training_path, validation_path, n_training, n_validation)
+
+
+def _share_out(
+    source: Path, digests: array[int], last: int, targets: tuple[Path, Path], *, overwrite: bool
+) -> tuple[int, int]:
+    counts = [0, 0]
+    lines = (line.raw for line in read_lines(source) if line.raw)
     with ExitStack() as stack:
-        files = [
-            stack.enter_context(whole_file(target, overwrite=overwrite))
-            for target in (training_path, validation_path)
-        ]
-        lines = (line.raw for line in read_lines(source) if line.raw)
+        files = [stack.enter_context(whole_file(path, overwrite=overwrite)) for path in targets]
         for raw, digest in zip(lines, digests, strict=True):
-            files[digest <= last].write(raw + b"\n")
-    n_validation = sum(digest <= last for digest in digests)
-    return Split(training_path, validation_path, len(digests) - n_validation, n_validation)
+            side = int(digest <= last)
+            files[side].write(raw + b"\n")
+            counts[side] += 1
+    return counts[0], counts[1]
 
 
 def _beside(source: Path, part: str, given: str | os.PathLike[str] | None) -> Path:
