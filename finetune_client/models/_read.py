@@ -29,7 +29,6 @@ __all__ = [
     "required",
     "text",
     "text_list",
-    "text_map",
 ]
 
 T = TypeVar("T")
@@ -132,17 +131,6 @@ def mapping(data: dict[str, Any], key: str) -> dict[str, Any] | None:
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return dict(value)
-    data[key] = value
-    return None
-
-
-def text_map(data: dict[str, Any], key: str) -> dict[str, str] | None:
-    """Pop an object whose values are all text."""
-    value = data.pop(key, None)
-    if value is None:
-        return None
-    if isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values()):
         return dict(value)
     data[key] = value
     return None

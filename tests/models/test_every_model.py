@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given as check, settings, strategies as st
 
 from finetune_client.errors import DecodeError
+from finetune_client.models._base import Wire
 from tests.support.model_values import (
     MODELS,
     corrupted,
@@ -149,6 +150,11 @@ NEED_TYPE = """
     MultiGrader OutputText PythonGrader RefusalPart ScoreModelGrader StringCheckGrader TextPart
     TextSimilarityGrader UnknownGrader
 """
+
+
+def test_types__must_write_themselves() -> None:
+    with pytest.raises(NotImplementedError):
+        Wire().to_dict()
 
 
 @every_model

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -138,6 +139,10 @@ def test_problems__of_nothing() -> None:
         (
             {"hyperparameters": {"n_epochs": 51}},
             "hyperparameters.n_epochs: must be >= 1 and <= 50, got 51",
+        ),
+        (
+            {"hyperparameters": {"n_epochs": Decimal(3)}},
+            "hyperparameters.n_epochs: must be \"auto\" or a whole number, got Decimal('3')",
         ),
         ({"method": "dpo"}, "method: must be an object, got 'dpo'"),
         ({"method": {"supervised": {}}}, "method.type: is missing"),
