@@ -21,6 +21,7 @@ from .files import Files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Jobs"]
 
 JOBS_A_PAGE = 100
+
+BEING_PROCESSED = frozenset({"pending", "running"})
+"""What Azure says of a file that no job can use yet."""
 
 _log = logging.getLogger("finetune_client")
 
@@ -118,9 +122,16 @@ class Jobs(JobWaiting):
         if check:
             check_files(files, draft, self._session.provider)
         for argument, path in files.items():
-            sent = Files(self._session).upload(path, purpose="fine-tune", **around)
-            setattr(draft, argument, sent.id)
+            setattr(draft, argument, self._uploaded(path, around))
         return create_job(self, self._session, draft.to_dict(), idempotency_key, options)
+
+    def _uploaded(self, path: Path, options: Options) -> str:
+        """Upload a file; where the server says that it is still at work on it, wait."""
+        files = Files(self._session)
+        file = files.upload(path, purpose="fine-tune", **options)
+        if file.status in BEING_PROCESSED:
+            file = files.wait_for_processing(file.id)
+        return file.id
 
     def _created_before(self, key: str, options: Options) -> FineTuningJob | None:
         checked_key(key)

@@ -21,6 +21,8 @@ from tests.support.sent import sent_json
 if TYPE_CHECKING:
     import responses
 
+    from tests.support.fake_time import FakeTime
+
 BASE = "https://api.openai.com/v1"
 JOB = {"id": "ftjob-1", "object": "fine_tuning.job"}
 
@@ -114,6 +116,19 @@ def test_create__checks_uploads_and_names_a_path(
     client.jobs.create(model="gpt-4o-mini", training_file=good, validation_file=other)
     body = sent_json(server.calls[-1].request)
     assert (body["training_file"], body["validation_file"]) == ("file-t", "file-v")
+
+
+def test_create__waits_for_a_file_that_the_server_is_still_at_work_on(
+    client: Client, server: responses.RequestsMock, time: FakeTime, good: Path
+) -> None:
+    stored = _stored(good, "file-t")
+    server.post(f"{BASE}/files", json={**stored, "status": "pending"})
+    server.get(f"{BASE}/files/file-t", json={**stored, "status": "running"})
+    server.get(f"{BASE}/files/file-t", json={**stored, "status": "processed"})
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="gpt-4o-mini", training_file=good)
+    assert [call.request.method for call in server.calls] == ["POST", "GET", "GET", "POST"]
+    assert time.sleeps == [2.0]
 
 
 def test_create__refuses_a_file_that_is_not_fit(
