@@ -40,7 +40,7 @@ class Contents(Resource):
         return self._read(request, FileObject.from_dict, options)
 
     def content(self, file_id: str, **options: Unpack[Options]) -> bytes:
-        """Get a file's content, all of it in memory; `download` and `stream` hold 64 KiB.
+        """Get a file's content, all of it in memory; `download` and `stream` hold a block.
 
         Result files of OpenAI come in base64; `finetune_client.metrics` reads both kinds.
 

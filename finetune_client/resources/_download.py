@@ -31,6 +31,8 @@ IDENTITY: Final = {"Accept-Encoding": "identity"}
 TRIES: Final = 5
 """So many transfers in a row may bring less than `STEP` more than was there already."""
 STEP: Final = 1024 * 1024
+BLOCK: Final = 256 * 1024
+"""Bytes written at a time; with 64 KiB a download over loopback took a sixth longer."""
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
@@ -104,7 +106,8 @@ class Download:
         request = replace(self._request, headers={**self._request.headers, **self._wanted()})
         with self._session.stream(request) as reply:
             self._begin(reply)
-            for block in checked_blocks(request, reply, look=self._look, done=self._done):
+            rest = checked_blocks(request, reply, look=self._look, done=self._done, size=BLOCK)
+            for block in rest:
                 self._sink.write(block)
                 self._done += len(block)
                 self._report(self._done, self._total or self._done)
@@ -156,7 +159,12 @@ class Download:
 
 
 def checked_blocks(
-    request: Request, reply: StreamedReply, *, look: Callable[[], FileObject], done: int = 0
+    request: Request,
+    reply: StreamedReply,
+    *,
+    look: Callable[[], FileObject],
+    done: int = 0,
+    size: int = 65_536,
 ) -> Iterator[bytes]:
     """Give the blocks of an answer that is what was asked for.
 
@@ -166,6 +174,7 @@ def checked_blocks(
         look: Gets the file object; called when the answer looks like a web page, or does not
             say how long it is.
         done: How many bytes came before these.
+        size: The most bytes in a block.
 
     Raises:
         APIResponseError: The answer is compressed, or a web page in the file's stead.
@@ -173,7 +182,7 @@ def checked_blocks(
     """
     _refuse_coded(request, reply)
     first = True
-    for block in reply.blocks():
+    for block in reply.blocks(size):
         if first and is_page(reply.headers.get("Content-Type"), b"" if done else block):
             _refuse_page(request, reply, look())
         first = False

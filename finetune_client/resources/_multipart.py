@@ -17,8 +17,13 @@ __all__ = ["BINARY", "Content", "Multipart"]
 
 BINARY: Final = "application/octet-stream"
 
-_ESCAPES: Final = {code: f"%{code:02X}" for code in (*range(0x20), ord('"'), 0x7F)}
-"""What must not stand in a quoted name, https://html.spec.whatwg.org/#multipart-form-data ."""
+_ESCAPES: Final = {
+    **{code: f"%{code:02X}" for code in (*range(0x20), ord('"'), 0x7F)},
+    ord("\\"): "\\\\",
+}
+"""What must not stand in a quoted name, written as browsers do
+(https://html.spec.whatwg.org/#multipart-form-data); the backslash as a quoted pair, without
+which servers that know these take a name that ends in one for a name without an end."""
 
 
 class Content(Protocol):

@@ -69,23 +69,41 @@ def run_together(
         ThreadPoolExecutor(workers, thread_name_prefix=name) as pool,
         ThreadPoolExecutor(len(beside) or 1, thread_name_prefix=name) as other,
     ):
-        pending = {other.submit(work): arrived for work, arrived in beside}
-        pending |= {pool.submit(work): arrived for work, arrived in tasks}
+        pending = {other.submit(_guarded, work, stop): arrived for work, arrived in beside}
+        pending |= {pool.submit(_guarded, work, stop): arrived for work, arrived in tasks}
+        futures = list(pending)
         try:
             while pending:
                 done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
                 for future in done:
                     arrived = pending.pop(future)
                     arrived(future.result())
-        except BaseException:
+        except BaseException as error:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             other.shutdown(wait=True, cancel_futures=True)
             _hand_on(pending)
+            if isinstance(error, Stopped):
+                raise _reason(futures) from None
             raise
+
+
+def _guarded(work: Callable[[], Any], stop: Stop) -> Any:
+    """Do it; if it fails, the others are told at once, by this very thread."""
+    try:
+        return work()
+    except BaseException:
+        stop.set()
+        raise
 
 
 def _hand_on(pending: dict[Future[Any], Callable[[Any], None]]) -> None:
     for future, arrived in pending.items():
         if future.done() and not future.cancelled() and future.exception() is None:
             arrived(future.result())
+
+
+def _reason(futures: Sequence[Future[Any]]) -> BaseException:
+    """Find what made the others stop."""
+    failures = [future.exception() for future in futures if not future.cancelled()]
+    return next(error for error in failures if error and not isinstance(error, Stopped))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from finetune_client.errors import ConfigurationError
 
@@ -17,7 +19,10 @@ Report: TypeAlias = Callable[[int, int], None]
 """Called with the bytes done so far and the bytes in all."""
 
 Progress: TypeAlias = "Report | bool | None"
-"""A function ``(done, total)``; `True` for a bar, drawn by rich in a terminal or a notebook."""
+"""A function ``(done, total)``; `True` for a bar: in a terminal rich draws it, in a notebook the
+notebook does."""
+
+_WIDTH: Final = 30
 
 
 def silent(done: int, total: int) -> None:
@@ -29,12 +34,13 @@ def reporting(progress: Progress, label: str) -> Iterator[Report]:
     """Give the function to call as a transfer goes on; a bar is taken down at the end.
 
     Raises:
-        ConfigurationError: A bar is asked for and rich is not installed.
+        ConfigurationError: A bar is asked for in a terminal, and rich is not installed.
     """
     if callable(progress):
         yield progress
     elif progress:
-        with _bar(label) as report:
+        show = _notebook_display()
+        with _bar(label) if show is None else _notebook_bar(label, show) as report:
             yield report
     else:
         yield silent
@@ -67,3 +73,33 @@ def _bar(label: str) -> Iterator[Report]:
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _notebook_display() -> Any:
+    """Return what shows things in a notebook; `None` where there is no notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if getattr(shell, "kernel", None) is None:
+        return None
+    return importlib.import_module("IPython.display").display
+
+
+@contextmanager
+def _notebook_bar(label: str, show: Any) -> Iterator[Report]:
+    """Draw the bar as one line of text, which needs no widgets; a hundred updates at most."""
+    line = _line(label, 0, 0)
+    handle = show({"text/plain": line}, raw=True, display_id=True)
+
+    def report(done: int, total: int) -> None:
+        nonlocal line
+        drawn, line = line, _line(label, done, total)
+        if line != drawn:
+            handle.update({"text/plain": line}, raw=True)
+
+    yield report
+
+
+def _line(label: str, done: int, total: int) -> str:
+    percent = 100 * done // total if total else 0
+    full = "█" * (_WIDTH * percent // 100)
+    return f"{label} {full:░<{_WIDTH}} {percent:3} % of {total / 1e6:.1f} MB"

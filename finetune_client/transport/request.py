@@ -90,8 +90,8 @@ class StreamedReply(Protocol):
     headers: Mapping[str, str]
     request_id: str | None
 
-    def blocks(self) -> Iterator[bytes]:
-        """Give the body as it comes, at most 64 KiB at a time.
+    def blocks(self, size: int = 65_536) -> Iterator[bytes]:
+        """Give the body as it comes, at most ``size`` bytes at a time.
 
         Raises:
             APITimeoutError: Nothing came within the read timeout, or the total timeout is over.

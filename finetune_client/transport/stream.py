@@ -33,8 +33,8 @@ class Stream:
         self._host = host
         self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
 
-    def blocks(self) -> Iterator[bytes]:
-        blocks = raw_blocks(self._response, BLOCK)
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        blocks = raw_blocks(self._response, size)
         while True:
             block = self._next(blocks)
             if not isinstance(block, bytes):

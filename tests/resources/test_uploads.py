@@ -182,10 +182,10 @@ def test_upload_file__an_md5_that_is_given_is_not_computed(
 def test_upload_file__a_part_that_breaks_off_is_sent_again_by_itself(
     server: FaultServer, service: FileService, client: Client, path: Path, broken: Fault
 ) -> None:
-    server.script(broken, broken)
+    server.script(broken)
     client.uploads.upload_file(path, part_size=SIZE)
     assert service.stored == [("", "", DATA)]
-    assert server.lines.count(PART) == PARTS + 2
+    assert server.lines.count(PART) == PARTS + 1
     assert CANCEL not in server.lines
 
 
@@ -207,7 +207,7 @@ def test_upload_file__what_fails_is_cancelled_and_no_thread_is_left(
     broken, kind = HOPELESS[name]
     server.script(*[broken] * 60)
     failure(lambda: client.uploads.upload_file(path, part_size=SIZE), kind)
-    assert server.lines[-1] == CANCEL
+    assert CANCEL in server.lines
     assert server.lines.count(COMPLETE) == (broken.on == COMPLETE)
     assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
 
@@ -221,8 +221,8 @@ def test_upload_file__the_first_failure_stops_the_others(
     failure(
         lambda: client.uploads.upload_file(large, part_size=SIZE, workers=2), AuthenticationError
     )
-    assert len(service.parts) < 10
-    assert server.lines[-1] == CANCEL
+    assert len(service.parts) < 3
+    assert CANCEL in server.lines
 
 
 def test_upload_file__that_it_cannot_be_cancelled_is_logged(
@@ -253,7 +253,7 @@ def test_upload_file__a_file_that_changes_is_given_up_even_with_a_state(
         lambda: client.uploads.upload_file(path, part_size=SIZE, state=state, progress=alter),
         IntegrityError,
     )
-    assert server.lines[-1] == CANCEL
+    assert CANCEL in server.lines
     assert not state.exists()
     assert service.stored == []
 
@@ -267,7 +267,7 @@ def test_upload_file__ctrl_c_cancels_and_leaves_no_thread(
 
     with pytest.raises(KeyboardInterrupt):
         client.uploads.upload_file(path, part_size=SIZE, progress=stop)
-    assert server.lines[-1] == CANCEL
+    assert CANCEL in server.lines
     assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
 
 

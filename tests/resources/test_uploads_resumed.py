@@ -48,6 +48,19 @@ with Client("sk-test", base_url=url) as client:
 """
 
 
+INTERRUPTED = """
+import sys, threading
+from finetune_client import Client
+
+url, path, state = sys.argv[1:]
+with Client("sk-test", base_url=url, timeout=(2, 1)) as client:
+    try:
+        client.uploads.upload_file(path, part_size=100_000, workers=3, state=state or None)
+    except KeyboardInterrupt:
+        print([thread.name for thread in threading.enumerate()])
+"""
+
+
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
     with FaultServer(api=FileService()) as server:
@@ -114,6 +127,35 @@ def test_state__after_kill_9_only_the_missing_parts_travel(
     assert service.digests[-1] is not None
     assert not state.exists()
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_state__after_ctrl_c_no_thread_is_left_and_it_can_be_gone_on_with(
+    server: FaultServer,
+    service: FileService,
+    client: Client,
+    path: Path,
+    state: Path,
+    kept: bool,
+) -> None:
+    service.free = 2
+    given = str(state) if kept else ""
+    command = [sys.executable, "-c", INTERRUPTED, server.url, str(path), given]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        deadline = time.monotonic() + 30
+        while server.lines.count(PART) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        child.send_signal(signal.SIGINT)
+        told, _ = child.communicate(timeout=20)
+    assert told == "['MainThread']\n"
+    assert ("POST /uploads/upload_1000/cancel" in server.lines) is not kept
+    service.free = 1000
+    service.hold.set()
+    if kept:
+        assert _known(state) == 2
+        _send(client, path, state)
+        assert service.stored == [("", "", DATA)]
 
 
 def _broken_off(server: FaultServer, client: Client, path: Path, state: Path) -> None:
