@@ -22,6 +22,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(
     r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff\t]*[\x21-\x7e\xa1-\xff])?"
 )
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding", "host", "connection"})
 _SENSITIVE: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
@@ -102,7 +103,7 @@ def _checked(key: str, name: str) -> Secret:
     return text
 
 
-def hidden_headers(headers: Mapping[str, str] | None) -> dict[str, Any]:
+def hidden_headers(headers: Mapping[str, str] | None) -> dict[Any, Any]:
     """Copy headers, with the values that look like keys wrapped, so that nothing shows them."""
     return {
         name: hidden(value) if _SENSITIVE.search(str(name)) else value
@@ -118,8 +119,10 @@ def checked_headers(headers: Mapping[str, str] | None, name: str = "headers") ->
     """
     checked = hidden_headers(headers)
     for header, value in checked.items():
-        if not _HEADER_NAME.fullmatch(str(header)):
+        if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
             raise ConfigurationError(f"{name} has a name that is not valid: {header!r:.100}.")
+        if header.lower() in _FRAMING:
+            raise ConfigurationError(f"{name} must not have {header!r} in it: the client sets it.")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(
                 f"The value of {header!r} in {name} must be text without control characters "

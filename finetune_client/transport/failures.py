@@ -124,7 +124,7 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"its TLS certificate was not accepted ({link.verify_message})"
         if isinstance(link, ssl.SSLError):
-            return f"TLS failed ({link.reason or type(link).__name__})"
+            return f"TLS failed ({getattr(link, 'reason', None) or type(link).__name__})"
         if isinstance(link, socket.gaierror):
             return "its name was not found"
     for link in chain:

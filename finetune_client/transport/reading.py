@@ -143,7 +143,7 @@ def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[byte
     taken = 0
     for block in blocks:
         taken += len(block)
-        if taken > cap:
+        if taken > cap + BLOCK:
             raise TooLargeError(f"more than {cap} bytes")
         data, more = block, False
         while data or more:

@@ -26,7 +26,7 @@ def make_session(
 ) -> Session:
     """Make a session that reads no environment and whose waits are only noted down."""
     config = settings(
-        environ=lambda _: None,
+        environ={"OPENAI_API_VERSION": "2024-10-21"}.get,
         api_key=api_key,
         admin_key=admin_key,
         base_url=base_url,

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.transport.origin import is_loopback, parse_base_url, split_url
+
+NO_URL = (
+    "base_url must be a URL such as 'https://api.example.com/v1', with http or https, a host and, "
+    "if need be, a port from 1 to 65535."
+)
+NO_SPACES = "base_url must not have spaces or control characters in it."
+NO_USER = "base_url must not have a user name or password in it; give the key as api_key=."
+NO_QUERY = "base_url must not have a query or a fragment; give query= to the client instead."
+NO_HOST = "base_url has a host name that is not valid."
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
+        (" https://api.example.com ", "https://api.example.com"),
+        ("HTTPS://API.Example.COM:443/a/b//", "https://api.example.com/a/b"),
+        (
+            "https://gateway.example:8443/openai%20x/v1",
+            "https://gateway.example:8443/openai%20x/v1",
+        ),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://finetune.localhost/v1", "http://finetune.localhost/v1"),
+        ("https://bücher.example/v1", "https://xn--bcher-kva.example/v1"),
+        ("https://my_host/v1", "https://my_host/v1"),
+    ],
+)
+def test_base_url__is_put_in_form(text: str, url: str) -> None:
+    assert parse_base_url(text).url == url
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (7, "base_url must be text, not int."),
+        ("", NO_URL),
+        ("api.openai.com/v1", NO_URL),
+        ("ftp://example.com", NO_URL),
+        ("https://", NO_URL),
+        ("https://:8000/v1", NO_URL),
+        ("https://example.com:99999", NO_URL),
+        ("https://example.com:0", NO_URL),
+        ("https://example.com:port", NO_URL),
+        ("https://[::1", NO_URL),
+        ("https://exa mple.com", NO_SPACES),
+        ("https://example.com/v1\x00", NO_SPACES),
+        ("https://example.com\\@evil.example", NO_SPACES),
+        ("https://user:pw@example.com", NO_USER),
+        ("https://user@example.com", NO_USER),
+        ("https://@example.com", NO_USER),
+        ("https://example.com/v1?x=1", NO_QUERY),
+        ("https://example.com/v1?", NO_QUERY),
+        ("https://example.com/v1#x", NO_QUERY),
+        ("https://exa%6Dple.com", NO_HOST),
+        ("https://" + "a" * 70 + ".example", NO_HOST),
+        (
+            "https://example.com/a/../b",
+            "base_url has a path that is not plain: '/a/../b'; percent-encode it.",
+        ),
+        (
+            "https://example.com/ä",
+            "base_url has a path that is not plain: '/ä'; percent-encode it.",
+        ),
+        (
+            "http://api.example.com/v1",
+            (
+                "base_url is plain http to api.example.com, which would show the key to the network. "
+                "Use https, or pass allow_http=True if that network is trusted."
+            ),
+        ),
+    ],
+)
+def test_base_url__refused(text: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_base_url(text)
+    assert caught.value.message == message
+    assert "pw" not in message
+
+
+def test_base_url__plain_http_if_asked_for() -> None:
+    assert parse_base_url("http://10.0.0.7/v1", allow_http=True).host == "10.0.0.7"
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("localhost.", True),
+        ("finetune.LOCALHOST", True),
+        ("127.0.0.1", True),
+        ("127.255.1.2", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("128.0.0.1", False),
+        ("localhost.example.com", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.example.com", False),
+        ("::2", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_is_loopback(host: str, here: bool) -> None:
+    assert is_loopback(host) is here
+
+
+def test_origin__has_the_default_port() -> None:
+    assert split_url("https://a.example/x?y=z").origin == ("https", "a.example", 443)
+    assert split_url("https://A.example:443/").origin == ("https", "a.example", 443)
+    assert split_url("https://a.example/x?y=z").url == "https://a.example/x?y=z"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40), st.sampled_from(["", "https://", "https://a.example"]))
+def test_base_url__of_any_text(text: str, start: str) -> None:
+    try:
+        base = parse_base_url(start + text)
+    except ConfigurationError:
+        return
+    assert base.url.isascii()
+    assert base.url == parse_base_url(base.url).url

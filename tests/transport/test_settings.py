@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.providers import AZURE, AZURE_CLASSIC, COMPATIBLE, LOCAL, OPENAI, Provider
+from finetune_client.transport.config import changed, checked_timeout
+from finetune_client.transport.settings import azure_settings, settings
+
+if TYPE_CHECKING:
+    from finetune_client.transport import Config
+
+KEY = "sk-test-4f1c9d2e7ab85360"
+AZURE_HOST = "https://res.openai.azure.com"
+
+
+def _settings(environ: dict[str, str] | None = None, **given: Any) -> Config:
+    return settings(environ=(environ or {}).get, **given)
+
+
+def _azure(endpoint: str | None = None, environ: Any = None, **given: Any) -> Config:
+    return azure_settings(endpoint, environ=(environ or {}).get, **given)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "provider"),
+    [
+        ("https://api.openai.com/v1", OPENAI),
+        ("https://eu.api.openai.com/v1", OPENAI),
+        ("https://notapi.openai.com.example/v1", COMPATIBLE),
+        ("https://res.openai.azure.com/openai/v1", AZURE),
+        ("https://res.cognitiveservices.azure.com/openai/v1/", AZURE),
+        ("https://api.studio.nebius.com/v1", COMPATIBLE),
+        ("http://127.0.0.1:8000", COMPATIBLE),
+    ],
+)
+def test_provider__is_told_by_the_host(base_url: str, provider: Provider) -> None:
+    environ = dict.fromkeys(("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"), KEY)
+    config = _settings(environ, base_url=base_url)
+    assert config.provider is provider
+    assert config.credential.header == provider.key_header
+
+
+def test_provider__by_name_or_value() -> None:
+    mine = Provider(name="mine", base_url="https://mine.example/v1", environment=("MINE_KEY",))
+    assert _settings(api_key=KEY, provider="compatible", base_url="https://a.b").provider is (
+        COMPATIBLE
+    )
+    config = _settings({"MINE_KEY": "sk-mine"}, provider=mine)
+    assert config.base_url.url == "https://mine.example/v1"
+    assert config.credential.secret() == "sk-mine"
+
+
+def test_provider__unknown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _settings(api_key=KEY, provider="opnai")
+    assert caught.value.message == (
+        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
+        "or a Provider, got 'opnai'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("azure", "use Client.azure(endpoint)"),
+        ("azure-classic", "use Client.azure(endpoint)"),
+        ("local", "use Client.local()"),
+    ],
+)
+def test_provider__without_a_place(name: str, way: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _settings(api_key=KEY, provider=name)
+    assert caught.value.message == (
+        f"The provider {name!r} is not in one place that is known: {way}."
+    )
+
+
+def test_base_url__given_then_environment_then_openai() -> None:
+    environ = {"OPENAI_BASE_URL": "https://env.example/v1", "OPENAI_API_KEY": KEY}
+    assert _settings(environ, base_url="https://mine.example").base_url.host == "mine.example"
+    assert _settings(environ).base_url.host == "env.example"
+    assert _settings({**environ, "OPENAI_BASE_URL": " "}).base_url.host == "api.openai.com"
+
+
+def test_base_url__bad_in_the_environment_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _settings({"OPENAI_BASE_URL": "https://a b"}, api_key=KEY)
+    assert caught.value.message == (
+        "OPENAI_BASE_URL must not have spaces or control characters in it."
+    )
+
+
+@pytest.mark.parametrize("environ", [{}, {"OPENAI_API_KEY": ""}, {"OPENAI_API_KEY": " \n"}])
+def test_key__missing_says_both_ways_out(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _settings(environ)
+    assert caught.value.message == (
+        "There is no API key: none was given, and the environment variable OPENAI_API_KEY is not "
+        "set. Give api_key=... or set OPENAI_API_KEY (api_key=False is for a server that needs "
+        "none). To run without a key or an account, use Client.local(), which is the API on this "
+        "machine."
+    )
+
+
+def test_key__given_wins_and_false_sends_none() -> None:
+    environ = {"OPENAI_API_KEY": "sk-env"}
+    assert _settings(environ, api_key=KEY).credential.secret() == KEY
+    assert _settings(environ).credential.secret() == "sk-env"
+    assert _settings(environ, api_key=False).credential.secret() is None
+    assert _settings(base_url="http://localhost/v1", provider=LOCAL).credential.secret() is None
+
+
+def test_admin_key__from_the_environment_of_openai_only() -> None:
+    environ = {"OPENAI_ADMIN_KEY": "sk-admin"}
+    assert _settings(environ, api_key=KEY).admin_credential.secret() == "sk-admin"
+    other = _settings(environ, api_key=KEY, base_url="https://gateway.example")
+    assert other.admin_credential.secret() is None
+    assert _settings(api_key=KEY, admin_key="sk-a").admin_credential.secret() == "sk-a"
+
+
+def test_account__headers() -> None:
+    environ = {"OPENAI_ORG_ID": "org-env", "OPENAI_PROJECT_ID": "", "OPENAI_API_KEY": KEY}
+    assert _settings(environ).headers == {"OpenAI-Organization": "org-env"}
+    assert _settings(environ, organization="org-1", project="proj-1").headers == {
+        "OpenAI-Organization": "org-1",
+        "OpenAI-Project": "proj-1",
+    }
+    assert _azure(AZURE_HOST, {**environ, "AZURE_OPENAI_API_KEY": KEY}).headers == {}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "version", "url", "query"),
+    [
+        (AZURE_HOST, None, f"{AZURE_HOST}/openai/v1", ()),
+        (f"{AZURE_HOST}/", "v1", f"{AZURE_HOST}/openai/v1", (("api-version", "v1"),)),
+        (
+            f"{AZURE_HOST}/openai",
+            "preview",
+            f"{AZURE_HOST}/openai/v1",
+            (("api-version", "preview"),),
+        ),
+        (f"{AZURE_HOST}/openai/v1/", None, f"{AZURE_HOST}/openai/v1", ()),
+        (AZURE_HOST, "2024-10-21", f"{AZURE_HOST}/openai", (("api-version", "2024-10-21"),)),
+        (
+            f"{AZURE_HOST}/openai/v1",
+            "2025-03-01-preview",
+            f"{AZURE_HOST}/openai",
+            (("api-version", "2025-03-01-preview"),),
+        ),
+        (
+            "https://gw.example/azure/openai/deployments/ft",
+            "2024-10-21",
+            "https://gw.example/azure/openai",
+            (("api-version", "2024-10-21"),),
+        ),
+    ],
+)
+def test_azure__address_and_version(endpoint: str, version: Any, url: str, query: Any) -> None:
+    config = _azure(endpoint, api_key=KEY, api_version=version)
+    assert config.base_url.url == url
+    assert config.query == query
+    assert config.provider is (AZURE_CLASSIC if version and version[0] == "2" else AZURE)
+
+
+def test_azure__from_the_environment() -> None:
+    environ = {
+        "AZURE_OPENAI_ENDPOINT": AZURE_HOST,
+        "AZURE_OPENAI_API_KEY": "azure-key",
+        "OPENAI_API_VERSION": "2024-10-21",
+        "OPENAI_API_KEY": "sk-not-this-one",
+    }
+    config = _azure(environ=environ)
+    assert config.provider is AZURE_CLASSIC
+    assert (config.credential.header, config.credential.secret()) == ("api-key", "azure-key")
+    token = _azure(AZURE_HOST, {"AZURE_OPENAI_AD_TOKEN": "entra"}).credential
+    assert (token.header, token.secret()) == ("Authorization", "entra")
+    asked = _azure(AZURE_HOST, environ, token=lambda: "fresh").credential
+    assert (asked.header, asked.secret()) == ("Authorization", "fresh")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"endpoint": AZURE_HOST, "api_key": KEY, "token": KEY},
+            "Give api_key= or token=, not both: only one of them is sent.",
+        ),
+        (
+            {"endpoint": None, "api_key": KEY},
+            (
+                "No Azure endpoint: give it, as 'https://RESOURCE.openai.azure.com', or set the "
+                "environment variable AZURE_OPENAI_ENDPOINT."
+            ),
+        ),
+        (
+            {"endpoint": AZURE_HOST, "api_key": KEY, "api_version": "a&b"},
+            "api_version is not one, such as '2024-10-21': 'a&b'.",
+        ),
+        (
+            {"endpoint": f"{AZURE_HOST}/openai/other", "api_key": KEY},
+            "endpoint must be that of the resource, such as 'https://RESOURCE.openai.azure.com'.",
+        ),
+        (
+            {"endpoint": "http://res.openai.azure.com", "api_key": KEY},
+            (
+                "endpoint is plain http to res.openai.azure.com, which would show the key to the "
+                "network. Use https, or pass allow_http=True if that network is trusted."
+            ),
+        ),
+    ],
+)
+def test_azure__refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _azure(**given)
+    assert caught.value.message == message
+
+
+def test_azure__no_key() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _azure(AZURE_HOST, {"OPENAI_API_KEY": KEY})
+    assert caught.value.message.startswith(
+        "There is no API key: none was given, and the environment variable AZURE_OPENAI_API_KEY "
+    )
+
+
+def test_azure_classic__by_base_url_needs_a_version() -> None:
+    given: dict[str, Any] = {"api_key": KEY, "base_url": f"{AZURE_HOST}/openai"}
+    with pytest.raises(ConfigurationError) as caught:
+        _settings(**given)
+    assert caught.value.message == (
+        "This base URL is that of Azure's classic API, which needs a version: use "
+        "Client.azure(endpoint, api_version='2024-10-21'), or set OPENAI_API_VERSION."
+    )
+    named = _settings({"OPENAI_API_VERSION": "2024-10-21"}, **given)
+    assert named.query == (("api-version", "2024-10-21"),)
+    asked = _settings(query={"api-version": "2025-01-01"}, **given)
+    assert asked.query == (("api-version", "2025-01-01"),)
+
+
+SECONDS = [0, -1, float("nan"), float("inf"), 1e9]
+
+
+@pytest.mark.parametrize("value", SECONDS)
+def test_timeout__out_of_range(value: float) -> None:
+    for name in ("timeout", "total_timeout", "max_retry_wait"):
+        given: dict[str, Any] = {name: value}
+        with pytest.raises(ConfigurationError) as caught:
+            changed(_settings(api_key=KEY), **given)
+        assert caught.value.message == f"{name} must be above zero and finite, got {value!r}."
+
+
+@pytest.mark.parametrize("value", ["10", True, None, {}])
+def test_timeout__no_number(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        checked_timeout(value)
+    assert caught.value.message == f"timeout must be in seconds, got {value!r}."
+
+
+def test_timeout__forms() -> None:
+    assert checked_timeout(5) == (5.0, 5.0)
+    assert checked_timeout((1, 2.5)) == (1.0, 2.5)
+    with pytest.raises(ConfigurationError) as caught:
+        checked_timeout((1, 2, 3))  # type: ignore[arg-type]  # that is the point
+    assert caught.value.message == "timeout must be a number of seconds or (connect, read)."
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "2", True, 101])
+def test_max_retries__refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        changed(_settings(api_key=KEY), max_retries=value)
+    assert caught.value.message == (
+        f"max_retries must be a whole number from 0 to 100, got {value!r}."
+    )
+
+
+def test_changed__adds_headers_and_query_and_keeps_the_rest() -> None:
+    first = changed(_settings(api_key=KEY), headers={"A": "1"}, query={"x": 1}, timeout=3)
+    second = changed(first, headers={"B": "2"}, query={"x": 2, "y": True}, max_retries=0)
+    assert second.headers == {"A": "1", "B": "2"}
+    assert second.query == (("x", "2"), ("y", "true"))
+    assert second.timeout == (3.0, 3.0)
+    assert second.retries.max_retries == 0
+    assert first.retries.max_retries == 2
+
+
+def test_changed__on_response_must_be_callable() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        changed(_settings(api_key=KEY), on_response="print")  # type: ignore[arg-type]  # that is the point
+    assert caught.value.message == "on_response must be callable."
