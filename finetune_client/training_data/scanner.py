@@ -16,7 +16,7 @@ from finetune_client.training_data.digests import Digests
 from finetune_client.training_data.examples import ExampleCheck
 from finetune_client.training_data.recognition import format_of
 from finetune_client.training_data.rules import FORMATS
-from finetune_client.training_data.suspicion import StringCheck, suspicious
+from finetune_client.training_data.suspicion import StringCheck, escapes, secretive
 from finetune_client.training_data.tally import Tally
 from finetune_client.training_data.tokens import (
     BYTES_PER_TOKEN,
@@ -62,12 +62,13 @@ class Scanner:
         self._known_roles: dict[tuple[str, ...], int] = {}
 
     def scan(self, block: Block) -> None:
-        """Check the lines of a block.
+        r"""Check the lines of a block.
 
         A line goes the short way if it can only be ``{"messages": [{"role": ..., "content": ...},
         ...]}`` with a good sequence of roles, texts that are not blank, perhaps weights, and no
-        key twice: each key and each text has two quotes, so a line with another number of them
-        holds something else. All else, good or bad, goes the long way.
+        key twice: each key and each text has two quotes and those in it (an escaped quote,
+        ``\u0022``, makes a line odd), so a line with another number of them holds something else.
+        All else, good or bad, goes the long way.
         """
         tally, plan = self.tally, self._plan
         add, count = tally.digests.add, plan.counter.count
@@ -75,7 +76,7 @@ class Scanner:
         exact = not isinstance(plan.counter, EstimateCounter)
         secrets, known_roles = plan.secrets, self._known_roles
         most = plan.context_length or float("inf")
-        careful = suspicious(block.data, secrets=secrets)
+        barred, escaped = b"<|" in block.data, escapes(block.data)
         returns = b"\r" in block.data
         quick = plan.quick and plan.format == "chat"
         number = tally.lines
@@ -85,7 +86,11 @@ class Scanner:
         for raw in block.lines:
             number += 1
             line = self._without_return(raw, number) if returns else raw
-            odd = line is None or (careful and suspicious(line, secrets=secrets))
+            odd = line is None or bool(
+                (secrets and secretive(line))
+                or (barred and b"<|" in line)
+                or (escaped and escapes(line))
+            )
             if quick and not odd and line is not None:
                 try:
                     text = line.decode()
@@ -104,10 +109,9 @@ class Scanner:
                             (keys := sum(map(len, messages))) == 2 * len(texts)
                             or _weighed(messages)
                         )
-                        and "" not in texts
-                        and True not in map(str.isspace, texts)
-                        and text.count('"') - text.count('\\"') == 2 + 2 * keys + 4 * len(texts)
-                        and '\\\\"' not in text
+                        and all(map(str.strip, texts))
+                        and text.count('"')
+                        == 2 + 2 * keys + 4 * len(texts) + sum([each.count('"') for each in texts])
                     ):
                         tokens += (
                             sum(map(count, texts))
