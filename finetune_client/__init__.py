@@ -119,8 +119,12 @@ if TYPE_CHECKING:
         UploadPart,
         UploadStatus,
         WandbIntegration,
+        grader_problems,
+        job_list_query,
         limits_of,
         read_grader,
+        unknown_fields,
+        warn_unknown_fields,
     )
 
 __all__ = [
@@ -228,9 +232,13 @@ __all__ = [
     "WaitTimeoutError",
     "WandbIntegration",
     "__version__",
+    "grader_problems",
+    "job_list_query",
     "limits_of",
     "read_grader",
     "training_data",
+    "unknown_fields",
+    "warn_unknown_fields",
     "webhooks",
 ]
 
