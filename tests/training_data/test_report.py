@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +102,15 @@ def test_codes__have_a_sentence_and_a_remedy() -> None:
         assert code.severity in {"error", "warning"}
         assert code.sentence.endswith(".")
         assert code.remedy.endswith(".")
+
+
+def test_codes__are_all_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training-data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert {name: (sentence, remedy) for name, sentence, remedy in rows} == {
+        name: (in_a_table(code.sentence), in_a_table(code.remedy)) for name, code in CODES.items()
+    }
+
+
+def in_a_table(text: str) -> str:
+    return text.replace("|", "\\|").replace("{{", "{").replace("}}", "}")
