@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ class Contents(Resource):
             APIResponseError: What came is compressed, or a web page.
             APIError: See `finetune_client.errors`.
         """
-        request, look = _content(file_id, options), self._look(file_id, options)
+        request, look = self._parts(file_id, options)
         sink = io.BytesIO()
         Download(self._session, request, sink, look=look, sized=False, report=silent).run()
         return sink.getvalue()
@@ -84,7 +85,7 @@ class Contents(Resource):
             OSError: It cannot be written.
             APIError: See `finetune_client.errors`.
         """
-        request, look = _content(file_id, options), self._look(file_id, options)
+        request, look = self._parts(file_id, options)
         with replacing(path) as sink, reporting(progress, Path(path).name) as report:
             Download(self._session, request, sink, look=look, sized=True, report=report).run()
         return Path(path)
@@ -106,9 +107,18 @@ class Contents(Resource):
         with self._session.stream(request) as reply:
             yield from checked_blocks(request, reply, look=look)
 
-    def _look(self, file_id: str, options: Options) -> Callable[[], FileObject]:
+    def _parts(self, file_id: str, options: Options) -> tuple[Request, Callable[[], FileObject]]:
+        """Make the request of the content, and `_look`, under one total timeout."""
+        deadline = self._session.deadline()
+        request = replace(_content(file_id, options), deadline=deadline)
+        return request, self._look(file_id, options, deadline)
+
+    def _look(
+        self, file_id: str, options: Options, deadline: float | None = None
+    ) -> Callable[[], FileObject]:
         """Make what gets the file object, once, when it is needed."""
-        return lru_cache(maxsize=1)(lambda: self.retrieve(file_id, **options))
+        plain = Request(method="GET", path=file_path(file_id), expect_id=file_id, deadline=deadline)
+        return lru_cache(maxsize=1)(lambda: self._read(plain, FileObject.from_dict, options))
 
 
 def file_path(file_id: str) -> str:

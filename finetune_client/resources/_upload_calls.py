@@ -61,7 +61,14 @@ def completing(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Requ
     if md5 is not None:
         json["md5"] = md5
     path = f"{_path(upload_id)}/complete"
-    return Request(method="POST", path=path, json=json, repeat="costly", expect_id=upload_id)
+    return Request(
+        method="POST",
+        path=path,
+        json=json,
+        repeat="costly",
+        expect_id=upload_id,
+        fresh_connection=True,
+    )
 
 
 def cancelling(upload_id: str) -> Request:

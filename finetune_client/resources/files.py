@@ -95,7 +95,13 @@ class Files(Contents):
                     content_type=source.content_type,
                     report=report,
                 )
-                request = Request(method="POST", path="/files", body=body, repeat="costly")
+                request = Request(
+                    method="POST",
+                    path="/files",
+                    body=body,
+                    repeat="costly",
+                    fresh_connection=True,
+                )
                 stored = self._read(request, FileObject.from_dict, options)
             return check_stored(stored, source.size)
 

@@ -132,7 +132,7 @@ def _cases(
 
 
 def _python(command: list[str]) -> tuple[float, float]:
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
     seconds, peak = json.loads(done.stdout)
     return seconds, peak
 

@@ -132,6 +132,15 @@ def test_create__a_refusal_that_comes_before_the_body_is_read_is_heard(
     assert server.lines == [UP]
 
 
+def test_create__goes_over_a_connection_of_its_own_that_cannot_have_gone_stale(
+    server: FaultServer, client: Client
+) -> None:
+    for _ in range(2):
+        client.files.retrieve("file-1")
+        client.files.create(file=DATA)
+    assert [seen.connection for seen in server.seen] == [1, 2, 1, 3]
+
+
 @pytest.mark.parametrize("change", [-200_000, 200_000])
 def test_create__a_file_that_changes_while_it_is_sent_is_stored_nowhere(
     server: FaultServer, service: FileService, client: Client, path: Path, change: int
@@ -195,7 +204,7 @@ def test_download__a_transfer_that_breaks_once_is_gone_on_with(
     broken: Fault,
     etag: str | None,
 ) -> None:
-    service.etag = etag
+    service.tag = etag
     server.script(broken)
     target = tmp_path / "data"
     client.files.download("file-1", target)
@@ -237,8 +246,8 @@ def test_download__starts_over_when_the_content_is_another(
     server: FaultServer, service: FileService, client: Client, tmp_path: Path
 ) -> None:
     def change(done: int, _total: int) -> None:
-        if done and service.etag == '"1"':
-            service.etag, service.content = '"2"', DATA[::-1]
+        if done and service.tag == '"1"':
+            service.tag, service.content = '"2"', DATA[::-1]
 
     server.script(fault("cut", on=DOWN))
     client.files.download("file-1", tmp_path / "data", progress=change)

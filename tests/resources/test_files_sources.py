@@ -209,3 +209,20 @@ def test_source__data_that_grows_is_noticed() -> None:
         file.write(b"d")
         with pytest.raises(IntegrityError, match="it had 3 bytes and now has 4"):
             source.check()
+
+
+def test_source__a_file_that_cannot_be_read_is_no_fault_of_the_network() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if size == 0:
+                return b""
+            raise OSError(5, "Input/output error")
+
+    with open_source(("a.jsonl", Broken(b"abc"))) as source:
+        blocks = source.blocks()
+        with pytest.raises(IntegrityError) as caught:
+            next(blocks)
+    assert str(caught.value) == (
+        "The file 'a.jsonl' could not be read to its end while it was being sent: Input/output "
+        "error."
+    )

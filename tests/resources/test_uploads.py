@@ -16,6 +16,7 @@ import pytest
 from finetune_client import Client
 from finetune_client.errors import (
     APIConnectionError,
+    APIResponseError,
     APIStatusError,
     APITimeoutError,
     AuthenticationError,
@@ -371,3 +372,22 @@ def test_options__reach_every_request(server: FaultServer, client: Client, path:
     assert json.loads(server.seen[0].body)["note"] == "b"
     with pytest.raises(TypeError, match="unexpected keyword argument 'woerkers'"):
         client.uploads.upload_file(path, woerkers=3)  # type: ignore[call-arg]  # that is the test
+
+
+def test_upload_file__an_answer_without_a_file_is_handed_on_where_the_upload_was_asked_for(
+    server: FaultServer, client: Client, path: Path
+) -> None:
+    done = {"id": "upload_1000", "status": "completed", "file": None}
+    server.script(*[fault("answer", on="POST /uploads/", json={"id": "part_1"})] * PARTS)
+    server.script(fault("answer", on=COMPLETE, json=done))
+    assert client.uploads.upload_file(path, part_size=SIZE).file is None
+    client._session.config = replace(
+        client._session.config, provider=replace(OPENAI, max_file_bytes=1000)
+    )
+    other = COMPLETE.replace("1000", "1001")
+    server.script(fault("answer", on=other, json={**done, "id": "upload_1001"}))
+    error = failure(lambda: client.files.upload(path), APIResponseError)
+    assert error.message == (
+        "The upload 'upload_1001' was completed, but the answer names no file; look for it with "
+        "files.find(path)."
+    )

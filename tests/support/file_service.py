@@ -22,7 +22,7 @@ class FileService(Api):
     Attributes:
         content: The content of every file.
         file: What the file object says beside the usual, such as ``bytes``.
-        etag: What the content's answers carry, if anything.
+        tag: What the content's answers carry, if anything.
         ranges: Whether a Range is heeded.
         shift: How far off the stretch is that a Range gets.
         stored: The files that were sent: (name, purpose, content).
@@ -36,7 +36,7 @@ class FileService(Api):
         super().__init__()
         self.content = content
         self.file: dict[str, Any] = {}
-        self.etag: str | None = '"1"'
+        self.tag: str | None = '"1"'
         self.ranges = True
         self.shift = 0
         self.stored: list[tuple[str, str, bytes]] = []
@@ -76,10 +76,10 @@ class FileService(Api):
         wanted = seen.header("range")
         self.wanted.append(wanted)
         headers = {"Content-Type": "application/octet-stream"}
-        if self.etag:
-            headers["ETag"] = self.etag
+        if self.tag:
+            headers["ETag"] = self.tag
         condition = seen.header("if-range")
-        if not wanted or not self.ranges or condition not in {None, self.etag}:
+        if not wanted or not self.ranges or condition not in {None, self.tag}:
             return Answer(body=self.content, headers=headers)
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start >= len(self.content):
