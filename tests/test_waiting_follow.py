@@ -176,7 +176,9 @@ def test_follow__raises_the_last_error_of_an_outage_that_lasts() -> None:
     }
     with pytest.raises(InternalServerError) as caught:
         _told(_follow(EventList(_steps(1), faults=faults), time, max_outage=60, poll_interval=25))
-    assert caught.value.message == "oh 4"
+    assert caught.value.message == "oh 4 (while waiting for job ftjob-1, last seen: never)"
+    assert caught.value.args == (caught.value.message,)
+    assert vars(caught.value)["job_id"] == "ftjob-1"
     assert time.sleeps == [25, 25, 25]
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.errors import APIError
+from finetune_client.errors import APIError, DecodeError
 from finetune_client.models import FineTuningJob
 from finetune_client.models.limits import limits_of
 from finetune_client.transport.request import Request
@@ -45,7 +45,7 @@ def create_job(
     request, marked = _request(session, body, own, options)
     started = session.clock.now()
     try:
-        return read_reply(request, session.send(request), FineTuningJob.from_dict)
+        return read_reply(request, session.send(request), _read_created)
     except KeyboardInterrupt:
         _interrupted(own, marked=marked)
     except APIError as error:
@@ -53,7 +53,8 @@ def create_job(
             raise
         _log.warning("the outcome of creating a job is unknown; looking for it")
         around = without_body(options)
-        if marked and (found := look_for(lambda: jobs.find(own, **around), session.clock)):
+        until = session.deadline()
+        if marked and (found := look_for(lambda: jobs.find(own, **around), session.clock, until)):
             return found
         candidates = list(like(_newest(jobs, around), request.json, own, started))
         raise job_may_exist(error, own, candidates, marked=marked) from error
@@ -75,6 +76,18 @@ def _request(
     pairs = limits_of(provider.limits).metadata_pairs
     marked = mark(request.json, key, pairs) if provider.marks_jobs else None
     return (request, False) if marked is None else (replace(request, json=marked), True)
+
+
+def _read_created(data: Any) -> FineTuningJob:
+    """Read the new job; one whose id is empty could never be asked for again.
+
+    Raises:
+        DecodeError: It is no job, or has no id.
+    """
+    job = FineTuningJob.from_dict(data)
+    if not job.id:
+        raise DecodeError('Cannot read a FineTuningJob: "id" is empty.', path="id")
+    return job
 
 
 def _newest(jobs: Jobs, options: Options) -> list[FineTuningJob]:

@@ -88,9 +88,19 @@ def bearing(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
     return None
 
 
-def look_for(find: Callable[[], FineTuningJob | None], clock: Clock) -> FineTuningJob | None:
-    """Look for a job a few times; what a look fails with is taken as not found."""
+def look_for(
+    find: Callable[[], FineTuningJob | None], clock: Clock, deadline: float | None = None
+) -> FineTuningJob | None:
+    """Look for a job a few times; what a look fails with is taken as not found.
+
+    Args:
+        find: Looks once.
+        clock: Tells the time.
+        deadline: When to stop looking again, on the monotonic clock; the first look is made anyhow.
+    """
     for pause in PAUSES:
+        if pause and deadline is not None and clock.monotonic() + pause >= deadline:
+            return None
         if pause:
             clock.sleep(pause)
         try:

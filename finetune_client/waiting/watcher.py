@@ -98,12 +98,20 @@ class Watcher:
             self.failed = True
             self.retry_after = error.retry_after or 0.0
             if not self._outage.allows(error):
+                self._name(error)
                 raise
             _log.info("a look at %s failed and is made again: %s", self.id, type(error).__name__)
             return []
         self.failed, self.retry_after = False, 0.0
         self._outage.over()
         return fresh
+
+    def _name(self, error: APIError) -> None:
+        """Let an error that ends the wait say of which job, and how that was last seen."""
+        seen = (self.job and self.job.status) or "never"
+        error.message += f" (while waiting for job {self.id}, last seen: {seen})"
+        error.args = (error.message,)
+        error.__dict__.update(job=self.job, job_id=self.id)
 
     def _look(self) -> list[FineTuningJobEvent]:
         closing = self.closing

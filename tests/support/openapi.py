@@ -126,6 +126,8 @@ def _object(schema: dict[str, Any], dice: Random) -> dict[str, Any]:
         name: one for name, one in properties.items() if name in required or dice.random() < 0.5
     }
     made = {name: _value(one, dice) for name, one in chosen.items()}
+    if made.get("id") == "":  # the document allows it, but it names nothing
+        made["id"] = "x"
     more = schema.get("additionalProperties")
     if isinstance(more, dict) and not properties:
         made.update({text: _value(more, dice) for text in ("a", "\u00e9")[: dice.randint(0, 2)]})

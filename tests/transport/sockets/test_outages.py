@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,8 @@ def test_wait__ends_at_once_where_time_mends_nothing(status: int) -> None:
         server.script(fault("answer", status=status))
         error = failure(lambda: client.jobs.wait("ftjob-7"), APIError)
     assert error.status_code == status
+    assert error.message.endswith(" (while waiting for job ftjob-7, last seen: never)")
+    assert pickle.loads(pickle.dumps(error)).message == error.message
     assert naps == []
     assert (status == 401) == isinstance(error, AuthenticationError)
 
@@ -75,4 +78,4 @@ def test_wait__ends_after_the_longest_outage() -> None:
         naps = sleepless(client)
         error = failure(lambda: client.jobs.wait("ftjob-7", max_outage=300), FineTuneError)
     assert 300 <= sum(naps) < 400
-    assert "ftjob-7" in error.message
+    assert error.message.endswith(" (while waiting for job ftjob-7, last seen: never)")
