@@ -1,6 +1,7 @@
 """Large files up and down, against ``curl`` and the official SDK, over loopback in one run.
 
-    python tests/benchmarks/bench_files.py [--mib 1024] [--runs 5] [--sdk-python PATH] [--dir DIR]
+    python tests/benchmarks/bench_files.py [--mib 1024] [--runs 5] [--sdk-python PATH]
+        [--only WORD] [--dir DIR]
 
 Every transfer is a process of its own, so that its peak memory (``ru_maxrss``) is its own. The
 server only counts bytes. Each figure is the best of several runs, taken in turn. The file lies
@@ -72,13 +73,15 @@ def main() -> None:
         with _server(path) as port:
             target = Path(folder) / "target"
             cases = _cases(port, path, target, options.sdk_python)
-            _report(_measured(cases, options.runs, target), options.mib)
+            chosen = {name: run for name, run in cases.items() if options.only in name}
+            _report(_measured(chosen, options.runs, target), options.mib)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", default="", help="take cases with this in their name")
     parser.add_argument("--dir", type=Path, help="where the files lie")
     parser.add_argument("--sdk-python", help="a Python that has the official SDK")
     return parser.parse_args()
@@ -184,7 +187,7 @@ def _report(best: dict[str, tuple[float, float]], mib: int) -> None:
         ("download", "SDK content"),
     ]
     for ours, theirs in pairs:
-        if theirs in best:
+        if ours in best and theirs in best:
             say(f"{ours} has {best[theirs][0] / best[ours][0]:.2f} times the speed of {theirs}\n")
 
 
