@@ -110,7 +110,7 @@ def compare(name: str, data: dict[str, Any], read: Callable[[Any], Any]) -> None
     plain = json.loads(sent)
     value = read(plain)
     loads, reading, writing = best(lambda: json.loads(sent), lambda: read(plain), value.to_dict)
-    print(  # noqa: T201 - what the script is for
+    print(
         f"{name:22} json.loads {loads * 1e6:8.2f} us"
         f"   read {reading / loads:5.2f}   write {writing / loads:5.2f}"
     )
@@ -142,7 +142,7 @@ def main() -> None:
         "from finetune_client.models import FineTuningJob",
         "from finetune_client.models import *",
     ):
-        print(f"{statement:50} {import_cost(statement) * 1e3:6.1f} ms")  # noqa: T201
+        print(f"{statement:50} {import_cost(statement) * 1e3:6.1f} ms")
 
 
 if __name__ == "__main__":
