@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ def named(module: str, node: ast.stmt) -> list[str]:
     return [full if (full := f"{base}.{alias.name}") in MODULES else base for alias in node.names]
 
 
+@cache
 def imports(module: str) -> list[tuple[str, bool]]:
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     return [(name, late) for node, late in statements(tree) for name in named(module, node)]
