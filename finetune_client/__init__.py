@@ -242,13 +242,14 @@ __all__ = [
     "webhooks",
 ]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    {
-        ".client": ["Client"],
-        ".errors": errors.__all__,
-        ".models": models.__all__,
-        ".training_data": ["training_data"],
-        ".webhooks": ["webhooks"],
-    },
-)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            ".client": ["Client"],
+            ".errors": errors.__all__,
+            ".models": models.__all__,
+            ".training_data": ["training_data"],
+            ".webhooks": ["webhooks"],
+        },
+    )

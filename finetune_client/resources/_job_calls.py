@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finetune_client.errors import RequestError
-from finetune_client.models import FineTuningJob, FineTuningJobEvent
+from finetune_client.models import FineTuningJob, FineTuningJobEvent, job_list_query
 from finetune_client.transport import query_pairs, segment
 from finetune_client.transport.request import Request
 
@@ -54,16 +53,15 @@ class JobCalls(Resource):
             **options: See `Options`.
 
         Raises:
-            RequestError: Both filters are given; nothing was sent.
+            RequestError: A value is of the wrong kind, or both filters are given.
             ConfigurationError: The provider cannot filter.
         """
-        if metadata and without_metadata:
-            raise RequestError("metadata and without_metadata exclude each other.")
-        if metadata or without_metadata:
+        query = job_list_query(
+            after=after, limit=limit, metadata=metadata, without_metadata=without_metadata
+        )
+        if "metadata" in query:
             self._session.require("metadata_filter", "listing jobs by metadata")
-        pairs = query_pairs({"after": after, "limit": limit, "metadata": dict(metadata or {})})
-        absent = [("metadata", "null")] if without_metadata else []
-        request = Request(method="GET", path=PATH, query=[*pairs, *absent])
+        request = Request(method="GET", path=PATH, query=query_pairs(query))
         return self._pager(request, FineTuningJob, options, after=after)
 
     def cancel(self, fine_tuning_job_id: str, **options: Unpack[Options]) -> FineTuningJob:

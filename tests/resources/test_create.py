@@ -200,7 +200,7 @@ def test_calls__say_what_the_provider_lacks(call: Any, server: responses.Request
 
 
 def test_list__refuses_both_filters(client: Client) -> None:
-    with pytest.raises(RequestError, match="exclude each other"):
+    with pytest.raises(RequestError, match="cannot be given together with without_metadata"):
         client.jobs.list(metadata={"a": "b"}, without_metadata=True)
 
 
