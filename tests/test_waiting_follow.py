@@ -266,3 +266,22 @@ def _servers(draw: st.DrawFn) -> tuple[EventList, list[str]]:
 def test_follow__gives_every_event_once_and_in_order(drawn: tuple[EventList, list[str]]) -> None:
     server, told = drawn
     assert _told(_follow(server)) == told
+
+
+@pytest.mark.parametrize("at", [7, None])
+def test_follow__sees_the_order_of_one_second_from_ids_that_count(at: int | None) -> None:
+    for newest_first in (True, False):
+        server = EventList(_steps(12, 2, at=at), newest_first=newest_first)
+        assert _told(_follow(server)) == [str(number) for number in range(14)]
+
+
+def test_follow__sees_the_order_of_one_second_from_steps() -> None:
+    rows = [{**event(number, at=7, named=False), "data": {"step": number}} for number in range(4)]
+    for newest_first in (True, False):
+        server = EventList([rows, []], newest_first=newest_first)
+        assert _told(_follow(server)) == ["0", "1", "2", "3"]
+
+
+def test_follow__takes_ids_that_do_not_count_for_newest_first() -> None:
+    rows = [{**event(number, at=7), "id": name} for number, name in enumerate(("b-1", "a-2"))]
+    assert _told(_follow(EventList([rows, []], newest_first=True))) == ["0", "1"]

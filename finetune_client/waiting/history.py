@@ -4,7 +4,8 @@ The API lists a job's events newest first; other servers list them oldest first.
 which, and several events share a second, so it is found out from what is listed:
 
 - the times of the first and the last row tell the order; where they are equal, it is told by
-  which side of the known rows the new ones appear on; until then newest first is assumed;
+  which side of the known rows the new ones appear on; until then by steps or ids that count up
+  or down, or else newest first is assumed;
 - rows are put oldest first, then sorted by time, rows of one second staying as listed;
 - a row with an id is known by it. Rows without one are counted: two equal rows are two events.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from finetune_client.models import FineTuningJobEvent
 
 __all__ = ["History"]
+
+NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
 _log = logging.getLogger("finetune_client")
 
@@ -103,7 +107,8 @@ class History:
         return name in self._ids or name in self._counts or name in self._skipped
 
     def _oldest_first(self, rows: Sequence[FineTuningJobEvent]) -> list[FineTuningJobEvent]:
-        listed = list(rows) if self._newest_first is False else list(reversed(rows))
+        down = _counts_down(rows) if self._newest_first is None else self._newest_first
+        listed = list(rows) if down is False else list(reversed(rows))
         times, time = [], float("-inf")
         for row in listed:
             own = _time(row)
@@ -154,6 +159,26 @@ def _time(row: FineTuningJobEvent) -> float | None:
         return float(row.created_at)
     created = row.created
     return None if created is None else created.timestamp()
+
+
+def _counts_down(rows: Sequence[FineTuningJobEvent]) -> bool | None:
+    """Say whether the steps of ``rows``, or else the numbers their ids end with, go down.
+
+    It is a hint and no more: `None` where they do not all go one way.
+    """
+    steps = [step for row in rows if isinstance(step := (row.data or {}).get("step"), (int, float))]
+    for numbers in (steps, _numbers([row.id for row in rows if row.id])):
+        down = bool(numbers) and numbers[0] > numbers[-1]
+        if len(set(numbers)) > 1 and numbers == sorted(numbers, reverse=down):
+            return down
+    return None
+
+
+def _numbers(ids: Sequence[str]) -> list[float]:
+    """Return the numbers that ids end with, if they differ in nothing else; else none."""
+    found = [match for name in ids if (match := NUMBERED.fullmatch(name))]
+    alike = len(found) == len(ids) and len({match[1] for match in found}) == 1
+    return [float(match[2]) for match in found] if alike else []
 
 
 def _text(row: FineTuningJobEvent) -> str:
