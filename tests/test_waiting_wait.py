@@ -170,6 +170,14 @@ def test_wait__raises_at_a_paused_job_if_asked() -> None:
     assert caught.value.job.status == "paused"
 
 
+def test_wait__takes_only_its_words_for_a_paused_job() -> None:
+    job = Job("paused")
+    with pytest.raises(RequestError) as caught:
+        _wait(job, on_paused="stop")
+    assert caught.value.message == "on_paused must be 'wait', 'return' or 'raise', not 'stop'."
+    assert job.looks == 0
+
+
 def test_wait__tells_an_unknown_status_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "finetune_client"):
         _wait(Job("napping", "napping", "running", "napping", "succeeded"))

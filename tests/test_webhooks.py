@@ -119,6 +119,11 @@ def test_unwrap__refuses_what_is_out_of_its_time() -> None:
     assert _unwrap(BODY, _headers(at=NOW - 3000), tolerance=3600).id == "evt_1"
 
 
+def test_unwrap__a_tolerance_that_is_no_number_allows_nothing() -> None:
+    with pytest.raises(InvalidWebhookSignatureError):
+        _unwrap(BODY, _headers(at=NOW - 3000), tolerance=float("nan"))
+
+
 @pytest.mark.parametrize("time", ["", "soon", "1e9", "-5", "9" * 5000, "\u0661"])
 def test_unwrap__refuses_a_time_that_is_none(time: str) -> None:
     with pytest.raises(InvalidWebhookSignatureError):

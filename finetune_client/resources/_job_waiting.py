@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from finetune_client.errors import RequestError
 from finetune_client.transport import segment
 from finetune_client.waiting import follow, wait, wait_all
 
@@ -131,11 +132,14 @@ class JobWaiting(JobCalls):
             **extras: See `Extras`.
 
         Raises:
+            RequestError: ``fine_tuning_job_ids`` is one text, not several.
             JobFailedError: One failed or was cancelled, and that shall raise.
             WaitTimeoutError: The time was over first; `jobs` are those that have not ended.
             APIError: Looking at one failed in a way that will not pass, or for too long.
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
+        if isinstance(fine_tuning_job_ids, str):
+            raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
         names = [name for name in fine_tuning_job_ids if segment(name, "fine_tuning_job_ids")]
         look = looks.events if on_event else looks.state
         ended = wait_all(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
-from finetune_client.errors import JobFailedError, WaitTimeoutError
+from finetune_client.errors import JobFailedError, RequestError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,11 +79,14 @@ def wait_all(
     """Return many jobs when all have ended, in the order of ``watchers``.
 
     Raises:
+        RequestError: ``on_paused`` is none of its words.
         JobFailedError: All have ended, and one failed or was cancelled, or one is paused and
             ``on_paused`` is "raise".
         WaitTimeoutError: The time was over first; `jobs` holds the last states.
         APIError: Looking failed in a way that will not pass, or for too long.
     """
+    if on_paused not in get_args(OnPaused):
+        raise RequestError(f"on_paused must be 'wait', 'return' or 'raise', not {on_paused!r}.")
     try:
         for watcher, events in _looks(watchers, pace):
             for event in events:

@@ -226,6 +226,14 @@ def test_calls__refuse_an_id_that_is_none(
         call(client, name)
 
 
+def test_wait_all__refuses_one_text(client: Client, server: responses.RequestsMock) -> None:
+    with pytest.raises(RequestError) as caught:
+        client.jobs.wait_all("ftjob-1")
+    assert caught.value.message == (
+        "fine_tuning_job_ids must be a list of ids; for one job take wait."
+    )
+
+
 def test_modules__are_reached_from_the_package() -> None:
     assert callable(finetune_client.webhooks.unwrap)
     assert callable(finetune_client.training_data.check)
