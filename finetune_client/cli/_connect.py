@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ from finetune_client.providers import PROVIDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["connect", "server_options"]
+__all__ = ["connect", "named_server", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -35,6 +36,12 @@ def server_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def named_server(base_url: str | None, provider: str | None) -> str:
+    """Write the options that name the same server in another command."""
+    given = {"--base-url": base_url, "--provider": provider}
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 
 def connect(*, base_url: str | None, provider: str | None) -> Client:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
 import click
 
+from finetune_client.cli.reporting import printable
 from finetune_client.errors import (
     ConfigurationError,
     DecodeError,
@@ -28,6 +30,10 @@ class _Failure(click.ClickException):
     def __init__(self, error: FineTuneError, *, as_json: bool) -> None:
         super().__init__(error.message)
         self._line = json.dumps({"kind": "error", **facts(error)}) if as_json else None
+
+    def format_message(self) -> str:
+        """Give the sentence, with what a terminal would act on as an escape."""
+        return "\n".join(printable(line) for line in self.message.split("\n"))
 
     def show(self, file: Any = None) -> None:
         if self._line is None:
@@ -62,6 +68,10 @@ class Commands(click.Group):
         except FineTuneError as error:
             failure = _WrongUse if isinstance(error, WRONG_USE) else _Failure
             raise failure(error, as_json=bool(ctx.meta.get("json"))) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
+                raise
+            raise _Failure(FineTuneError(str(error)), as_json=bool(ctx.meta.get("json"))) from None
         except KeyboardInterrupt as stop:
             if str(stop):
                 click.echo(f"\n{stop}", err=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +14,7 @@ from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, json_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["json_option", "reporter", "show_rows"]
+__all__ = ["json_option", "metrics_option", "reporter", "show_rows"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -35,11 +37,28 @@ def json_option(command: Command) -> Command:
     return option(command)
 
 
+def _writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and not os.access(path.parent, os.W_OK):
+        raise click.BadParameter(
+            f"There is no folder {str(path.parent)!r} that can be written to.", ctx, param
+        )
+    return path
+
+
+metrics_option = click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_writable,
+    metavar="CSV",
+    help="Write the training metrics to this file.",
+)
+
+
 def reporter(*, as_json: bool) -> Reporter:
     """Give the reporter that fits where the output goes."""
     if as_json:
         return JsonLines()
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return PlainLines()
     from finetune_client.cli.live import LiveTerminal
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from finetune_client import FineTuningMethod, Hyperparameters, SupervisedMethod
-from finetune_client.cli._connect import connect, server_options
-from finetune_client.cli._output import json_option, reporter, show_rows
+from finetune_client.cli._connect import connect, named_server, server_options
+from finetune_client.cli._output import json_option, metrics_option, reporter, show_rows
 from finetune_client.cli.run import AUTO_INT, AUTO_NUMBER
 from finetune_client.cli.watching import watch
+from finetune_client.errors import WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from finetune_client import AutoOr, FineTuningJob
 
@@ -85,12 +86,7 @@ def create(
 @click.command()
 @click.argument("job_id")
 @click.option("--after", metavar="EVENT", help="Go on after this event.")
-@click.option(
-    "--metrics",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="CSV",
-    help="Write the training metrics to this file.",
-)
+@metrics_option
 @server_options
 @json_option
 def follow(
@@ -101,7 +97,9 @@ def follow(
     Exit status: 0 when the job succeeded, 1 when it failed or was cancelled.
     """
     with connect(**server) as client:
-        watch(client, reporter(as_json=as_json), job_id, local=False, after=after, save_to=metrics)
+        again = f"{job_id}{named_server(**server)}"
+        out = reporter(as_json=as_json)
+        watch(client, out, job_id, again=again, after=after, save_to=metrics)
 
 
 @click.command()
@@ -111,8 +109,16 @@ def follow(
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
+    goes_on = f"goes on. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
-        _show(client.jobs.wait(job_id, timeout=timeout), as_json=as_json)
+        try:
+            job = client.jobs.wait(job_id, timeout=timeout)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {goes_on}") from None
+        except WaitTimeoutError as error:
+            message = f"The time to wait is over; job {job_id} {goes_on}"
+            raise WaitTimeoutError(message, job=error.job, jobs=error.jobs) from None
+        _show(job, as_json=as_json)
 
 
 def _verb(name: str, text: str) -> click.Command:

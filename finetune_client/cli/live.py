@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["LiveTerminal"]
 
 CURVE_WIDTH = 70
-CURVE_MARGIN = 14
+CURVE_MARGIN = 23
+CURVE_NARROWEST = 15
 
 
 class LiveTerminal(PlainLines):
@@ -44,7 +45,7 @@ class LiveTerminal(PlainLines):
         self._steps: TaskID | None = None
 
     def line(self, text: str) -> None:
-        self.console.print(Text(printable(text)))
+        self.console.print(Text(printable(text)), soft_wrap=True)
 
     @contextmanager
     def uploading(self, path: Path) -> Iterator[Callable[[int, int], None]]:
@@ -95,10 +96,10 @@ class LiveTerminal(PlainLines):
     def curve(self, metrics: Metrics) -> None:
         """Draw the losses where the terminal can show braille dots; else say them in lines."""
         series = {name: points for name, points in losses(metrics).items() if points}
-        if not series or not _shows_braille(self.console):
+        width = min(CURVE_WIDTH, self.console.width - CURVE_MARGIN)
+        if not series or width < CURVE_NARROWEST or not _shows_braille(self.console):
             super().curve(metrics)
             return
-        width = min(CURVE_WIDTH, max(20, self.console.width - CURVE_MARGIN))
         colour = self.console.color_system is not None
         self.console.print(Text.from_ansi(draw(series, width=width, colour=colour)))
         super().curve(metrics)
@@ -107,7 +108,8 @@ class LiveTerminal(PlainLines):
         if where:
             self.line(f"Metrics: {where}")
         if job.fine_tuned_model:
-            self.console.print(Text.assemble("Model: ", (job.fine_tuned_model, "bold green")))
+            name = (printable(job.fine_tuned_model), "bold green")
+            self.console.print(Text.assemble("Model: ", name), soft_wrap=True)
 
 
 def _shows_braille(console: Console) -> bool:

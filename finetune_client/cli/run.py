@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import AUTO, Client, FineTuningMethod, Hyperparameters, SupervisedMethod
-from finetune_client.cli._connect import connect, server_options
-from finetune_client.cli._output import json_option, reporter
+from finetune_client import (
+    AUTO,
+    Client,
+    FineTuningJobRequest,
+    FineTuningMethod,
+    Hyperparameters,
+    SupervisedMethod,
+)
+from finetune_client.cli._connect import connect, named_server, server_options
+from finetune_client.cli._output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
-from finetune_client.errors import TrainingDataError
+from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data import check
 
 if TYPE_CHECKING:
@@ -53,12 +60,7 @@ AUTO_NUMBER = AutoOrNumber(float, "auto|number")
 @click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
 @click.option("--seed", type=int, help="The same seed and data give the same run.")
 @click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
-@click.option(
-    "--metrics",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="CSV",
-    help="Write the training metrics to this file.",
-)
+@metrics_option
 @click.option(
     "--local",
     is_flag=True,
@@ -87,12 +89,14 @@ def run(
     Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
     or a file that is not fit to train on. Ctrl-C leaves a remote job running.
     """
+    if local and (base_url or provider):
+        raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
     check_files(out, file, validation)
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
-    with _client(local=local, base_url=base_url, provider=provider) as client:
+    with Client.local() if local else connect(base_url=base_url, provider=provider) as client:
         job = _create(
             client,
             out,
@@ -104,13 +108,8 @@ def run(
             idempotency_key=idempotency_key,
             method=FineTuningMethod.of(SupervisedMethod(hyperparameters=settings)),
         )
-        watch(client, out, job.id, local=local, save_to=metrics)
-
-
-def _client(*, local: bool, base_url: str | None, provider: str | None) -> Client:
-    if local and (base_url or provider):
-        raise click.UsageError("--local goes with neither --base-url nor --provider.")
-    return Client.local() if local else connect(base_url=base_url, provider=provider)
+        again = None if local else f"{job.id}{named_server(base_url, provider)}"
+        watch(client, out, job.id, again=again, save_to=metrics)
 
 
 def check_files(out: Reporter, file: Path, validation: Path | None) -> None:
@@ -132,20 +131,51 @@ def check_files(out: Reporter, file: Path, validation: Path | None) -> None:
 
 
 def _create(
-    client: Client, out: Reporter, file: Path, validation: Path | None, **wanted: Any
+    client: Client,
+    out: Reporter,
+    file: Path,
+    validation: Path | None,
+    *,
+    idempotency_key: str | None,
+    **wanted: Any,
 ) -> FineTuningJob:
+    """Create the job, or take the one that bears the key; files go up only if there is need."""
+    _check_request(client, file, wanted)
+    if idempotency_key is not None and "metadata" not in client.provider.lacks:
+        found = client.jobs.find(idempotency_key)
+        if found is not None:
+            out.created(found)
+            return found
     doing = "Stopped; no job was created."
     try:
         training_file = _upload(client, out, file)
         validation_file = _upload(client, out, validation) if validation else None
         doing = "Stopped while the job was being created: it may exist. Look with: finetune list"
         job = client.jobs.create(
-            training_file=training_file, validation_file=validation_file, **wanted
+            training_file=training_file,
+            validation_file=validation_file,
+            idempotency_key=idempotency_key,
+            **wanted,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(doing) from None
     out.created(job)
     return job
+
+
+def _check_request(client: Client, file: Path, wanted: dict[str, Any]) -> None:
+    """Check the settings before a file goes up.
+
+    Raises:
+        RequestError: The API would not take them.
+    """
+    request = FineTuningJobRequest(training_file=str(file), **wanted)
+    found = request.problems(limits=client.provider.limits)
+    if found:
+        listed = "".join(f"\n- {problem}" for problem in found)
+        raise RequestError(
+            f"The job cannot be created so, and nothing was sent:{listed}", problems=found
+        )
 
 
 def _upload(client: Client, out: Reporter, path: Path) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import responses
 
 from finetune_client import (
     Client,
@@ -15,6 +16,7 @@ from finetune_client import (
     SupervisedMethod,
 )
 from finetune_client.cli.commands import cli
+from finetune_client.local import LocalServer, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +96,54 @@ def test_list__metadata_must_be_a_pair(finetune: Finetune, env: dict[str, str]) 
     done = finetune("list", "--metadata", "team", **env)
     assert done.exit_code == 2
     assert "'team' is not of the form KEY=VALUE." in done.output
+
+
+def test_wait__says_how_to_go_on_in_the_words_of_the_command(
+    finetune: Finetune, train: Path
+) -> None:
+    with LocalServer(step_seconds=0.2) as server, running(server) as base_url:
+        with Client(base_url=base_url, api_key="sk-made-up") as client:
+            job = client.jobs.create(model="tiny", training_file=train)
+        options = ("--base-url", base_url)
+        done = finetune("wait", job.id, "--timeout", 0, *options, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: The time to wait is over; job {job.id} goes on. "
+        f"Wait again with: finetune wait {job.id} --base-url {base_url}\n"
+    )
+
+
+@responses.activate
+def test_wait__shows_what_a_server_says_without_acting_on_it(finetune: Finetune) -> None:
+    error = {"code": "c", "message": "bad\x1b[2J", "param": None}
+    job = {"id": "ftjob-1", "status": "failed", "error": error}
+    api = "https://api.example.com/v1"
+    responses.get(f"{api}/fine_tuning/jobs/ftjob-1", json=job)
+    done = finetune("wait", "ftjob-1", "--base-url", api, OPENAI_API_KEY="sk-made-up")
+    assert done.output == "Error: Job ftjob-1 failed: bad\\x1b[2J (code: c)\n"
+
+
+@responses.activate
+def test_follow__names_the_model_though_its_metrics_cannot_be_had(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    api = "https://api.example.com/v1"
+    job = {"id": "ftjob-1", "status": "succeeded", "fine_tuned_model": "ft:m:o::1"}
+    refused = {"error": {"message": "no"}}
+    for path, status, body in (
+        ("fine_tuning/jobs/ftjob-1", 200, {**job, "result_files": ["file-1"]}),
+        ("fine_tuning/jobs/ftjob-1/events", 200, {"data": [], "has_more": False}),
+        ("files/file-1", 401, refused),
+        ("files/file-1/content", 401, refused),
+    ):
+        responses.get(f"{api}/{path}", status=status, json=body)
+    env = {"OPENAI_API_KEY": "sk-made-up", "OPENAI_BASE_URL": api}
+    done = finetune("follow", "ftjob-1", **env)
+    saved = finetune("follow", "ftjob-1", "--metrics", tmp_path / "m.csv", **env)
+    assert (done.exit_code, saved.exit_code) == (0, 1)
+    assert done.stderr.startswith("The metrics cannot be shown: no (HTTP 401, ")
+    assert done.stdout.splitlines()[-1] == saved.stdout.splitlines()[-1] == "Model: ft:m:o::1"
+    assert "metrics could not be written" in saved.stderr
 
 
 def test_check__tells_the_status_of_the_file(finetune: Finetune, train: Path) -> None:

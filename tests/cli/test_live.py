@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from finetune_client.metrics import Metrics
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
 
 
-def terminal(encoding: str = "utf-8") -> tuple[LiveTerminal, io.BytesIO]:
+def terminal(encoding: str = "utf-8", width: int = 90) -> tuple[LiveTerminal, io.BytesIO]:
     raw = io.BytesIO()
     text = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
-    console = Console(file=text, force_terminal=True, width=90, highlight=False)
+    console = Console(file=text, force_terminal=True, width=width, highlight=False)
     return LiveTerminal(console), raw
 
 
@@ -68,6 +69,25 @@ def test_line__what_a_server_says_is_text_not_markup(hostile: str) -> None:
     assert "\x1b[2J" not in shown
     if "\x1b" not in hostile:
         assert hostile in shown
+
+
+def test_curve__fits_the_terminal_or_is_said_in_lines() -> None:
+    for width in (30, 40, 60, 200):
+        out, raw = terminal(width=width)
+        out.curve(Metrics.from_events([event(1), event(10)]))
+        lines = [
+            re.sub(r"\x1b\[[0-9;]*m", "", line) for line in raw.getvalue().decode().split("\n")
+        ]
+        drawn = [line for line in lines if "|" in line]
+        assert all(len(line) <= width for line in drawn)
+        assert bool(drawn) == (width >= 40)
+
+
+def test_ended__does_not_break_a_name_that_is_longer_than_the_terminal_is_wide() -> None:
+    out, raw = terminal(width=20)
+    name = "ft:gpt-4o-mini-2024-07-18:an-org:a-suffix:1"
+    out.ended(FineTuningJob(id="ftjob-1", fine_tuned_model=name), "m.csv")
+    assert name in raw.getvalue().decode()
 
 
 def test_ended__names_the_model() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Finetune = Callable[..., Result]
 
+_MAIN = "from finetune_client.cli.main import main; main()"
 NOWHERE = ("--base-url", "http://127.0.0.1:9/v1")
 
 
@@ -129,6 +130,7 @@ def test_run__settings_out_of_range_are_all_named_and_nothing_is_sent(
     assert "method.supervised.hyperparameters.batch_size" in done.output
     with Client() as client:
         assert list(client.jobs.list()) == []
+        assert list(client.files.list()) == []
 
 
 def test_run__without_a_key_says_both_ways_out(finetune: Finetune, train: Path) -> None:
@@ -187,6 +189,49 @@ def test_run__the_same_key_twice_makes_one_job(
         assert finetune(*args, "--provider", "openai", **env).exit_code == 0
         assert finetune(*args, "--provider", "openai", **env).exit_code == 0
         assert len(list(client.jobs.list())) == 1
+        assert len(list(client.files.list(purpose="fine-tune"))) == 1
+
+
+def test_run__metrics_need_a_folder_before_anything_is_sent(
+    finetune: Finetune, train: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "no" / "metrics.csv"
+    done = finetune("run", train, "--model", "tiny", "--local", "--metrics", target)
+    assert done.exit_code == 2
+    assert f"There is no folder '{target.parent}' that can be written to." in done.output
+    assert "uploading" not in done.output
+
+
+def test_run__metrics_that_cannot_be_written_are_told_after_the_model(
+    finetune: Finetune, train: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / ("x" * 300)  # longer than a file's name may be
+    done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1, "--metrics", target)
+    assert done.exit_code == 1
+    [named, said] = done.output.splitlines()[-2:]
+    assert named.startswith("Model: ft:tiny:local::")
+    assert said.startswith("Error: The job succeeded, but its metrics could not be written to ")
+
+
+def test_run__without_a_stdout_ends_as_it_should(train: Path) -> None:
+    command = [sys.executable, "-c", "import sys; sys.stdout = None\n" + _MAIN]
+    done = subprocess.run(
+        [*command, "run", str(train), "--model", "tiny", "--local", "--epochs", "1"],
+        capture_output=True, text=True, check=False, timeout=50,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
+def test_run__a_full_disk_gets_a_sentence(train: Path) -> None:
+    command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [*command, "--local"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "Error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
