@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from finetune_client.client import Client
+from finetune_client import Client
 from finetune_client.clock import Clock
 from finetune_client.errors import FineTuneError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 __all__ = ["OPERATIONS", "create"]
 

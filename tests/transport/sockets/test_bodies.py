@@ -17,7 +17,7 @@ from tests.support.faults.operations import OPERATIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 JOB = {"id": "ftjob-7", "object": "fine_tuning.job", "status": "running"}
 READABLE = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CHILD = """
 import dataclasses, json, resource, sys
-from finetune_client.client import Client
+from finetune_client import Client
 from finetune_client.errors import FineTuneError
 
 client = Client("sk-test", base_url=sys.argv[1], provider="openai", timeout=(5, 20), max_retries=0)

@@ -122,7 +122,7 @@ def test_cut__starts_over_when_the_file_is_another(server: FaultServer, tmp_path
 
 CHILD = """
 import sys
-from finetune_client.client import Client
+from finetune_client import Client
 
 client = Client("sk-test", base_url=sys.argv[1], provider="openai", timeout=(5, 30))
 client.files.download("file-7", sys.argv[2])

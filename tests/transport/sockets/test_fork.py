@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 
 CHILD = """
 import json, os, sys
-from finetune_client.client import Client
+from finetune_client import Client
 
 client = Client("sk-test", base_url=sys.argv[1], provider=sys.argv[2], timeout=(5, 10))
 depth = int(sys.argv[3])

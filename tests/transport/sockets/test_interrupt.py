@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent as PO
 KEY = "sk-interrupted-9f2c1b"
 CHILD = """
 import sys
-from finetune_client.client import Client
+from finetune_client import Client
 
 url, key, call = sys.argv[1:]
 with Client(key, base_url=url, provider="openai", timeout=(5, 30)) as client:

@@ -16,7 +16,7 @@ from tests.support.faults.clients import connect
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 REFUSED: dict[str, Any] = {
     "empty": "",

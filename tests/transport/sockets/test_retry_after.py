@@ -16,7 +16,7 @@ from tests.support.faults.clients import connect, sleepless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 AFTER, MS = "Retry-After", "retry-after-ms"
 EXACT: dict[str, tuple[dict[str, str], float]] = {

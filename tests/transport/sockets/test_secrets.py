@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.client import Client
+from finetune_client import Client
 from finetune_client.errors import FineTuneError
 from tests.support.fault_server import FaultServer, fault
 from tests.support.faults.clients import KEY, connect, sleepless
@@ -228,8 +228,9 @@ def _no_key_in_frames(error: BaseException) -> None:
 
 
 def _no_key_in(value: Any, depth: int = 0) -> None:
-    """Look into what is held, not only at how it is shown."""
+    """Look into what is held, not only at how it is shown: no hidden key either."""
     assert KEY not in _shown(value)
+    assert not (isinstance(value, str) and KEY in value)
     if depth > 6:
         return
     if isinstance(value, dict):

@@ -19,7 +19,7 @@ from tests.support.faults.operations import OPERATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 
 @pytest.fixture

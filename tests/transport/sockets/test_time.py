@@ -22,7 +22,7 @@ from tests.support.faults.operations import OPERATIONS, create
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.client import Client
+    from finetune_client import Client
 
 SLOW = ["hang", "drip", "drip open", "slow head", "endless head"]
 CALLS = ["retrieve a job", "list jobs", "cancel a job", "upload a file", "create a job"]
@@ -51,7 +51,7 @@ def _upload(client: Client) -> Any:
 @pytest.mark.parametrize("action", SLOW)
 def test_total__ends_what_drips(server: FaultServer, action: str, call: str) -> None:
     server.script(*[fault(action, every=0.05)] * 5)
-    with connect(server, total_timeout=0.4, timeout=(1, 5)) as client, _within(2.5):
+    with connect(server, total_timeout=0.2, timeout=(1, 5)) as client, _within(2.5):
         error = failure(lambda: OPERATIONS[call](client), FineTuneError)
     if action != "endless head" and call != "create a job":
         assert isinstance(error, APITimeoutError)
@@ -61,7 +61,7 @@ def test_total__ends_what_drips(server: FaultServer, action: str, call: str) -> 
 @pytest.mark.parametrize("action", ["drip", "hang", "drip open"])
 def test_total__ends_a_download(server: FaultServer, action: str) -> None:
     server.script(*[fault(action, every=0.05)] * 5)
-    with connect(server, total_timeout=0.4, timeout=(1, 5)) as client, _within(2.5):
+    with connect(server, total_timeout=0.2, timeout=(1, 5)) as client, _within(2.5):
         failure(lambda: client.files.content("file-7"), APITimeoutError)
 
 
@@ -75,7 +75,7 @@ def test_total__ends_an_upload(server: FaultServer, action: str) -> None:
 
 def test_total__ends_an_error_body_that_drips(server: FaultServer) -> None:
     server.script(fault("raw", text="HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\n", keep=True))
-    with connect(server, total_timeout=0.4, timeout=(1, 5)) as client, _within(2):
+    with connect(server, total_timeout=0.2, timeout=(1, 5)) as client, _within(2):
         failure(lambda: client.jobs.retrieve("ftjob-7"), FineTuneError)
 
 
@@ -100,7 +100,7 @@ def test_total__ends_many_tries(server: FaultServer) -> None:
 def test_read__ends_a_silence(server: FaultServer, call: str, action: str) -> None:
     half = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     server.script(*[fault(action, text=half, keep=True)] * 3)
-    with connect(server, timeout=(5, 0.2)) as client, _within(3):
+    with connect(server, timeout=(5, 0.1)) as client, _within(3):
         sleepless(client)
         failure(lambda: OPERATIONS[call](client), FineTuneError)
 

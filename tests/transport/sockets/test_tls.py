@@ -183,7 +183,7 @@ def test_total__ends_what_drips_over_tls(certificates: Certificates, action: str
     started = time.monotonic()
     with FaultServer(tls=certificates.good) as server:
         server.script(*[fault(action, every=0.05)] * 5)
-        settings = {"verify": certificates.authority, "total_timeout": 0.4, "timeout": (1, 5)}
+        settings = {"verify": certificates.authority, "total_timeout": 0.2, "timeout": (1, 5)}
         with connect(server, **settings) as client, pytest.raises(APITimeoutError):
             OPERATIONS["retrieve a job"](client)
     assert time.monotonic() - started < 2.5
