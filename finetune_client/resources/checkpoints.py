@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from finetune_client.errors import RequestError
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.transport import query_pairs, segment
 from finetune_client.transport.request import Request
@@ -77,7 +78,12 @@ class Permissions(Resource):
         """Let projects use a checkpoint; return the permissions that were made.
 
         It is not repeated when its outcome is unknown: list the permissions then.
+
+        Raises:
+            RequestError: ``project_ids`` is one text, not several.
         """
+        if isinstance(project_ids, str):
+            raise RequestError("project_ids must be a list of ids, not one text.")
         request = Request(
             method="POST",
             path=self._path(fine_tuned_model_checkpoint),
