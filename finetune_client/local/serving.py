@@ -155,10 +155,13 @@ def serve(
         OSError: The port is taken.
     """
     listener = Listener(server, host, port, allow_network=allow_network)
-    if ready is not None:
-        ready(listener.base_url)
-    with contextlib.suppress(KeyboardInterrupt):
-        listener.run()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            if ready is not None:
+                ready(listener.base_url)
+            listener.run()
+    finally:
+        listener.stop()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -39,6 +40,26 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
     assert (child.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
+def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        assert child.stdout.readline().startswith("Serving ")
+        assert list(tmp_path.iterdir())
+    finally:
+        child.terminate()
+        _, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (0, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
