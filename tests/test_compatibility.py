@@ -99,6 +99,18 @@ def _lack(*names: str) -> Callable[[Client], bool]:
     return lack
 
 
+def _absent(name: str) -> Callable[[Client], bool]:
+    return lambda _: not hasattr(finetune_client, name)
+
+
+def _renamed(official: str, here: str) -> Callable[[Client], bool]:
+    def check(_: Client) -> bool:
+        arguments = inspect.signature(Client).parameters
+        return official not in arguments and here in arguments
+
+    return check
+
+
 def _no_problem_names_are_sent(client: Client) -> bool:
     try:
         client.jobs.create(model="m", training_file="file-1", seed=-1)
@@ -116,6 +128,7 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`with_streaming_response`": _lack("with_streaming_response"),
     "`model_dump`": _lack("model_dump"),
     "`model_dump_json`": _lack("model_dump_json"),
+    "`to_json`": _lack("to_json"),
     "`model_validate`": _lack("model_validate"),
     "`_request_id`": _lack("_request_id"),
     "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
@@ -129,7 +142,15 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`has_next_page`": _lack("has_next_page"),
     "`get_next_page`": _lack("get_next_page"),
     "`iter_pages`": lambda _: not hasattr(Pager, "iter_pages") and hasattr(Pager, "pages"),
-    "`AsyncOpenAI`": lambda _: not hasattr(finetune_client, "AsyncOpenAI"),
+    "`next_page_info`": _lack("next_page_info"),
+    "`openai.types`": lambda _: not hasattr(finetune_client, "types"),
+    "`OpenAIError`": _absent("OpenAIError"),
+    "`APIResponseValidationError`": _absent("APIResponseValidationError"),
+    "`AzureOpenAI`": _absent("AzureOpenAI"),
+    "`default_headers`": _renamed("default_headers", "headers"),
+    "`default_query`": _renamed("default_query", "query"),
+    "`admin_api_key`": _renamed("admin_api_key", "admin_key"),
+    "`AsyncOpenAI`": _absent("AsyncOpenAI"),
     "`NOT_GIVEN`": lambda _: not hasattr(finetune_client, "NOT_GIVEN"),
     "`httpx.Timeout`": lambda client: client.with_options(timeout=(1, 2)) is not client,
     "`http_client`": lambda _: "http_client" not in inspect.signature(Client).parameters,
