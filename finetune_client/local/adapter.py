@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPResponse
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
@@ -57,7 +57,7 @@ class LocalAdapter(HTTPAdapter):
         code, _space, reason = status.partition(" ")
         raw = HTTPResponse(
             body=io.BufferedReader(_Blocks(answer), _BLOCK),
-            headers=HTTPHeaderDict(headers.items()),
+            headers=dict(headers.items()),
             status=int(code),
             reason=reason,
             preload_content=False,

@@ -102,7 +102,9 @@ class Listener:
         if not self._running:
             self._close_all()
         elif not self._ended.is_set():
-            self._listener.trigger.pull_trigger(self._close_all)
+            # Another wake-up may run it, and close the pipe, before ours is written.
+            with contextlib.suppress(OSError):
+                self._listener.trigger.pull_trigger(self._close_all)
             self._ended.wait(2 * _PATIENCE)
 
 
