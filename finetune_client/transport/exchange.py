@@ -93,6 +93,9 @@ def _arrived(this: _Try) -> Response | Failure:
 def _sent(this: _Try, hop: Hop) -> Response | Failure:
     call = this.call
     began = this.clock.monotonic()
+    if this.attempt.expired:
+        this.attempt.used = True  # so that it is known that nothing was sent
+        return network_failure(TimeoutError(), this.attempt, call.host, **call.facts)
     try:
         response = this.wire.send(call.outgoing(hop, this.secret), this.attempt)
     except NETWORK_ERRORS as error:

@@ -18,6 +18,7 @@ from finetune_client.errors import (
     APIConnectionError,
     APIResponseError,
     APIStatusError,
+    APITimeoutError,
     ConfigurationError,
     IntegrityError,
     InternalServerError,
@@ -227,6 +228,21 @@ def test_total_timeout__starts_no_sleep_that_it_cannot_finish(
         make_session(fake, total_timeout=10, max_retries=5).send(GET)
     assert (caught.value.attempts, fake.sleeps) == (2, [7.0])
     assert caught.value.retry_after == 7.0
+
+
+def test_total_timeout__that_a_slow_key_used_up_sends_nothing(
+    stubs: responses.RequestsMock,
+) -> None:
+    fake = FakeTime()
+
+    def slow_key() -> str:
+        fake.at += 11.0
+        return KEY
+
+    with pytest.raises(APITimeoutError) as caught:
+        make_session(fake, api_key=slow_key, total_timeout=10).send(COSTLY)
+    assert (caught.value.outcome, caught.value.attempts) == ("not_sent", 1)
+    assert not stubs.calls
 
 
 def test_deadline__of_a_request_is_shared(stubs: responses.RequestsMock) -> None:
