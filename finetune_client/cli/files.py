@@ -8,7 +8,7 @@ import click
 
 from finetune_client.cli._connect import connect, server_options
 from finetune_client.cli._output import json_option, reporter, show_rows
-from finetune_client.cli.run import DATA_FILE
+from finetune_client.cli.run import DATA_FILE, expires_after_option
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data import check as check_data
 
@@ -46,14 +46,19 @@ def check(
 @click.command()
 @click.argument("file", type=DATA_FILE)
 @click.option("--purpose", default="fine-tune", show_default=True)
+@expires_after_option
 @server_options
 @json_option
-def upload(file: Path, purpose: str, as_json: bool, **server: Any) -> None:
+def upload(
+    file: Path, purpose: str, expires_after: int | None, as_json: bool, **server: Any
+) -> None:
     """Upload FILE and print its id."""
     out = reporter(as_json=as_json)
     with connect(**server) as client:
         with out.uploading(file) as progress:
-            uploaded = client.files.upload(file, purpose=purpose, progress=progress)
+            uploaded = client.files.upload(
+                file, purpose=purpose, expires_after=expires_after, progress=progress
+            )
         out.uploaded(file, uploaded)
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import FineTuningMethod, Hyperparameters, SupervisedMethod
+from finetune_client import Hyperparameters
 from finetune_client.cli._connect import connect, named_server, server_options
 from finetune_client.cli._output import json_option, metrics_option, reporter, show_rows
-from finetune_client.cli.run import AUTO_INT, AUTO_NUMBER
+from finetune_client.cli.run import AUTO_INT, AUTO_NUMBER, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
 
@@ -77,9 +77,10 @@ def create(
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
-    method = FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))
     with connect(base_url=base_url, provider=provider) as client:
-        job = client.jobs.create(training_file=training_file, method=method, **wanted)
+        job = client.jobs.create(
+            training_file=training_file, **training(client, settings), **wanted
+        )
         _show(job, as_json=as_json)
 
 

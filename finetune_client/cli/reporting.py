@@ -108,7 +108,8 @@ class PlainLines:
 
     def checked(self, path: Path, report: Report) -> None:
         if not report.counts:
-            self.line(f"{path} is fit to train on: {report.statistics['examples']} examples.")
+            count = report.statistics["examples"]
+            self.line(f"{path} is fit to train on: {count} example{'s' * (count != 1)}.")
         for line in str(report).splitlines() if report.counts else ():
             self.line(line)
 

@@ -19,14 +19,17 @@ from finetune_client.cli._connect import connect, named_server, server_options
 from finetune_client.cli._output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError, TrainingDataError
+from finetune_client.resources._drafts import for_validation
+from finetune_client.resources.jobs import BEING_PROCESSED
 from finetune_client.training_data import check
 
 if TYPE_CHECKING:
     from finetune_client import AutoOr, FineTuningJob
     from finetune_client.cli.reporting import Reporter
 
-__all__ = ["AUTO_INT", "AUTO_NUMBER", "DATA_FILE", "check_files", "run"]
+__all__ = ["AUTO_INT", "AUTO_NUMBER", "DATA_FILE", "expires_after_option", "run", "training"]
 
+METHOD = "supervised"
 DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -50,6 +53,14 @@ AUTO_INT = AutoOrNumber(int, "auto|integer")
 AUTO_NUMBER = AutoOrNumber(float, "auto|number")
 
 
+expires_after_option = click.option(
+    "--expires-after",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Let the server delete the file after so long; Azure wants it.",
+)
+
+
 @click.command()
 @click.argument("file", type=DATA_FILE)
 @click.option("--model", "-m", required=True, help="The base model, such as gpt-4o-mini or tiny.")
@@ -60,6 +71,7 @@ AUTO_NUMBER = AutoOrNumber(float, "auto|number")
 @click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
 @click.option("--seed", type=int, help="The same seed and data give the same run.")
 @click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
+@expires_after_option
 @metrics_option
 @click.option(
     "--local",
@@ -78,6 +90,7 @@ def run(
     learning_rate_multiplier: AutoOr[float] | None,
     seed: int | None,
     idempotency_key: str | None,
+    expires_after: int | None,
     metrics: Path | None,
     local: bool,
     base_url: str | None,
@@ -92,7 +105,7 @@ def run(
     if local and (base_url or provider):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    check_files(out, file, validation)
+    _check_files(out, file, validation, model)
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
@@ -102,25 +115,33 @@ def run(
             out,
             file,
             validation,
+            expires_after,
             model=model,
             suffix=suffix,
             seed=seed,
             idempotency_key=idempotency_key,
-            method=FineTuningMethod.of(SupervisedMethod(hyperparameters=settings)),
+            **training(client, settings),
         )
         again = None if local else f"{job.id}{named_server(base_url, provider)}"
         watch(client, out, job.id, again=again, save_to=metrics)
 
 
-def check_files(out: Reporter, file: Path, validation: Path | None) -> None:
+def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
+    """Give the arguments that say how to train, as the provider takes them."""
+    if "method" in client.provider.lacks:
+        return {"hyperparameters": settings}
+    return {"method": FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))}
+
+
+def _check_files(out: Reporter, file: Path, validation: Path | None, model: str) -> None:
     """Check both files and tell what is wrong with them.
 
     Raises:
         TrainingDataError: One of them is not fit to train on.
     """
-    reports = {file: check(file)}
-    if validation:
-        reports[validation] = check(validation)
+    reports = {file: check(file, METHOD, model=model, validation=validation)}
+    if validation and validation != file:
+        reports[validation] = for_validation(check(validation, METHOD, model=model))
     for path, report in reports.items():
         out.checked(path, report)
     for path, report in reports.items():
@@ -135,6 +156,7 @@ def _create(
     out: Reporter,
     file: Path,
     validation: Path | None,
+    expires_after: int | None,
     *,
     idempotency_key: str | None,
     **wanted: Any,
@@ -148,8 +170,8 @@ def _create(
             return found
     doing = "Stopped; no job was created."
     try:
-        training_file = _upload(client, out, file)
-        validation_file = _upload(client, out, validation) if validation else None
+        training_file = _upload(client, out, file, expires_after)
+        validation_file = validation and _upload(client, out, validation, expires_after)
         doing = "Stopped while the job was being created: it may exist. Look with: finetune list"
         job = client.jobs.create(
             training_file=training_file,
@@ -178,8 +200,10 @@ def _check_request(client: Client, file: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def _upload(client: Client, out: Reporter, path: Path) -> str:
+def _upload(client: Client, out: Reporter, path: Path, expires_after: int | None) -> str:
     with out.uploading(path) as progress:
-        file = client.files.upload(path, progress=progress)
+        file = client.files.upload(path, expires_after=expires_after, progress=progress)
     out.uploaded(path, file)
+    if file.status in BEING_PROCESSED:
+        client.files.wait_for_processing(file.id)
     return file.id

@@ -54,6 +54,14 @@ def test_upload_create_wait__the_way_step_by_step(
     assert "see them with: finetune metrics" in followed.output
 
 
+def test_upload__says_how_long_the_file_is_kept(
+    finetune: Finetune, env: dict[str, str], train: Path
+) -> None:
+    done = finetune("upload", train, "--expires-after", 3600, "--json", **env)
+    file = json.loads(done.output)["uploaded"]
+    assert file["expires_at"] - file["created_at"] == 3600
+
+
 def test_list_show_checkpoints_metrics(
     finetune: Finetune, env: dict[str, str], job: FineTuningJob
 ) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client import Client
+from finetune_client import Client, Hyperparameters
+from finetune_client.cli.run import training
 from finetune_client.local import LocalServer, TrainingError, running
 from tests.cli.conftest import example
 
@@ -85,6 +86,39 @@ def test_run__a_broken_validation_file_is_found_before_anything_is_sent(
     done = finetune("run", train, "--validation", valid, "--model", "m", *NOWHERE)
     assert done.exit_code == 2
     assert f"Error: {valid} is not fit to train on; nothing was uploaded." in done.output
+
+
+def test_run__a_validation_file_may_be_short(finetune: Finetune, train: Path, valid: Path) -> None:
+    valid.write_text(json.dumps(example(20)) + "\n", encoding="utf-8")
+    done = finetune("run", train, "--validation", valid, "-m", "tiny", "--local", "--epochs", 1)
+    assert done.exit_code == 0
+    assert f"{valid} is fit to train on: 1 example." in done.output
+
+
+def test_run__a_file_of_another_method_is_found_before_anything_is_sent(
+    finetune: Finetune, train: Path
+) -> None:
+    said = {"role": "assistant", "content": "a"}
+    row = {
+        "input": {"messages": [{"role": "user", "content": "q"}]},
+        "preferred_output": [said],
+        "non_preferred_output": [said | {"content": "b"}],
+    }
+    train.write_text((json.dumps(row) + "\n") * 12, encoding="utf-8")
+    done = finetune("run", train, "-m", "tiny", *NOWHERE, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert "wrong_format" in done.output
+
+
+def test_training__is_asked_for_as_the_provider_takes_it() -> None:
+    settings = Hyperparameters(n_epochs=2)
+    azure = "https://a.openai.azure.com"
+    with (
+        Client.azure(azure, api_key="k", api_version="2024-10-21") as classic,
+        Client.azure(azure, api_key="k") as newer,
+    ):
+        assert training(classic, settings) == {"hyperparameters": settings}
+        assert training(newer, settings)["method"].supervised.hyperparameters == settings
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_create__checks_uploads_and_names_a_path(
     client: Client, server: responses.RequestsMock, good: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "valid.jsonl"
-    other.write_text("\n".join(map(_line, range(50, 62))) + "\n")
+    other.write_text("\n".join(map(_line, range(50, 53))) + "\n")  # fewer than a training file's 10
     server.post(f"{BASE}/files", json=_stored(good, "file-t"))
     server.post(f"{BASE}/files", json=_stored(other, "file-v"))
     server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
