@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
+from finetune_client.models.methods import (
+    DpoMethod,
+    FineTuningMethod,
+    ReinforcementMethod,
+    SupervisedMethod,
+)
 from finetune_client.training_data.blocks import blocks
 from finetune_client.training_data.conclusion import conclude
 from finetune_client.training_data.items import item_variables
@@ -108,15 +115,17 @@ def check(
 
 def _told(method: object, grader: object) -> tuple[str | None, object]:
     """Give the name of the method, and the grader if the method brings one."""
-    to_dict = getattr(method, "to_dict", None)
-    plain: Any = to_dict() if callable(to_dict) else method
-    if isinstance(plain, dict):
+    if isinstance(method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
+        method = FineTuningMethod.of(method)
+    plain: Any = method.to_dict() if isinstance(method, FineTuningMethod) else method
+    name: Any = plain
+    if isinstance(plain, Mapping):
         settings = plain.get("reinforcement")
-        brought = settings.get("grader") if isinstance(settings, dict) else None
-        plain, grader = plain.get("type"), grader if grader is not None else brought
-    if plain is not None and plain not in METHODS:
-        raise RequestError(f"method must be one of {', '.join(METHODS)}, or None, got {plain!r}.")
-    return plain, grader
+        brought = settings.get("grader") if isinstance(settings, Mapping) else None
+        name, grader = plain.get("type"), grader if grader is not None else brought
+    if plain is not None and not (isinstance(name, str) and name in METHODS):
+        raise RequestError(f"method must be one of {', '.join(METHODS)}, or None, got {name!r}.")
+    return name, grader
 
 
 def _format(first: list[Block], told: str | None) -> FormatName:

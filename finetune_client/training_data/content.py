@@ -62,7 +62,8 @@ class ContentCheck:
             self._found("blank_content", path)
 
     def _parts(self, parts: list[Any], role: str, path: str) -> None:
-        if not parts:
+        texts = [part.get("text") for part in parts if isinstance(part, dict)]
+        if all(text == "" for text in texts) and len(texts) == len(parts):
             self._found("empty_content", path)
         for index, part in enumerate(parts):
             self._part(part, role, f"{path}[{index}]")

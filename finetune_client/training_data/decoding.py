@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client.training_data.problems import kind
@@ -79,9 +80,9 @@ class LineDecoder:
         if len(value) == len(pairs):
             return value
         self.odd = True
-        keys = [key for key, _ in pairs]
+        times = Counter(key for key, _ in pairs)
         doubled = Doubled(value)
-        doubled.doubled = tuple(key for key in value if keys.count(key) > 1)
+        doubled.doubled = tuple(key for key in value if times[key] > 1)
         return doubled
 
     def _constant(self, name: str) -> NotANumber:

@@ -71,11 +71,15 @@ class Found:
     def unknown_keys(self, keys: Collection[str], known: Collection[str], path: str) -> None:
         """Report the keys of the object at `path` that are not `known`, in their order."""
         for key in keys:
-            if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                hint = f"; did you mean {close[0]}" if close else ""
-                facts = {"hint": hint, "known": ", ".join(sorted(known))}
-                self("unknown_key", under(path, key), **facts)
+            if key in known:
+                continue
+            if self.counts["unknown_key"] >= KEPT:  # looking for a hint takes long
+                self.counts["unknown_key"] += 1
+                continue
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {close[0]}" if close else ""
+            facts = {"hint": hint, "known": ", ".join(sorted(known))}
+            self("unknown_key", under(path, key), **facts)
 
     def absorb(self, later: Found, offset: int) -> None:
         """Add what was found in a later part of the file, which begins after line `offset`."""

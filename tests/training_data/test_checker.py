@@ -7,7 +7,13 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from finetune_client.errors import RequestError
-from finetune_client.models import FineTuningMethod
+from finetune_client.models import (
+    DpoMethod,
+    FineTuningMethod,
+    PythonGrader,
+    ReinforcementMethod,
+    SupervisedMethod,
+)
 from finetune_client.providers import PROVIDERS, Provider
 from finetune_client.training_data import CODES, check
 from finetune_client.training_data.rules import FORMATS, METHODS
@@ -181,6 +187,15 @@ def test_check__takes_a_whole_method_and_its_grader() -> None:
     assert check(content, FineTuningMethod.from_dict(method)).counts == {"unknown_item_variable": 1}
 
 
+def test_check__takes_the_settings_of_a_method_alone() -> None:
+    content = b"\n".join(good_lines("reinforcement"))
+    grader = PythonGrader(name="year", source="{{item.year}}")
+    report = check(content, ReinforcementMethod(grader=grader))
+    assert report.counts == {"unknown_item_variable": 1}
+    assert set(check(content, DpoMethod()).counts) == {"wrong_format"}
+    assert check(b"\n".join(good_lines("chat")), SupervisedMethod()).counts == {}
+
+
 def test_check__an_empty_file_is_a_report() -> None:
     report = check(b"")
     assert [str(problem) for problem in report.problems] == [
@@ -194,6 +209,20 @@ def test_check__all_are_counted_and_the_first_hundred_kept() -> None:
     assert report.counts == {"duplicate_example": 251, "invalid_json": 253}
     kept = [problem.line for problem in report.problems if problem.code == "invalid_json"]
     assert kept == list(range(1, 101))
+
+
+def test_check__ten_thousand_unknown_keys_are_counted_and_the_first_hundred_kept() -> None:
+    line = json.loads(good_lines("chat")[0]) | {f"key{number}": 0 for number in range(10_000)}
+    report = check(b"\n".join([*good_lines("chat"), json.dumps(line).encode()]))
+    assert report.counts == {"unknown_key": 10_000}
+    assert [problem.path for problem in report.problems] == [f"key{n}" for n in range(100)]
+
+
+def test_check__every_key_that_is_there_twice_is_told_once() -> None:
+    keys = ", ".join(f'"k{number % 5000}": 0' for number in range(10_000))
+    line = f'{{"answer": {{{keys}}}, "messages": [{{"role": "user", "content": "Hi"}}]}}'
+    report = check(line.encode(), method="reinforcement")
+    assert report.counts == {"duplicate_key": 5000, "too_few_examples": 1}
 
 
 def test_check__knows_the_context_of_a_model() -> None:
