@@ -90,16 +90,16 @@ class _Rest:
         """Put the lines that `chunk` ends together, and begin anew."""
         size = self.size + len(chunk) + line_feed
         first = chunk.find(b"\n")
-        self.add(chunk if first < 0 else chunk[:first])
-        long = self.size > self._most
-        data = (b"" if first < 0 else chunk[first + 1 :]) if long else b"".join(self._parts)
-        if not long and first >= 0:
-            data += chunk[first:]
+        ends = len(chunk) if first < 0 else first
         lines: list[bytes | None] = []
-        if long:
-            lines.append(None)
-        if not long or first >= 0:
+        if self.size + ends <= self._most:
+            data = b"".join((*self._parts, chunk))
             lines.extend(self._kept(data.split(b"\n")))
+        else:
+            data = chunk[ends + 1 :]
+            lines.append(None)
+            if first >= 0:
+                lines.extend(self._kept(data.split(b"\n")))
         self.size = 0
         self._parts.clear()
         return Block(data, lines, size)

@@ -24,10 +24,12 @@ class Digests:
     def __init__(self) -> None:
         self._buckets = [(array("q"), array("Q")) for _ in range(BUCKETS)]
 
-    def add(self, digest: int, line: int) -> None:
-        digests, lines = self._buckets[digest % BUCKETS]
-        digests.append(digest)
-        lines.append(line)
+    def add(self, digests: list[int], lines: list[int]) -> None:
+        buckets = self._buckets
+        for digest, line in zip(digests, lines, strict=True):
+            bucket = buckets[digest % BUCKETS]
+            bucket[0].append(digest)
+            bucket[1].append(line)
 
     def absorb(self, later: Digests, offset: int) -> None:
         """Add the lines of a later part of the file, which begins after line `offset`."""

@@ -28,6 +28,7 @@ OUTPUTS = (
 )
 """The keys of the outputs, each with its spelling until 2025."""
 
+AS_TEXT = json.JSONEncoder(ensure_ascii=False)
 INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
 
 
@@ -207,4 +208,4 @@ def _weightless(messages: object) -> bool:
 
 
 def _as_text(definitions: object) -> str:
-    return json.dumps(definitions, ensure_ascii=False)
+    return AS_TEXT.encode(definitions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from json.scanner import make_scanner
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.training_data.decoding import NOTHING, LineDecoder
 from finetune_client.training_data.digests import Digests
@@ -44,6 +44,19 @@ MOST_ROLES = 4096
 """Sequences of roles that are remembered."""
 
 
+class _Seen(NamedTuple):
+    """What is taken of the lines of a block.
+
+    Hashes and numbers are of the lines that are not blank, lengths (messages) and sizes (tokens)
+    of those that can be read.
+    """
+
+    hashes: list[int]
+    numbers: list[int]
+    lengths: list[int]
+    sizes: list[int]
+
+
 class Scanner:
     """Checks a part of a file, which begins with a line, block by block into its `tally`."""
 
@@ -71,8 +84,7 @@ class Scanner:
         All else, good or bad, goes the long way.
         """
         tally, plan = self.tally, self._plan
-        add, count = tally.digests.add, plan.counter.count
-        read = self._read
+        read, count = self._read, plan.counter.count
         exact = not isinstance(plan.counter, EstimateCounter)
         secrets, known_roles = plan.secrets, self._known_roles
         most = plan.context_length or float("inf")
@@ -80,9 +92,8 @@ class Scanner:
         returns = b"\r" in block.data
         quick = plan.quick and plan.format == "chat"
         number = tally.lines
-        lengths: list[int] = []
-        sizes: list[int] = []
-        good = 0
+        seen = _Seen([], [], [], [])
+        hashes, numbers, lengths, sizes = seen
         for raw in block.lines:
             number += 1
             line = self._without_return(raw, number) if returns else raw
@@ -110,25 +121,28 @@ class Scanner:
                             or _weighed(messages)
                         )
                         and all(map(str.strip, texts))
-                        and text.count('"')
-                        == 2 + 2 * keys + 4 * len(texts) + sum([each.count('"') for each in texts])
+                        and line.count(b'"')
+                        == 2 + 2 * keys + 4 * len(texts) + (joined := "".join(texts)).count('"')
                     ):
-                        tokens += (
-                            sum(map(count, texts))
-                            if exact
-                            else sum([-(-len(each.encode()) // BYTES_PER_TOKEN) for each in texts])
-                        )
+                        if exact:
+                            tokens += sum(map(count, texts))
+                        elif joined.isascii():
+                            tokens -= sum([-len(each) // BYTES_PER_TOKEN for each in texts])
+                        else:
+                            encoded = [each.encode() for each in texts]
+                            tokens -= sum([-len(each) // BYTES_PER_TOKEN for each in encoded])
                         if tokens <= most:
-                            add(hash(line), number)
+                            hashes.append(hash(line))
+                            numbers.append(number)
                             lengths.append(len(texts))
                             sizes.append(tokens)
-                            good += 1
                             continue
                 except (StopIteration, ValueError, KeyError, TypeError, RecursionError):
                     """Whatever it is, the long way says so."""
-            self._check(line, number, odd=odd, lengths=lengths, sizes=sizes)
+            self._check(line, number, seen, odd=odd)
         tally.lines = number
-        tally.examples += good
+        tally.examples += len(hashes)
+        tally.digests.add(hashes, numbers)
         tally.size += block.size
         tally.messages.add(lengths)
         tally.tokens.add(sizes)
@@ -152,9 +166,7 @@ class Scanner:
             self.tally.found("crlf")
         return line[:-1]
 
-    def _check(
-        self, line: bytes | None, number: int, *, odd: bool, lengths: list[int], sizes: list[int]
-    ) -> None:
+    def _check(self, line: bytes | None, number: int, seen: _Seen, *, odd: bool) -> None:
         """Go the long way with a line."""
         found = self.tally.found
         found.line = number
@@ -169,13 +181,13 @@ class Scanner:
         if not line.strip():
             found("blank_line")
             return
-        self.tally.examples += 1
-        self.tally.digests.add(hash(line), number)
+        seen.hashes.append(hash(line))
+        seen.numbers.append(number)
         try:
             measure = self._example(line, odd=odd)
             if measure is not None:
-                lengths.append(len(measure.messages))
-                sizes.append(self._tokens(measure))
+                seen.lengths.append(len(measure.messages))
+                seen.sizes.append(self._tokens(measure))
         except RecursionError:
             found("too_deep")
 
@@ -202,9 +214,18 @@ class Scanner:
 
     def _tokens(self, measure: Measure) -> int:
         plan = self._plan
-        tokens = sum(map(plan.counter.count, measure.texts))
-        if measure.messages:
-            tokens += count_messages(plan.counter, measure.messages)
+        count = plan.counter.count
+        tokens = sum(map(count, measure.texts)) + TOKENS_PER_REPLY * bool(measure.messages)
+        for message in measure.messages:
+            content = message.get("content")
+            if (
+                len(message) == 2
+                and isinstance(content, str)
+                and isinstance(message.get("role"), str)
+            ):
+                tokens += TOKENS_PER_MESSAGE + count(message["role"]) + count(content)
+            else:
+                tokens += count_messages(plan.counter, [message]) - TOKENS_PER_REPLY
         if plan.context_length is not None and tokens > plan.context_length:
             code = "too_long" if plan.counter.exact else "maybe_too_long"
             self.tally.found(code, tokens=tokens, most=plan.context_length)
@@ -239,5 +260,5 @@ def digested(read: Iterable[Block]) -> Digests:
             number += 1
             line = (raw or b"").removeprefix(BOM).strip(BLANKS)
             if line:
-                digests.add(hash(line), number)
+                digests.add([hash(line)], [number])
     return digests

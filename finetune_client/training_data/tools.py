@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ARGUMENTS = json.JSONDecoder(parse_int=float)
 TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
@@ -219,7 +220,7 @@ def _read_arguments(text: object) -> dict[str, Any] | str:
     if not isinstance(text, str):
         return f"it is {kind(text)}"
     try:
-        arguments = json.loads(text, parse_int=float)
+        arguments = ARGUMENTS.decode(text)
     except json.JSONDecodeError as wrong:
         return f"{wrong.msg[:1].lower()}{wrong.msg[1:]} at column {wrong.colno}"
     except RecursionError:

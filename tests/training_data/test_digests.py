@@ -7,8 +7,7 @@ from finetune_client.training_data.digests import Digests
 
 def digests(*values: int) -> Digests:
     made = Digests()
-    for line, value in enumerate(values, 1):
-        made.add(value, line)
+    made.add(list(values), list(range(1, len(values) + 1)))
     return made
 
 
