@@ -67,7 +67,8 @@ class Metrics:
             content: The file's bytes: CSV, or CSV in base64 as OpenAI sends it. Cells that are no
                 numbers are passed over; without a ``step`` column the rows are counted from 1.
         """
-        lines = csv.DictReader(io.StringIO(_text(content), newline=""))
+        text = _text(content).replace("\0", "")  # Python 3.10 cannot read it
+        lines = csv.DictReader(io.StringIO(text, newline=""))
         rows = ({STEP: float(number), **_cells(line)} for number, line in enumerate(lines, start=1))
         return cls(rows=_by_step(rows))
 
