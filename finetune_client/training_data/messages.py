@@ -60,7 +60,9 @@ class MessageCheck:
         roles = [self.message(each, f"{path}[{index}]") for index, each in enumerate(messages)]
         for index in range(1, len(roles)):
             role = roles[index]
-            if role == roles[index - 1] and role not in {None, "tool"}:
+            if role != roles[index - 1] or role in {None, "tool"}:
+                continue
+            if not any(map(_has_image, messages[index - 1 : index + 1])):
                 self._found("repeated_role", f"{path}[{index}].role", role=role)
         return roles
 
@@ -136,3 +138,10 @@ class MessageCheck:
             self._calls.tool_calls(message["tool_calls"], f"{path}.tool_calls")
         if message.get("function_call") is not None:
             self._calls.function_call(message["function_call"], f"{path}.function_call")
+
+
+def _has_image(message: dict[str, Any]) -> bool:
+    """Tell whether a message shows an image, which the guide puts into one of its own."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from finetune_client.training_data.problems import kind, quoted
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-ARGUMENTS = json.JSONDecoder(parse_int=float)
+SHOWN = 10
+"""Names of tools that a message lists."""
 TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
@@ -154,8 +156,9 @@ class CallCheck:
     def _unknown(
         self, code: str, name: str, what: str, defined: Mapping[str, Any], path: str
     ) -> None:
-        names = ", ".join(map(quoted, defined))
-        known = f"the line defines {names}" if defined else f"the line defines no {what}"
+        names = ", ".join(map(quoted, itertools.islice(defined, SHOWN)))
+        more = f" and {len(defined) - SHOWN} more" if len(defined) > SHOWN else ""
+        known = f"the line defines {names}{more}" if defined else f"the line defines no {what}"
         self._found(code, f"{path}.name", found=quoted(name), defined=known)
 
     def _arguments(self, call: dict[str, Any], defined: Definitions, path: str) -> None:
@@ -215,6 +218,13 @@ def _wrong_call(call: object) -> str | None:
     return None if "arguments" in function else "its function has no arguments"
 
 
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"it has {name}, which is no JSON")
+
+
+ARGUMENTS = json.JSONDecoder(parse_int=float, parse_constant=_refused)
+
+
 def _read_arguments(text: object) -> dict[str, Any] | str:
     """Give the arguments, or the reason why they cannot be read."""
     if not isinstance(text, str):
@@ -223,6 +233,8 @@ def _read_arguments(text: object) -> dict[str, Any] | str:
         arguments = ARGUMENTS.decode(text)
     except json.JSONDecodeError as wrong:
         return f"{wrong.msg[:1].lower()}{wrong.msg[1:]} at column {wrong.colno}"
+    except ValueError as wrong:
+        return str(wrong)
     except RecursionError:
         return "it is nested too deep"
     return arguments if isinstance(arguments, dict) else f"it holds {kind(arguments)}"

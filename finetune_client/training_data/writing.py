@@ -26,6 +26,9 @@ class TypedExample(Protocol):
 
 Example: TypeAlias = Mapping[str, Any] | TypedExample
 
+_LONGEST_NUMBER = 13_000
+"""Bits; Python writes and reads no number of more than 4300 digits."""
+
 # Legal in JSON, but readers that split text at every line boundary of Unicode break there.
 _BOUNDARIES = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -104,7 +107,9 @@ def _is_plain(value: Any) -> bool:
         )
     if kind is list:
         return all(map(_is_plain, value))
-    return value is None or kind is bool or kind is int or (kind is float and math.isfinite(value))
+    if kind is float:
+        return math.isfinite(value)
+    return value is None or kind is bool or (kind is int and value.bit_length() <= _LONGEST_NUMBER)
 
 
 def _problems(value: Any, path: str) -> Iterator[str]:
@@ -122,7 +127,10 @@ def _problems(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield f"{path}: {value!r} is not a number that JSON has"
-    elif value is not None and not isinstance(value, int):
+    elif isinstance(value, int):
+        if value.bit_length() > _LONGEST_NUMBER:
+            yield f"{path}: a number of thousands of digits, which readers of JSON refuse"
+    elif value is not None:
         yield f"{path}: a {type(value).__name__}, which JSON does not have"
 
 

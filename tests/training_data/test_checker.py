@@ -196,6 +196,18 @@ def test_check__takes_the_settings_of_a_method_alone() -> None:
     assert check(b"\n".join(good_lines("chat")), SupervisedMethod()).counts == {}
 
 
+def test_check__lists_ten_of_the_tools_that_a_line_defines() -> None:
+    functions = [{"name": f"f{number}"} for number in range(12)]
+    call = {"role": "assistant", "function_call": {"name": "g", "arguments": "{}"}}
+    line = {"messages": [{"role": "user", "content": "Hi"}, call], "functions": functions}
+    problem = check(json.dumps(line).encode()).problems[0]
+    assert problem.message == (
+        'messages[1].function_call.name calls "g", and the line defines "f0", "f1", "f2", "f3", '
+        '"f4", "f5", "f6", "f7", "f8", "f9" and 2 more. '
+        "Define the function under the key functions of the line, or correct the name."
+    )
+
+
 def test_check__an_empty_file_is_a_report() -> None:
     report = check(b"")
     assert [str(problem) for problem in report.problems] == [

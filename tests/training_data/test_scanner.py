@@ -131,3 +131,8 @@ def test_scan__says_nothing_of_secrets_when_told_so() -> None:
     line = good_lines("chat")[0].replace(b"What is", b"AKIAIOSFODNN7EXAMPLE")
     assert scanned([line], PLAN).found.counts == {"secret": 1}
     assert scanned([line], replace(PLAN, secrets=False)).found.counts == {}
+
+
+def test_scan__looks_at_the_many_beginnings_of_no_key_in_a_moment() -> None:
+    line = good_lines("chat")[0].replace(b"What is", b"sk-" * 50_000)
+    assert scanned([line], replace(PLAN, context_length=None)).found.counts == {}

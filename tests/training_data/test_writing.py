@@ -137,6 +137,7 @@ def test_write_jsonl__an_exception_leaves_nothing(tmp_path: Path) -> None:
     ("value", "problem"),
     [
         ({"a": [1, math.nan]}, "a[1]: nan is not a number that JSON has"),
+        ({"a": 10**5000}, "a: a number of thousands of digits, which readers of JSON refuse"),
         ({"a": {"b": math.inf}}, "a.b: inf is not a number that JSON has"),
         ({"a": b"x"}, "a: a bytes, which JSON does not have"),
         ({"a": dt.date(2026, 1, 1)}, "a: a date, which JSON does not have"),
