@@ -137,7 +137,7 @@ def of_sdk(python: str, url: str) -> dict[str, float]:
     """Let the official SDK compete, in its own interpreter."""
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # goes into a text
     done = subprocess.run(
-        [python, "-c", SDK.format(here=here), url], check=True, capture_output=True, text=True
+        [python, "-c", SDK.format(here=here), url], check=True, stdout=subprocess.PIPE, text=True
     )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -146,7 +146,7 @@ def of_sdk(python: str, url: str) -> dict[str, float]:
 def of_client(url: str) -> dict[str, float]:
     """Let this package compete, in an interpreter of its own as well."""
     done = subprocess.run(
-        [sys.executable, __file__, "--url", url], check=True, capture_output=True, text=True
+        [sys.executable, __file__, "--url", url], check=True, stdout=subprocess.PIPE, text=True
     )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
