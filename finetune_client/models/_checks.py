@@ -83,7 +83,10 @@ def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
     """Look everywhere for what JSON cannot say."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{at}: must be a finite number, got {shown(value)}"
-    elif value is None or isinstance(value, (str, int, float)) or not depth:
+    elif isinstance(value, str):
+        if not _is_unicode(value):
+            yield f"{at}: must be valid Unicode, got {value!a}; was it read in another encoding?"
+    elif value is None or isinstance(value, (int, float)) or not depth:
         return
     elif isinstance(value, Mapping):
         for key, one in value.items():
@@ -93,3 +96,12 @@ def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
             yield from unsendable(f"{at}[{place}]", one, depth - 1)
     else:
         yield f"{at}: cannot be written as JSON, got {shown(value)}"
+
+
+def _is_unicode(value: str) -> bool:
+    """Say whether a text can be sent; half a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

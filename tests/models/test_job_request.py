@@ -190,6 +190,10 @@ def test_problems__of_nothing() -> None:
             "integrations[0].wandb.tags[1]: must not be empty",
         ),
         ({"extra": {"x": [1.0, float("nan")]}}, "x[1]: must be a finite number, got nan"),
+        (
+            {"suffix": "caf\udcc3"},
+            "suffix: must be valid Unicode, got 'caf\\udcc3'; was it read in another encoding?",
+        ),
         ({"extra": {"x": {"y": {1}}}}, "x.y: cannot be written as JSON, got {1}"),
     ],
 )
