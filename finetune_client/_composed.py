@@ -105,6 +105,7 @@ class Composed:
             APIError: No answer came, an error, or none that is JSON.
             RequestError: The path leads elsewhere, or the request cannot be sent.
         """
+        headers = hidden_headers(headers)
         verb = str(method).upper()
         if verb not in _METHODS:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")

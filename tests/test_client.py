@@ -126,6 +126,23 @@ def test_files__that_are_not_there(option: dict[str, Any], name: str) -> None:
     assert caught.value.message == f"{name} names a file that is not there: '/not/there.pem'."
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"headers": "X"}, "headers must be a mapping of names to texts, not str."),
+        ({"headers": [("X", "1")]}, "headers must be a mapping of names to texts, not list."),
+        ({"query": 5}, "query must be a mapping of names to values, not int."),
+        ({"proxies": "http://proxy"}, "proxies must be a mapping of schemes to URLs."),
+        ({"proxies": {"https": 5}}, "proxies must be a mapping of schemes to URLs."),
+        ({"session": 5}, "session must be a requests.Session, not int."),
+    ],
+)
+def test_constructor__refuses_what_is_of_another_kind(option: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Client(KEY, **option)
+    assert caught.value.message == message
+
+
 def test_bundle__of_the_environment_is_checked_and_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/not/there.pem")
     with pytest.raises(ConfigurationError) as caught:
@@ -263,6 +280,33 @@ def test_request__repeats_what_is_harmless(
 def test_request__cannot_leave_the_base_url(path: str) -> None:
     with Client(KEY, base_url=BASE) as client, pytest.raises(RequestError):
         client.request("GET", path)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda client: client.request("GET", "/x", headers="X"),
+            "extra_headers must be a mapping of names to texts, not str.",
+        ),
+        (
+            lambda client: client.request("GET", "/x", query="a=b"),
+            "A query must be a mapping of names to values, not str.",
+        ),
+        (
+            lambda client: client.models.retrieve("m", extra_headers=5),
+            "extra_headers must be a mapping of names to texts, not int.",
+        ),
+        (
+            lambda client: client.models.retrieve("m", extra_query=5),
+            "A query must be a mapping of names to values, not int.",
+        ),
+    ],
+)
+def test_request__refuses_what_is_of_another_kind(call: Any, message: str) -> None:
+    with Client(KEY, base_url=BASE) as client, pytest.raises(RequestError) as caught:
+        call(client)
+    assert caught.value.message == message
 
 
 def test_request__method_unknown() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.errors import RequestError
 from finetune_client.transport import query_pairs
+from finetune_client.transport.credentials import hidden_headers
 from finetune_client.transport.request import NO_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from finetune_client.transport.request import Request, Timeout
 
@@ -53,7 +55,7 @@ def apply(request: Request, options: Options) -> Request:
         RequestError: ``extra_body`` was given to a request that has no JSON body.
     """
     _refuse_unknown(options, Options.__optional_keys__)
-    headers, query = options.get("extra_headers"), options.get("extra_query")
+    headers, query = _hide(options), options.get("extra_query")
     timeout = options.get("timeout")
     return replace(
         request,
@@ -72,7 +74,7 @@ def without_body(options: Options) -> Options:
     """
     _refuse_unknown(options, Options.__optional_keys__)
     return {
-        "extra_headers": options.get("extra_headers"),
+        "extra_headers": _hide(options),
         "extra_query": options.get("extra_query"),
         "timeout": options.get("timeout"),
     }
@@ -82,6 +84,17 @@ def check_extras(extras: Extras) -> Extras:
     """Return ``extras``; a keyword that is none of `Extras` is a `TypeError`."""
     _refuse_unknown(extras, Extras.__optional_keys__)
     return extras
+
+
+def _hide(options: Options) -> Mapping[str, str] | None:
+    """Wrap the headers that look like keys where they stand, so that no traceback shows them."""
+    headers = hidden_headers(options.get("extra_headers"))
+    if not isinstance(headers, Mapping | None):
+        raise RequestError(
+            f"extra_headers must be a mapping of names to texts, not {type(headers).__name__}."
+        )
+    options["extra_headers"] = headers
+    return headers
 
 
 def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:

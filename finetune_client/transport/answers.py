@@ -19,7 +19,7 @@ from finetune_client.transport.reading import (
 )
 from finetune_client.transport.request import Reply
 from finetune_client.transport.retry import parse_retry_after, status_verdict
-from finetune_client.transport.secret import HIDDEN
+from finetune_client.transport.secret import HIDDEN, SHORTEST_KEY
 from finetune_client.transport.statuses import error_class, error_facts, request_id
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ LARGEST_ERROR: Final = 64 * 1024
 
 _LONGEST_MESSAGE: Final = 500
 _EMPTY: Final = frozenset({204, 205})
-_SHORTEST_KEY: Final = 8
-"""A shorter key is no secret, and taking it out of texts would garble them."""
 
 
 def read_reply(
@@ -174,6 +172,6 @@ def _kind(data: Any) -> str:
 
 def _without(secret: Secret | None, body: bytes) -> bytes:
     """Take the key out of what a server said, should it repeat it."""
-    if secret is None or len(secret) < _SHORTEST_KEY:
+    if secret is None or len(secret) < SHORTEST_KEY:
         return body
     return body.replace(secret.encode(), HIDDEN.encode())

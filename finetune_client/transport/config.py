@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from finetune_client.transport.paths import query_pairs
 from finetune_client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from finetune_client.providers import Provider
     from finetune_client.transport.hooks import OnResponse
     from finetune_client.transport.origin import BaseURL
@@ -79,6 +78,10 @@ def changed(
         retries = replace(retries, max_retries=_checked_count(max_retries))
     if max_retry_wait is not None:
         retries = replace(retries, longest_wait=checked_seconds(max_retry_wait, "max_retry_wait"))
+    if not isinstance(query, Mapping | None):
+        raise ConfigurationError(
+            f"query must be a mapping of names to values, not {type(query).__name__}."
+        )
     if on_response is not None and not callable(on_response):
         raise ConfigurationError("on_response must be callable.")
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from finetune_client.errors import ConfigurationError
 from finetune_client.transport.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 __all__ = ["Credential", "Key", "checked_headers", "hidden", "hidden_headers"]
 
@@ -103,11 +104,16 @@ def _checked(key: str, name: str) -> Secret:
     return text
 
 
-def hidden_headers(headers: Mapping[str, str] | None) -> dict[Any, Any]:
-    """Copy headers, with the values that look like keys wrapped, so that nothing shows them."""
+def hidden_headers(headers: Any) -> Any:
+    """Copy headers, with the values that look like keys wrapped, so that nothing shows them.
+
+    What is no mapping is handed back as it is, for `checked_headers` to refuse.
+    """
+    if not isinstance(headers, Mapping):
+        return headers
     return {
         name: hidden(value) if _SENSITIVE.search(str(name)) else value
-        for name, value in (headers or {}).items()
+        for name, value in headers.items()
     }
 
 
@@ -117,7 +123,11 @@ def checked_headers(headers: Mapping[str, str] | None, name: str = "headers") ->
     Raises:
         ConfigurationError: A name or a value cannot be sent; a value is not shown.
     """
-    checked = hidden_headers(headers)
+    if not isinstance(headers, Mapping | None):
+        raise ConfigurationError(
+            f"{name} must be a mapping of names to texts, not {type(headers).__name__}."
+        )
+    checked: dict[Any, Any] = hidden_headers(headers or {})
     for header, value in checked.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
             raise ConfigurationError(f"{name} has a name that is not valid: {header!r:.100}.")

@@ -9,6 +9,7 @@ from finetune_client.transport.failures import NETWORK_ERRORS, Failure, network_
 from finetune_client.transport.hooks import ResponseInfo, report
 from finetune_client.transport.reading import discard
 from finetune_client.transport.redirects import REDIRECTS, RefusedHop, next_hop
+from finetune_client.transport.secret import without_key
 from finetune_client.transport.statuses import rate_limits, request_id
 from finetune_client.transport.stream import Stream
 
@@ -56,13 +57,24 @@ def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Strea
     try:
         this = _Try(call, own or wire, clock, number)
         response = _arrived(this)
-        return response if isinstance(response, Failure) else _taken(this, response)
+        result = response if isinstance(response, Failure) else _taken(this, response)
+        return _withheld(result, this.secret) if isinstance(result, Failure) else result
     except BaseException as error:
         scrub(error)
         raise
     finally:
         if own is not None:
             own.close()
+
+
+def _withheld(failure: Failure, secret: Secret | None) -> Failure:
+    """Take the key out of what an error says, should a server repeat it in a header or an id."""
+    error = failure.error
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(error, name, without_key(value, secret))
+    error.args = (error.message,)
+    return failure
 
 
 def _arrived(this: _Try) -> Response | Failure:
@@ -106,7 +118,7 @@ def _sent(this: _Try, hop: Hop) -> Response | Failure:
             method=call.request.method,
             path=call.request.path,
             status=response.status_code,
-            request_id=request_id(response.headers),
+            request_id=without_key(request_id(response.headers) or "", this.secret) or None,
             duration=this.clock.monotonic() - began,
             attempt=this.number,
             rate_limits=rate_limits(response.headers),

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from finetune_client.errors import ConfigurationError
 
@@ -117,7 +117,7 @@ def _base(parts: SplitResult, name: str) -> BaseURL:
     host = _host(parts.hostname or "", name)
     port = parts.port or _PORTS[scheme]
     path = parts.path.rstrip("/")
-    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    if not _PATH.fullmatch(path) or {".", ".."} & set(unquote(path).split("/")):
         raise ConfigurationError(
             f"{name} has a path that is not plain: {path[:100]!r}; percent-encode it."
         )

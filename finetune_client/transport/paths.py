@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlencode
 
 from finetune_client.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["checked_path", "encoded_query", "query_pairs", "segment"]
 
@@ -68,7 +69,15 @@ def checked_path(path: object) -> str:
 
 
 def query_pairs(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Flatten a query: None is dropped, bool is true/false, a dict is ``key[sub]``, a list ``key[]``."""
+    """Flatten a query: None is dropped, bool is true/false, a dict is ``key[sub]``, a list ``key[]``.
+
+    Raises:
+        RequestError: It is no mapping.
+    """
+    if not isinstance(mapping, Mapping):
+        raise RequestError(
+            f"A query must be a mapping of names to values, not {type(mapping).__name__}."
+        )
     pairs: list[tuple[str, str]] = []
     for key, value in mapping.items():
         pairs.extend(_pairs(key, value))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-__all__ = ["HIDDEN", "Secret"]
+__all__ = ["HIDDEN", "SHORTEST_KEY", "Secret", "without_key"]
 
 HIDDEN = "<secret>"
+
+SHORTEST_KEY: Final = 8
+"""A shorter key is no secret, and taking it out of texts would garble them."""
 
 
 class Secret(str):
@@ -40,3 +43,10 @@ class Secret(str):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("A secret cannot be pickled.")
+
+
+def without_key(text: str, secret: Secret | None) -> str:
+    """Take the key out of a text that a server wrote."""
+    if secret is None or len(secret) < SHORTEST_KEY:
+        return text
+    return text.replace(secret, HIDDEN)

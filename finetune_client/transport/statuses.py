@@ -72,7 +72,7 @@ def error_facts(body: bytes) -> dict[str, Any]:
     if not isinstance(inner, dict):
         return {"text": _said(inner), "code": None, "param": None, "type": None, "body": inner}
     return {
-        "text": _from_object(inner) or (_from_object(data) if data is not inner else None),
+        "text": _from_object(inner) or _from_object(data) or _unworded(data, text),
         "code": _word(inner.get("code")) or _word(_innermost(inner).get("code")),
         "param": _word(inner.get("param")) or _word(inner.get("target")),
         "type": _word(inner.get("type")),
@@ -89,6 +89,11 @@ def _from_object(error: dict[str, Any]) -> str | None:
     said = message or inner or _said(error.get("detail")) or _said(error.get("error"))
     said = said or _said(error.get("title"))
     return excerpt(said, _LONGEST_MESSAGE) if said else None
+
+
+def _unworded(data: Any, text: str) -> str | None:
+    """Show an object in which there are no words that are known, rather than say it was empty."""
+    return excerpt(text, 200) if any(data.values()) else None
 
 
 def _innermost(error: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -16,7 +17,7 @@ from finetune_client.transport.connection import AttemptTimeout
 from finetune_client.transport.origin import split_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from requests.adapters import BaseAdapter
 
@@ -94,11 +95,11 @@ class OwnWire:
             on_close: Called when the wire is closed.
 
         Raises:
-            ConfigurationError: A file of certificates is not there.
+            ConfigurationError: A file of certificates is not there, or ``proxies`` is no mapping.
         """
         self._verify = _checked_verify(verify)
         self._cert = _checked_cert(cert)
-        self._proxies = None if proxies is None else dict(proxies)
+        self._proxies = _checked_proxies(proxies)
         self._given = adapter
         self._on_close = on_close
         self._adapter: BaseAdapter = adapter or Adapter()
@@ -167,6 +168,10 @@ class BorrowedWire:
     """
 
     def __init__(self, session: requests.Session) -> None:
+        if not isinstance(session, requests.Session):
+            raise ConfigurationError(
+                f"session must be a requests.Session, not {type(session).__name__}."
+            )
         self._session = session
 
     def send(self, outgoing: Outgoing, attempt: Attempt) -> requests.Response:
@@ -179,12 +184,18 @@ class BorrowedWire:
             prepared.body = outgoing.body
             prepared.headers["Content-Length"] = str(len(outgoing.body))
         settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
-        return session.send(
-            prepared,
-            timeout=(attempt.allow(attempt.connect), attempt.allow(attempt.read)),
-            allow_redirects=False,
-            **settings,
-        )
+        try:
+            return session.send(
+                prepared,
+                timeout=(attempt.allow(attempt.connect), attempt.allow(attempt.read)),
+                allow_redirects=False,
+                **settings,
+            )
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # requests reads a redirect's Location, and lets this out
+            reason = str(error)
+        raise requests.exceptions.InvalidHeader(reason)
 
     def fresh(self) -> BorrowedWire:
         return self
@@ -210,6 +221,14 @@ class BorrowedWire:
 
 def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     return prepared
+
+
+def _checked_proxies(proxies: Any) -> dict[str, str] | None:
+    if proxies is None:
+        return None
+    if isinstance(proxies, Mapping) and all(isinstance(url, str) for url in proxies.values()):
+        return dict(proxies)
+    raise ConfigurationError("proxies must be a mapping of schemes to URLs.")
 
 
 def _checked_verify(verify: Verify | None) -> Verify:

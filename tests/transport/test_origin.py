@@ -69,6 +69,10 @@ def test_base_url__is_put_in_form(text: str, url: str) -> None:
             "base_url has a path that is not plain: '/a/../b'; percent-encode it.",
         ),
         (
+            "https://example.com/a/%2e%2E/b",
+            "base_url has a path that is not plain: '/a/%2e%2E/b'; percent-encode it.",
+        ),
+        (
             "https://example.com/ä",
             "base_url has a path that is not plain: '/ä'; percent-encode it.",
         ),

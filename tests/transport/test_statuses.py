@@ -72,6 +72,13 @@ TEXTS: list[tuple[str, Any, str | None]] = [
     ("a number", 7, None),
     ("error is false", {"error": False, "message": "Bad"}, "Bad"),
     ("an empty object", {}, None),
+    ("an object that says nothing", {"error": None, "code": ""}, None),
+    (
+        "words under a name of their own",
+        {"fault": {"faultstring": "Bad"}},
+        '{"fault": {"faultstring": "Bad"}}',
+    ),
+    ("an error without words", {"error": {"code": "x1"}}, '{"error": {"code": "x1"}}'),
 ]
 RAW: list[tuple[str, bytes, str | None]] = [
     ("nothing", b"", None),

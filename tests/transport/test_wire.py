@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 import requests
 
 from finetune_client.transport import BorrowedWire, OwnWire
 from finetune_client.transport.connection import Attempt
 from finetune_client.transport.secret import Secret
 from finetune_client.transport.wire import Outgoing
-
-if TYPE_CHECKING:
-    import pytest
 
 URL = "https://api.example.com/v1/files/f/content"
 ATTEMPT = Attempt(connect=1, read=2, deadline=None, monotonic=lambda: 0.0)
@@ -122,3 +120,14 @@ def test_borrowed__nothing_of_the_session_goes_to_another_origin() -> None:
     assert home[0].headers["Authorization"] == "Bearer sk-1"
     assert dict(away[0].headers) == {"Accept": "*/*"}
     assert home[1]["timeout"] == (1, 2)
+
+
+def test_borrowed__what_requests_cannot_read_of_a_redirect_is_its_own_error() -> None:
+    class Odd(Recorder):
+        def send(self, *_: Any, **__: Any) -> requests.Response:
+            raise ValueError("Invalid IPv6 URL")
+
+    session = requests.Session()
+    session.mount("https://", Odd())
+    with pytest.raises(requests.exceptions.InvalidHeader, match="Invalid IPv6 URL"):
+        BorrowedWire(session).send(outgoing(), ATTEMPT)

@@ -33,6 +33,11 @@ KINDS: dict[str, tuple[Fault, str]] = {
         fault("answer", status=400, text=f"bad header: Bearer {KEY}"),
         "retrieve a job",
     ),
+    "401 that repeats the key in a header": (
+        fault("answer", status=401, headers={"x-request-id": f"req-{KEY}"}),
+        "retrieve a job",
+    ),
+    "an id that repeats the key": (fault("answer", json={"id": KEY}), "retrieve a job"),
     "500": (fault("answer", status=500, text="boom"), "retrieve a job"),
     "429": (fault("answer", status=429), "upload a file"),
     "not JSON": (fault("answer", text="<html>"), "retrieve a job"),
@@ -184,6 +189,27 @@ def test_success__logs_no_key(log: pytest.LogCaptureFixture, settings: dict[str,
             with contextlib.suppress(FineTuneError):
                 call(client)
     assert {record.name.split(".")[0] for record in log.records} >= {"finetune_client", "urllib3"}
+    _log_is_clean(log)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, headers: client.request("GET", "/x", headers=headers),
+        lambda client, headers: client.jobs.retrieve("ftjob-7", extra_headers=headers),
+        lambda client, headers: client.jobs.list(extra_headers=headers).data,
+        lambda client, headers: client.jobs.create(
+            model="m", training_file="file-1", extra_headers=headers
+        ),
+        lambda client, headers: client.files.create(file=b"{}", extra_headers=headers),
+    ],
+)
+def test_headers__of_one_call_are_hidden_too(call: Any, log: pytest.LogCaptureFixture) -> None:
+    with FaultServer() as server, connect(server, api_key="sk-another-00112233") as client:
+        server.script(*[fault("answer", status=403)] * 3)
+        error = _fails(lambda: call(client, {"X-Gateway-Key": KEY}))
+        assert ("X-Gateway-Key", KEY) in server.seen[0].headers
+    _is_clean(error)
     _log_is_clean(log)
 
 
