@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -33,6 +34,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     fresh = target.with_name(f".finetune-{secrets.token_hex(8)}.part")
     try:
         with fresh.open("xb") as file:
+            if target.exists():
+                shutil.copymode(target, fresh)
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -55,13 +55,16 @@ class FilePlan:
             RequestError: A value is out of its range.
         """
         check_purpose(self.purpose)
-        if not 1 <= self.part_size <= PART_SIZE:
+        if type(self.part_size) is not int or not 1 <= self.part_size <= PART_SIZE:
             raise RequestError(
                 f"part_size must be from 1 to {PART_SIZE} bytes (64 MiB), not {self.part_size!r}."
             )
-        if self.workers not in _WORKERS:
+        if type(self.workers) is not int or self.workers not in _WORKERS:
             raise RequestError(f"workers must be from 1 to 32, not {self.workers!r}.")
-        if self.md5 and not _MD5.fullmatch(self.md5):
+        for name, text in {"filename": self.filename, "mime_type": self.mime_type}.items():
+            if not isinstance(text, str | None):
+                raise RequestError(f"{name} must be text, not {text!r:.100}.")
+        if self.md5 and not _MD5.fullmatch(str(self.md5)):
             raise RequestError(f"md5 must be 32 hexadecimal digits, not {self.md5!r}.")
 
     def target(self, source: Source, base_url: str) -> UploadTarget:

@@ -191,7 +191,8 @@ def _unpacked(given: Any, argument: str) -> tuple[str | None, Any, str | None]:
     if not isinstance(given, tuple):
         return None, given, None
     name, content, kind = [*given, None, None][:3]
-    if len(given) not in {2, 3} or isinstance(content, str):
+    texts = isinstance(name, str | None) and isinstance(kind, str | None)
+    if len(given) not in {2, 3} or isinstance(content, str) or not texts:
         raise RequestError(
             f"{argument}= must be {_FORMS}; in a tuple, content is bytes, an open file or a Path."
         )

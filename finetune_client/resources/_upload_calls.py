@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
 from finetune_client.transport import segment
 from finetune_client.transport.request import Request
@@ -56,8 +57,15 @@ def part(
 
 
 def completing(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Request:
-    """Make the request that puts the file together, in the order of ``part_ids``."""
-    json: dict[str, Any] = {"part_ids": list(part_ids)}
+    """Make the request that puts the file together, in the order of ``part_ids``.
+
+    Raises:
+        RequestError: ``part_ids`` is not a list of texts; one text alone is none either.
+    """
+    ids = [] if isinstance(part_ids, str) else list(part_ids)
+    if not ids or not all(isinstance(part_id, str) for part_id in ids):
+        raise RequestError(f"part_ids must be a list of the parts' ids, not {part_ids!r:.100}.")
+    json: dict[str, Any] = {"part_ids": ids}
     if md5 is not None:
         json["md5"] = md5
     path = f"{_path(upload_id)}/complete"

@@ -125,6 +125,10 @@ class Uploads(Resource):
             part_ids: The parts in the order of the file.
             md5: The MD5 of the whole file in hexadecimal, which the server compares.
             **options: See `Options`.
+
+        Raises:
+            RequestError: ``part_ids`` is empty, or no list of texts.
+            APIError: See `finetune_client.errors`.
         """
         self._session.require("uploads", "uploads.complete")
         return self._read(calls.completing(upload_id, part_ids, md5), Upload.from_dict, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import sys
 from dataclasses import replace
@@ -289,6 +290,19 @@ def test_download__takes_the_place_of_a_file_and_goes_through_a_link(
     client.files.download(file.id, link)
     assert link.is_symlink()
     assert target.read_bytes() == DATA
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such rights")
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_download__keeps_the_rights_of_the_file_whose_place_it_takes(
+    client: Client, tmp_path: Path, mode: int
+) -> None:
+    target = tmp_path / "data.jsonl"
+    target.write_bytes(b"private")
+    target.chmod(mode)
+    client.files.download(client.files.create(file=DATA).id, target)
+    assert target.read_bytes() == DATA
+    assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("place", ["folder", "/dev/null"])

@@ -159,6 +159,8 @@ def test_source__threads_read_at_the_same_time(path: Path, from_disk: bool) -> N
             ("a.jsonl", b"x", "text/jsonl", {"X-A": "1"}),
             f"{FORMS}; in a tuple, content is bytes, an open file or a Path.",
         ),
+        ((5, b"x"), f"{FORMS}; in a tuple, content is bytes, an open file or a Path."),
+        (("a.jsonl", b"x", 5), f"{FORMS}; in a tuple, content is bytes, an open file or a Path."),
     ],
 )
 def test_source__what_cannot_be_sent_is_refused(given: Any, message: str) -> None:

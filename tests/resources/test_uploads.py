@@ -288,6 +288,14 @@ def test_upload_file__a_file_of_another_size_is_an_error(
             {"part_size": 67_108_865},
             "part_size must be from 1 to 67108864 bytes (64 MiB), not 67108865.",
         ),
+        ({"part_size": 1.5}, "part_size must be from 1 to 67108864 bytes (64 MiB), not 1.5."),
+        ({"part_size": True}, "part_size must be from 1 to 67108864 bytes (64 MiB), not True."),
+        ({"part_size": "1"}, "part_size must be from 1 to 67108864 bytes (64 MiB), not '1'."),
+        ({"workers": True}, "workers must be from 1 to 32, not True."),
+        ({"workers": 2.0}, "workers must be from 1 to 32, not 2.0."),
+        ({"filename": 5}, "filename must be text, not 5."),
+        ({"mime_type": b"x"}, "mime_type must be text, not b'x'."),
+        ({"md5": 5}, "md5 must be 32 hexadecimal digits, not 5."),
         ({"workers": 0}, "workers must be from 1 to 32, not 0."),
         ({"workers": 33}, "workers must be from 1 to 32, not 33."),
         ({"md5": "x"}, "md5 must be 32 hexadecimal digits, not 'x'."),
@@ -301,6 +309,15 @@ def test_upload_file__what_cannot_be_is_refused_before_anything_is_sent(
         failure(lambda: client.uploads.upload_file(path, **options), RequestError).message
         == message
     )
+    assert server.lines == []
+
+
+@pytest.mark.parametrize("part_ids", ["part_1", [], [5], [None]])
+def test_complete__part_ids_are_a_list_of_texts(
+    server: FaultServer, client: Client, part_ids: Any
+) -> None:
+    error = failure(lambda: client.uploads.complete("upload_1", part_ids=part_ids), RequestError)
+    assert error.message == f"part_ids must be a list of the parts' ids, not {part_ids!r}."
     assert server.lines == []
 
 
