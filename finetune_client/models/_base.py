@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -31,6 +32,12 @@ class Wire:
         return [getattr(self, name) for name in names] == [getattr(other, name) for name in names]
 
     __hash__ = None  # type: ignore[assignment]  # what can change must not be a key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with every protocol; Python itself refuses slots below the second."""
+        own: Any = self
+        values = {one.name: getattr(own, one.name) for one in fields(own)}
+        return copyreg.__newobj__, (type(self),), (None, values)  # type: ignore[attr-defined]  # typeshed leaves it out
 
     def __repr__(self) -> str:
         pairs = ((name, getattr(self, name)) for name in self._shown or _names(self))

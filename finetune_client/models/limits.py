@@ -47,8 +47,8 @@ class Bounds:
         """Say what is wrong with `value`, if anything is."""
         if self.auto and isinstance(value, str) and value == "auto":
             return None
-        kinds = {int} if self.whole else {int, float}
-        if type(value) not in kinds:
+        kinds = (int,) if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds):
             return f"must be {self._kind()}, got {shown(value)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, got {shown(value)}"

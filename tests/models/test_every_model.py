@@ -85,7 +85,7 @@ def test_values__can_be_pickled_copied_replaced_and_compared(
 ) -> None:
     value = data.draw(given(what))
     for other in (
-        pickle.loads(pickle.dumps(value)),
+        *(pickle.loads(pickle.dumps(value, one)) for one in range(pickle.HIGHEST_PROTOCOL + 1)),
         copy.copy(value),
         copy.deepcopy(value),
         replace(value),

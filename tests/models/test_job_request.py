@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -379,3 +381,21 @@ def test_problems__never_raises(sent: dict[str, Any]) -> None:
         assert all(": " in problem for problem in built.problems("azure"))
         assert all(": " in text for text in unknown_fields(built))
     assert FineTuningJobRequest.from_dict(sent).to_dict().get("new") == sent.get("new")
+
+
+class Measured(float):
+    """What numpy's ``float64`` is: a number that is a Python float."""
+
+
+class Passes(IntEnum):
+    FEW = 3
+
+
+def test_problems__takes_what_json_writes_as_a_number() -> None:
+    built = supervised(n_epochs=Passes.FEW, learning_rate_multiplier=Measured(0.5))
+    assert built.problems() == []
+    sent = json.loads(json.dumps(built.to_dict()["method"]["supervised"]))
+    assert sent == {"hyperparameters": {"n_epochs": 3, "learning_rate_multiplier": 0.5}}
+    assert supervised(learning_rate_multiplier=Measured("nan")).problems() == [
+        "method.supervised.hyperparameters.learning_rate_multiplier: must be a finite number, got nan"
+    ]

@@ -43,6 +43,7 @@ THEN = datetime(2024, 7, 23, 20, 0, 0, tzinfo=timezone.utc)
         "2024-07-23T22:00:00+02:00",
         "2024-07-23T22:00:00+02",
         "2024-07-23T16:30:00-0330",
+        "20240723T200000Z",
     ],
 )
 def test_moment__reads_each_form(sent: Any) -> None:
