@@ -22,6 +22,7 @@ from ._file_rules import (
 )
 from ._file_waiting import wait_until_ready
 from ._multipart import Multipart
+from ._options import check_extras
 from ._progress import reporting
 from ._sources import open_source
 from .uploads import Uploads
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from ._options import Extras, Options
     from ._pager import Pager
     from ._progress import Progress
     from ._sources import FileInput
@@ -195,6 +196,7 @@ class Files(Contents):
         poll_interval: float | None = None,
         timeout: float | None = 1800,
         max_wait_seconds: float | None = None,
+        **extras: Unpack[Extras],
     ) -> FileObject:
         """Wait until a file can be used. A server that gives no status means that it can.
 
@@ -203,6 +205,7 @@ class Files(Contents):
             poll_interval: Seconds between two looks; by default they grow as the provider says.
             timeout: Seconds in all; `None` to wait for ever.
             max_wait_seconds: The same, under the official SDK's name; it wins.
+            **extras: See `Extras`.
 
         Raises:
             TrainingDataError: The status is ``error``, ``deleted`` or ``deleting``; the message
@@ -210,8 +213,9 @@ class Files(Contents):
             WaitTimeoutError: The time is over; its `job` is the file as last seen.
             APIError: See `finetune_client.errors`.
         """
+        check_extras(extras)
         return wait_until_ready(
-            lambda: self.retrieve(file_id),
+            lambda: self.retrieve(file_id, **extras),
             clock=self._session.clock,
             provider=self._session.provider,
             poll_interval=poll_interval,

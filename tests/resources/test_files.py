@@ -361,6 +361,20 @@ def test_wait__looks_again_ever_more_rarely_or_as_often_as_asked() -> None:
     assert (file.status, sleeps) == ("processed", [7, 7, 7])
 
 
+def test_wait__sends_with_each_look_what_was_asked_for() -> None:
+    with FaultServer() as server, connect(server) as client:
+        for status in ("uploaded", "processed"):
+            row = {"id": "file-1", "status": status}
+            server.script(fault("answer", on="GET /files/file-1", json=row))
+        client.files.wait_for_processing(
+            "file-1", poll_interval=0.01, extra_headers={"X-Team": "a"}, extra_query={"q": 1}
+        )
+        assert [seen.target.partition("?")[2] for seen in server.seen] == ["q=1", "q=1"]
+        assert all(("X-Team", "a") in seen.headers for seen in server.seen)
+        with pytest.raises(TypeError, match="'extra_body'"):
+            client.files.wait_for_processing("file-1", extra_body={})  # type: ignore[call-arg]  # that is the point
+
+
 @pytest.mark.parametrize("status", ["error", "deleted"])
 def test_wait__a_file_that_cannot_be_used_raises_with_its_details(status: str) -> None:
     error, _ = _waiting("uploaded", status)
