@@ -26,15 +26,28 @@ METHODS = ("supervised", "dpo", "reinforcement")
 @click.option("--method", type=click.Choice(METHODS), help="Default: told from the file.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Look for leaks to this file.")
 @click.option("--model", "-m", help="The base model; tells how long an example may be.")
+@click.option(
+    "--least-examples",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many examples it must hold. Default: as many as a job needs; 1 for a validation file.",
+)
 @json_option
 def check(
-    file: Path, method: str | None, validation: Path | None, model: str | None, as_json: bool
+    file: Path,
+    method: str | None,
+    validation: Path | None,
+    model: str | None,
+    least_examples: int | None,
+    as_json: bool,
 ) -> None:
     """Tell whether FILE is fit to train on, and what is wrong with it; sends nothing.
 
     Exit status: 0 when it is fit, 2 when it is not.
     """
-    report = check_data(file, method, model=model, validation=validation)
+    report = check_data(
+        file, method, model=model, validation=validation, least_examples=least_examples
+    )
     if as_json:
         reporter(as_json=True).checked(file, report)
     else:

@@ -19,7 +19,6 @@ from finetune_client.cli._connect import connect, named_server, server_options
 from finetune_client.cli._output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.resources._drafts import for_validation
 from finetune_client.resources.jobs import BEING_PROCESSED
 from finetune_client.training_data import check
 
@@ -141,7 +140,7 @@ def _check_files(out: Reporter, file: Path, validation: Path | None, model: str)
     """
     reports = {file: check(file, METHOD, model=model, validation=validation)}
     if validation and validation != file:
-        reports[validation] = for_validation(check(validation, METHOD, model=model))
+        reports[validation] = check(validation, METHOD, model=model, least_examples=1)
     for path, report in reports.items():
         out.checked(path, report)
     for path, report in reports.items():

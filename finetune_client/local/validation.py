@@ -55,12 +55,13 @@ def _problem(
     except WireError as error:
         return {"code": f"invalid_{param}", "message": f"{error.message}.", "param": param}
     # One process: a server with threads must not fork.
-    report = check(path, wire["method"], workers=1, progress=watch, secrets=False)
-    errors = [one for one in report.problems if one.severity == "error"]
-    if param == "validation_file":
-        errors = [one for one in errors if one.code != "too_few_examples"]
-    if not errors:
+    least = 1 if param == "validation_file" else None
+    report = check(
+        path, wire["method"], least_examples=least, workers=1, progress=watch, secrets=False
+    )
+    if report.ok:
         return None
+    errors = [one for one in report.problems if one.severity == "error"]
     few = errors[0].code == "too_few_examples"
     told = " ".join(str(one) for one in errors[:_SHOWN])
     more = f" There are {report.errors} such problems in all." if report.errors > _SHOWN else ""

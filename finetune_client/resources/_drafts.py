@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
     from finetune_client.training_data import Report
     from finetune_client.transport import Session
 
-__all__ = ["FileArgument", "check_draft", "check_files", "for_validation", "local_files", "shown"]
+__all__ = ["FileArgument", "check_draft", "check_files", "local_files", "shown"]
 
 FileArgument = str | os.PathLike[str]
 """A file id, or a path (not text) of a file to check and upload."""
 
 FILE_ID = re.compile(r"file-[A-Za-z0-9_-]+")
-
-TOO_FEW = "too_few_examples"
 
 NEEDED_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations")
 
@@ -87,20 +84,16 @@ def check_files(files: Mapping[str, Path], draft: FineTuningJobRequest, provider
 
     method = draft.to_dict().get("method") or "supervised"
     for argument, path in files.items():
-        validation = files.get("validation_file") if argument == "training_file" else None
+        trained_on = argument == "training_file"
         report = training_data.check(
-            path, method=method, provider=provider, model=draft.model, validation=validation
+            path,
+            method=method,
+            provider=provider,
+            model=draft.model,
+            validation=files.get("validation_file") if trained_on else None,
+            least_examples=None if trained_on else 1,
         )
-        _check_file(path, report if argument == "training_file" else for_validation(report))
-
-
-def for_validation(report: Report) -> Report:
-    """Return what `report` means for a validation file, which may be as short as it likes."""
-    return replace(
-        report,
-        problems=[one for one in report.problems if one.code != TOO_FEW],
-        counts={code: count for code, count in report.counts.items() if code != TOO_FEW},
-    )
+        _check_file(path, report)
 
 
 def _check_file(path: Path, report: Report) -> None:

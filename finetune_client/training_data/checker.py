@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
@@ -49,6 +50,7 @@ def check(
     grader: object = None,
     count_tokens: Callable[[str], int] | str | Counter | None = None,
     context_length: int | None = None,
+    least_examples: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     secrets: bool = True,
@@ -70,6 +72,8 @@ def check(
         count_tokens: A callable from text to a number of tokens, or the name of an encoding (with
             the extra ``tokens``); by default tokens are estimated.
         context_length: The most tokens of one example, instead of the model's.
+        least_examples: How many examples the file must hold, by default as many as a job needs to
+            train on; 1 for a validation file.
         workers: How many processes read a file given by its path; by default one, and several
             for a large file. Files given otherwise are read by one.
         progress: Is called with the bytes read and the bytes in all, again and again.
@@ -82,6 +86,7 @@ def check(
     """
     told, grader = _told(method, grader)
     allowed = allowed_by(provider)
+    least = _whole("least_examples", least_examples) or allowed.examples
     counter = resolve_counter(count_tokens)
     most = _whole("max_line_bytes", max_line_bytes) or LONGEST_LINE
     _whole("workers", workers)
@@ -93,7 +98,7 @@ def check(
         plan = Plan(
             format=_format(first, told),
             told=told,
-            allowed=allowed,
+            allowed=replace(allowed, examples=least),
             counter=counter,
             context_length=length,
             variables=item_variables(grader),

@@ -163,6 +163,12 @@ def test_check__tells_the_status_of_the_file(finetune: Finetune, train: Path) ->
     assert (first["kind"], last["error"]) == ("check", "TrainingDataError")
 
 
+def test_check__a_validation_file_may_be_short(finetune: Finetune, train: Path) -> None:
+    train.write_text(train.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    assert finetune("check", train).exit_code == 2
+    assert finetune("check", train, "--least-examples", 1).exit_code == 0
+
+
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_help__every_command_has_it_and_the_docs_name_it(finetune: Finetune, name: str) -> None:
     from pathlib import Path

@@ -246,3 +246,14 @@ def test_check__knows_the_context_of_a_model() -> None:
     assert check(content, model="gpt-4o-mini-2024-07-18").counts == {}
     assert check(content, model="gpt-3.5-turbo-0613", context_length=10_000).counts == {}
     assert check(content, model="ft:").counts == {}
+
+
+def test_check__how_many_examples_there_must_be_can_be_said() -> None:
+    turns = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
+    line = json.dumps({"messages": turns}).encode() + b"\n"
+    assert list(check(line).counts) == ["too_few_examples"]
+    assert check(line, least_examples=1).counts == {}
+    assert list(check(b"", least_examples=1).counts) == ["empty_file"]
+    with pytest.raises(RequestError) as caught:
+        check(line, least_examples=0)
+    assert caught.value.message == "least_examples must be a whole number above 0, got 0."
