@@ -50,6 +50,8 @@ def _verdict(report: Report) -> str:
 
 def _figures(report: Report) -> str:
     figures = report.statistics
+    if not figures["examples"]:
+        return "No example was found in it."
     tokens = figures["tokens"]
     about = "" if figures["tokens_exact"] else "about "
     return (

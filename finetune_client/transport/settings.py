@@ -170,7 +170,8 @@ def _no_key(variable: str) -> str:
     return (
         f"There is no API key: none was given, and the environment variable {variable} is not set. "
         f"Give api_key=... or set {variable} (api_key=False is for a server that needs none). "
-        "To run without a key or an account, use Client.local(), which is the API on this machine."
+        "To run without a key or an account, use Client.local() (the command: --local), which is "
+        "the API on this machine."
     )
 
 

@@ -114,3 +114,11 @@ def test_codes__are_all_in_the_documentation() -> None:
 
 def in_a_table(text: str) -> str:
     return text.replace("|", "\\|").replace("{{", "{").replace("}}", "}")
+
+
+def test_report__of_an_empty_file_gives_no_figures() -> None:
+    assert str(check(b"")).splitlines()[1:] == [
+        "No example was found in it.",
+        "error empty_file: 1",
+        "  the file: The file holds no example. Write one JSON object on each line.",
+    ]

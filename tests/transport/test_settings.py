@@ -100,7 +100,8 @@ def test_key__missing_says_both_ways_out(environ: dict[str, str]) -> None:
     assert caught.value.message == (
         "There is no API key: none was given, and the environment variable OPENAI_API_KEY is not "
         "set. Give api_key=... or set OPENAI_API_KEY (api_key=False is for a server that needs "
-        "none). To run without a key or an account, use Client.local(), which is the API on this "
+        "none). To run without a key or an account, use Client.local() (the command: --local), which "
+        "is the API on this "
         "machine."
     )
 
