@@ -192,8 +192,12 @@ class _Timed(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         attempt = self._attempt
         sock = super()._new_conn()
-        if attempt is not None:
-            sock.settimeout(attempt.allow(attempt.connect))
+        try:
+            if attempt is not None:
+                sock.settimeout(attempt.allow(attempt.connect))
+        except TimeoutError:
+            sock.close()
+            raise
         return sock
 
     def connect(self) -> None:
