@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ._options import Extras, Options
-from ._pager import Pager
-from .checkpoints import Checkpoints, JobCheckpoints, Permissions
-from .files import Files
-from .fine_tuning import Alpha, FineTuning
-from .graders import Graders
-from .jobs import Jobs
-from .models import Models
-from .uploads import Uploads
+from finetune_client.resources._options import Extras, Options
+from finetune_client.resources._pager import Pager
+from finetune_client.resources.checkpoints import Checkpoints, JobCheckpoints, Permissions
+from finetune_client.resources.files import Files
+from finetune_client.resources.fine_tuning import Alpha, FineTuning
+from finetune_client.resources.graders import Graders
+from finetune_client.resources.jobs import Jobs
+from finetune_client.resources.models import Models
+from finetune_client.resources.uploads import Uploads
 
 __all__ = [
     "Alpha",

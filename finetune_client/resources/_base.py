@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetune_client.errors import APIResponseError, DecodeError
 from finetune_client.models import Page
-
-from ._options import apply, replace_pairs
-from ._pager import Pager
+from finetune_client.resources._options import apply, replace_pairs
+from finetune_client.resources._pager import Pager
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from finetune_client.models.page import Row
+    from finetune_client.resources._options import Options
     from finetune_client.transport import Session
     from finetune_client.transport.request import Reply, Request
-
-    from ._options import Options
 
 __all__ = ["Resource", "read_reply"]
 

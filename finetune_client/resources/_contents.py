@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client.models import FileObject
+from finetune_client.resources._atomic import replacing
+from finetune_client.resources._base import Resource
+from finetune_client.resources._download import IDENTITY, Download, checked_blocks
+from finetune_client.resources._options import apply
+from finetune_client.resources._progress import reporting, silent
 from finetune_client.transport import segment
 from finetune_client.transport.request import Request
-
-from ._atomic import replacing
-from ._base import Resource
-from ._download import IDENTITY, Download, checked_blocks
-from ._options import apply
-from ._progress import reporting, silent
 
 if TYPE_CHECKING:
     import os
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ._options import Options
-    from ._progress import Progress
+    from finetune_client.resources._options import Options
+    from finetune_client.resources._progress import Progress
 
 __all__ = ["Contents", "file_path"]
 

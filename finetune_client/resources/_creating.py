@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.errors import APIError, DecodeError
 from finetune_client.models import FineTuningJob
 from finetune_client.models.limits import limits_of
+from finetune_client.resources._base import read_reply
+from finetune_client.resources._job_calls import PATH
+from finetune_client.resources._marks import HEADER, job_may_exist, like, look_for, mark, new_key
+from finetune_client.resources._options import apply, without_body
 from finetune_client.transport.request import Request
-
-from ._base import read_reply
-from ._job_calls import PATH
-from ._marks import HEADER, job_may_exist, like, look_for, mark, new_key
-from ._options import apply, without_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from finetune_client.resources._options import Options
+    from finetune_client.resources.jobs import Jobs
     from finetune_client.transport import Session
-
-    from ._options import Options
-    from .jobs import Jobs
 
 __all__ = ["create_job"]
 

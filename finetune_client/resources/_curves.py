@@ -8,9 +8,9 @@ from finetune_client.errors import APIStatusError
 from finetune_client.metrics import Metrics
 
 if TYPE_CHECKING:
-    from ._options import Options
-    from .files import Files
-    from .jobs import Jobs
+    from finetune_client.resources._options import Options
+    from finetune_client.resources.files import Files
+    from finetune_client.resources.jobs import Jobs
 
 __all__ = ["metrics_of"]
 

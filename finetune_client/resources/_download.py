@@ -14,17 +14,15 @@ from finetune_client.errors import (
     APIStatusError,
     IntegrityError,
 )
-
-from ._file_rules import fits, is_named_page, is_page, longest
+from finetune_client.resources._file_rules import fits, is_named_page, is_page, longest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import FileObject
+    from finetune_client.resources._progress import Report
     from finetune_client.transport import Session
     from finetune_client.transport.request import Request, StreamedReply
-
-    from ._progress import Report
 
 __all__ = ["Download", "checked_blocks"]
 

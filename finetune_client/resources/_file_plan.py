@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from finetune_client.errors import RequestError
-
-from ._file_rules import check_purpose, check_size, expiry, mime_type as guessed_type, name_for
-from ._file_upload import FileUpload
-from ._progress import reporting
-from ._upload_calls import SessionCalls
-from ._upload_state import UploadTarget
+from finetune_client.resources._file_rules import (
+    check_purpose,
+    check_size,
+    expiry,
+    mime_type as guessed_type,
+    name_for,
+)
+from finetune_client.resources._file_upload import FileUpload
+from finetune_client.resources._progress import reporting
+from finetune_client.resources._upload_calls import SessionCalls
+from finetune_client.resources._upload_state import UploadTarget
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from finetune_client.models import Upload
+    from finetune_client.resources._options import Options
+    from finetune_client.resources._progress import Progress
+    from finetune_client.resources._sources import Source
     from finetune_client.transport import Session
-
-    from ._options import Options
-    from ._progress import Progress
-    from ._sources import Source
 
 __all__ = ["PART_SIZE", "FilePlan", "send_in_parts"]
 

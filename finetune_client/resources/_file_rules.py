@@ -13,14 +13,12 @@ from finetune_client.errors import (
     RequestError,
     TrainingDataError,
 )
-
-from ._multipart import BINARY
+from finetune_client.resources._multipart import BINARY
 
 if TYPE_CHECKING:
     from finetune_client.models import FileObject, Upload
     from finetune_client.providers import Provider
-
-    from ._sources import Source
+    from finetune_client.resources._sources import Source
 
 __all__ = [
     "check_purpose",

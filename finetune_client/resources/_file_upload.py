@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from finetune_client.errors import APIStatusError, FineTuneError, IntegrityError
-
-from ._file_rules import check_stored
-from ._parallel import Stop, run_together
-from ._sources import Slice
-from ._upload_state import UploadState, load_state
+from finetune_client.resources._file_rules import check_stored
+from finetune_client.resources._parallel import Stop, run_together
+from finetune_client.resources._sources import Slice
+from finetune_client.resources._upload_state import UploadState, load_state
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
     from finetune_client.models import Upload
-
-    from ._parallel import Task
-    from ._progress import Report
-    from ._sources import Source
-    from ._upload_state import UploadTarget
+    from finetune_client.resources._parallel import Task
+    from finetune_client.resources._progress import Report
+    from finetune_client.resources._sources import Source
+    from finetune_client.resources._upload_state import UploadTarget
 
 __all__ = ["FileUpload", "UploadCalls"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.errors import WaitTimeoutError
-
-from ._file_rules import is_ready
+from finetune_client.resources._file_rules import is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, job_list_query
+from finetune_client.resources._base import Resource
 from finetune_client.transport import query_pairs, segment
 from finetune_client.transport.request import Request
-
-from ._base import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from typing_extensions import Unpack
 
-    from ._options import Options
-    from ._pager import Pager
+    from finetune_client.resources._options import Options
+    from finetune_client.resources._pager import Pager
 
 __all__ = ["PATH", "JobCalls"]
 

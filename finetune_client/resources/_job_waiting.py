@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from finetune_client.errors import RequestError
+from finetune_client.resources._job_calls import JobCalls
+from finetune_client.resources._watching import Looks
 from finetune_client.transport import segment
 from finetune_client.waiting import follow, wait, wait_all
-
-from ._job_calls import JobCalls
-from ._watching import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.models import FineTuningJob, FineTuningJobEvent
+    from finetune_client.resources._options import Extras
     from finetune_client.waiting import OnPaused
-
-    from ._options import Extras
 
 __all__ = ["JobWaiting"]
 

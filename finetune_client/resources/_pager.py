@@ -18,8 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from finetune_client.errors import PaginationError
-
-from ._seen import SeenIds
+from finetune_client.resources._seen import SeenIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

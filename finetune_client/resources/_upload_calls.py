@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
+from finetune_client.resources._base import Resource, read_reply
+from finetune_client.resources._multipart import Multipart
+from finetune_client.resources._options import apply
 from finetune_client.transport import segment
 from finetune_client.transport.request import Request
-
-from ._base import Resource, read_reply
-from ._multipart import Multipart
-from ._options import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from finetune_client.resources._file_upload import Stretch
+    from finetune_client.resources._multipart import Content
+    from finetune_client.resources._options import Options
+    from finetune_client.resources._parallel import Stop
+    from finetune_client.resources._progress import Report
+    from finetune_client.resources._upload_state import UploadTarget
     from finetune_client.transport import Session
-
-    from ._file_upload import Stretch
-    from ._multipart import Content
-    from ._options import Options
-    from ._parallel import Stop
-    from ._progress import Report
-    from ._upload_state import UploadTarget
 
 __all__ = ["SessionCalls", "beginning", "cancelling", "completing", "part"]
 

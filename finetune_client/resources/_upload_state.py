@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
-
-from ._atomic import replacing
+from finetune_client.resources._atomic import replacing
 
 if TYPE_CHECKING:
     import os

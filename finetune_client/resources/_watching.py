@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from finetune_client.resources._job_calls import JobCalls
+from finetune_client.resources._options import check_extras
 from finetune_client.transport import changed
 from finetune_client.waiting import Outage, Pace, Watcher
 from finetune_client.waiting.pace import seconds
-
-from ._job_calls import JobCalls
-from ._options import check_extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
+    from finetune_client.resources._options import Extras, Options
     from finetune_client.transport import Session
-
-    from ._options import Extras, Options
 
 __all__ = ["Looks"]
 

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Literal
 
 from finetune_client.errors import RequestError
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
+from finetune_client.resources._base import Resource
+from finetune_client.resources._pager import Pager
 from finetune_client.transport import query_pairs, segment
 from finetune_client.transport.request import Request
-
-from ._base import Resource
-from ._pager import Pager
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from typing_extensions import Unpack
 
+    from finetune_client.resources._options import Options
     from finetune_client.transport import Session
-
-    from ._options import Options
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
 

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client.models import Deleted, FileObject
-from finetune_client.transport import query_pairs
-from finetune_client.transport.request import Request
-
-from ._contents import Contents, file_path
-from ._file_rules import (
+from finetune_client.resources._contents import Contents, file_path
+from finetune_client.resources._file_rules import (
     check_purpose,
     check_size,
     check_stored,
@@ -20,12 +17,14 @@ from ._file_rules import (
     is_same,
     name_for,
 )
-from ._file_waiting import wait_until_ready
-from ._multipart import Multipart
-from ._options import check_extras
-from ._progress import reporting
-from ._sources import open_source
-from .uploads import Uploads
+from finetune_client.resources._file_waiting import wait_until_ready
+from finetune_client.resources._multipart import Multipart
+from finetune_client.resources._options import check_extras
+from finetune_client.resources._progress import reporting
+from finetune_client.resources._sources import open_source
+from finetune_client.resources.uploads import Uploads
+from finetune_client.transport import query_pairs
+from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
     import os
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ._options import Extras, Options
-    from ._pager import Pager
-    from ._progress import Progress
-    from ._sources import FileInput
+    from finetune_client.resources._options import Extras, Options
+    from finetune_client.resources._pager import Pager
+    from finetune_client.resources._progress import Progress
+    from finetune_client.resources._sources import FileInput
 
 __all__ = ["Files"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .checkpoints import Checkpoints
-    from .graders import Graders
-    from .jobs import Jobs
+    from finetune_client.resources.checkpoints import Checkpoints
+    from finetune_client.resources.graders import Graders
+    from finetune_client.resources.jobs import Jobs
 
 __all__ = ["Alpha", "FineTuning"]
 

@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import GraderRun, GraderValidation
+from finetune_client.resources._base import Resource
 from finetune_client.transport.request import Request
-
-from ._base import Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.models import Grader
-
-    from ._options import Options
+    from finetune_client.resources._options import Options
 
 __all__ = ["Graders"]
 

@@ -9,15 +9,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import FineTuningJobRequest
-
-from ._creating import create_job
-from ._curves import metrics_of
-from ._drafts import check_draft, check_files, local_files, shown
-from ._job_waiting import JobWaiting
-from ._marks import MARK, bearing, checked_key
-from ._options import without_body
-from .checkpoints import JobCheckpoints
-from .files import Files
+from finetune_client.resources._creating import create_job
+from finetune_client.resources._curves import metrics_of
+from finetune_client.resources._drafts import check_draft, check_files, local_files, shown
+from finetune_client.resources._job_waiting import JobWaiting
+from finetune_client.resources._marks import MARK, bearing, checked_key
+from finetune_client.resources._options import without_body
+from finetune_client.resources.checkpoints import JobCheckpoints
+from finetune_client.resources.files import Files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
         FineTuningJob,
         Hyperparameters,
     )
+    from finetune_client.resources._drafts import FileArgument
+    from finetune_client.resources._options import Options
     from finetune_client.transport import Session
-
-    from ._drafts import FileArgument
-    from ._options import Options
 
 __all__ = ["Jobs"]
 

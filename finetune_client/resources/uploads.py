@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
-
-from . import _upload_calls as calls
-from ._base import Resource
-from ._file_plan import PART_SIZE, FilePlan, send_in_parts
-from ._file_rules import check_purpose, expiry
-from ._progress import reporting
-from ._sources import open_source
+from finetune_client.resources import _upload_calls as calls
+from finetune_client.resources._base import Resource
+from finetune_client.resources._file_plan import PART_SIZE, FilePlan, send_in_parts
+from finetune_client.resources._file_rules import check_purpose, expiry
+from finetune_client.resources._progress import reporting
+from finetune_client.resources._sources import open_source
 
 if TYPE_CHECKING:
     import os
@@ -20,11 +19,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from finetune_client.resources._options import Options
+    from finetune_client.resources._progress import Progress
+    from finetune_client.resources._sources import FileInput
     from finetune_client.transport import Session
-
-    from ._options import Options
-    from ._progress import Progress
-    from ._sources import FileInput
 
 __all__ = ["PART_SIZE", "Parts", "Uploads"]
 

@@ -5,10 +5,10 @@ What is called (fetch a job, walk its events) and the clock are passed in.
 
 from __future__ import annotations
 
-from .loops import OnPaused, follow, wait, wait_all
-from .outage import Outage, is_endured
-from .pace import Pace
-from .watcher import FetchJob, WalkEvents, Watcher
+from finetune_client.waiting.loops import OnPaused, follow, wait, wait_all
+from finetune_client.waiting.outage import Outage, is_endured
+from finetune_client.waiting.pace import Pace
+from finetune_client.waiting.watcher import FetchJob, WalkEvents, Watcher
 
 __all__ = [
     "FetchJob",

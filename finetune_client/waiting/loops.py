@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from finetune_client.models import FineTuningJob, FineTuningJobEvent
-
-    from .pace import Pace
-    from .watcher import Watcher
+    from finetune_client.waiting.pace import Pace
+    from finetune_client.waiting.watcher import Watcher
 
 __all__ = ["OnPaused", "follow", "wait", "wait_all"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.errors import APIError, APIStatusError, NotFoundError
-
-from .pace import seconds
+from finetune_client.waiting.pace import seconds
 
 if TYPE_CHECKING:
     from finetune_client.clock import Clock

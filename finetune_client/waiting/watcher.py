@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from finetune_client.errors import APIError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, FineTuningJobStatus, Page
-
-from .history import History
+from finetune_client.waiting.history import History
 
 if TYPE_CHECKING:
     from finetune_client.clock import Clock
-
-    from .outage import Outage
+    from finetune_client.waiting.outage import Outage
 
 __all__ = ["FetchJob", "WalkEvents", "Watcher"]
 
