@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from finetune_client.errors import WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
 from finetune_client.resources._contents import Contents, file_path
 from finetune_client.resources._file_rules import (
@@ -14,10 +15,10 @@ from finetune_client.resources._file_rules import (
     expiry,
     expiry_fields,
     file_of,
+    is_ready,
     is_same,
     name_for,
 )
-from finetune_client.resources._file_waiting import wait_until_ready
 from finetune_client.resources._multipart import Multipart
 from finetune_client.resources._options import check_extras
 from finetune_client.resources._progress import reporting
@@ -25,6 +26,7 @@ from finetune_client.resources._sources import open_source
 from finetune_client.resources.uploads import Uploads
 from finetune_client.transport import query_pairs
 from finetune_client.transport.request import Request
+from finetune_client.waiting import Pace
 
 if TYPE_CHECKING:
     import os
@@ -207,19 +209,29 @@ class Files(Contents):
             **extras: See `Extras`.
 
         Raises:
+            RequestError: A number of seconds is negative, or not a number.
             TrainingDataError: The status is ``error``, ``deleted`` or ``deleting``; the message
                 has the server's ``status_details``.
             WaitTimeoutError: The time is over; its `job` is the file as last seen.
             APIError: See `finetune_client.errors`.
         """
         check_extras(extras)
-        return wait_until_ready(
-            lambda: self.retrieve(file_id, **extras),
-            clock=self._session.clock,
-            provider=self._session.provider,
+        longest = timeout if max_wait_seconds is None else max_wait_seconds
+        provider = self._session.provider
+        pace = Pace(
+            self._session.clock,
+            timeout=longest,
             poll_interval=poll_interval,
-            timeout=timeout if max_wait_seconds is None else max_wait_seconds,
+            first=provider.first_poll,
+            longest=provider.longest_poll,
         )
+        while not is_ready(file := self.retrieve(file_id, **extras)):
+            if not pace.pause():
+                raise WaitTimeoutError(
+                    f"The file {file.id!r} was still {file.status!r} after {longest} seconds.",
+                    job=file,
+                )
+        return file
 
     def find(
         self,

@@ -394,3 +394,12 @@ def test_wait__the_last_look_comes_when_the_time_is_over(argument: str) -> None:
     assert str(error) == "The file 'file-1' was still 'uploaded' after 12 seconds."
     file, sleeps = _waiting("uploaded", "uploaded", "processed", poll_interval=5, timeout=7)
     assert (file.status, sleeps) == ("processed", [5, 2])
+
+
+@pytest.mark.parametrize("argument", ["poll_interval", "timeout", "max_wait_seconds"])
+def test_wait__refuses_a_time_that_is_none_before_anything_is_sent(argument: str) -> None:
+    given: dict[str, Any] = {argument: -1}
+    with FaultServer() as server, connect(server) as client:
+        with pytest.raises(RequestError, match="must be a number of seconds from 0 on, got -1"):
+            client.files.wait_for_processing("file-1", **given)
+        assert server.seen == []
