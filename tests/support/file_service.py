@@ -13,7 +13,10 @@ from tests.support.faults.api import Api
 if TYPE_CHECKING:
     from tests.support.faults.wire import Seen
 
-__all__ = ["FileService"]
+__all__ = ["DATA", "FileService"]
+
+DATA = bytes(range(256)) * 4000
+"""About a megabyte, of which no two stretches of a few bytes that lie side by side are the same."""
 
 
 class FileService(Api):
@@ -28,7 +31,7 @@ class FileService(Api):
         stored: The files that were sent: (name, purpose, content).
         parts: The parts that arrived, by id, in the order they came.
         digests: What ``md5`` said at each completion.
-        hold: A part waits for this before it is answered, once more than `free` parts came.
+        hold: A part waits for this before it is answered, if `free` parts came before it.
         says: What the answer to an upload claims as ``bytes``; the truth unless given.
     """
 
@@ -44,6 +47,7 @@ class FileService(Api):
         self.digests: list[str | None] = []
         self.hold = threading.Event()
         self.free = 1_000_000
+        self._gate = threading.Lock()
         self.says: dict[str, Any] = {}
         self.wanted: list[str | None] = []
         self.__dict__.update(settings)
@@ -51,9 +55,15 @@ class FileService(Api):
     def carry_out(self, seen: Seen) -> Answer:
         if seen.method == "POST" and not seen.complete:
             return Answer(status=400)
-        if seen.path.endswith("/parts") and len(self.parts) >= self.free:
+        if seen.path.endswith("/parts") and not self._is_free():
             self.hold.wait(30)
         return super().carry_out(seen)
+
+    def _is_free(self) -> bool:
+        """Let so many parts through; those that come at the same moment are counted one by one."""
+        with self._gate:
+            self.free -= 1
+            return self.free >= 0
 
     def _route(self, seen: Seen) -> Answer:
         if re.fullmatch("/files/[^/]+/content", seen.path):

@@ -1,4 +1,4 @@
-"""Certificates take a moment to make: once for all tests here."""
+"""A server that fails as it is told, and certificates, which take a moment to make: once for all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.fault_server import FaultServer
 from tests.support.faults.certificates import Certificates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -16,3 +18,9 @@ if TYPE_CHECKING:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     folder: Path = tmp_path_factory.mktemp("certificates")
     return Certificates.make(folder)
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server

@@ -14,15 +14,7 @@ from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.faults.operations import OPERATIONS, create
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from finetune_client import Client
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 def _ask(client: Client, name: str) -> str | None:

@@ -11,7 +11,6 @@ from tests.support.faults.clients import KEY, connect, sleepless
 from tests.support.faults.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NETRC = {
@@ -19,12 +18,6 @@ NETRC = {
     "default": "default login joe password netrc-secret\n",
 }
 CALLS = ["retrieve a job", "list jobs", "cancel a job", "create a job", "upload a file"]
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -17,7 +17,6 @@ from tests.support.faults.api import CSV
 from tests.support.faults.clients import connect, failure, sleepless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.fault_server import Fault
@@ -59,12 +58,6 @@ ONCE: dict[str, Fault] = {
     "503": fault("answer", on=ON, status=503),
     "429": fault("answer", on=ON, status=429, headers={"Retry-After": "1"}),
 }
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 @pytest.mark.parametrize("before", [None, b"what was there"])

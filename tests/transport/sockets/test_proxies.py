@@ -25,12 +25,6 @@ ELSEWHERE = "http://api.elsewhere.invalid/v1"
 
 
 @pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
-
-
-@pytest.fixture
 def proxy(server: FaultServer) -> Iterator[Proxy]:
     with Proxy(server.port) as proxy:
         yield proxy

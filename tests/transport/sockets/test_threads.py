@@ -17,15 +17,9 @@ from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.faults.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from finetune_client import Client
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
 
 
 def _rounds(client: Client, thread: int, count: int) -> list[tuple[str, str]]:

@@ -30,12 +30,6 @@ LARGE = b"0123456789abcdef" * 65536 * 8
 """8 MiB: more than the buffers of two sockets hold."""
 
 
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        yield server
-
-
 @contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
     started = time.monotonic()

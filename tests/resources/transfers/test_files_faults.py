@@ -18,45 +18,24 @@ from finetune_client.errors import (
     IntegrityError,
     InternalServerError,
 )
-from tests.support.fault_server import Fault, FaultServer, fault
-from tests.support.faults.clients import connect, failure, sleepless
-from tests.support.file_service import FileService
+from tests.support.fault_server import Fault, fault
+from tests.support.faults.clients import failure, sleepless
+from tests.support.file_service import DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from finetune_client import Client
+    from tests.support.fault_server import FaultServer
+    from tests.support.file_service import FileService
 
-DATA = bytes(range(256)) * 4000
 UP = "POST /files"
 DOWN = "GET /files/file-1/content"
 
 
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(api=FileService(DATA)) as server:
-        yield server
-
-
-@pytest.fixture
-def service(server: FaultServer) -> FileService:
-    assert isinstance(server.api, FileService)
-    return server.api
-
-
-@pytest.fixture
-def client(server: FaultServer) -> Iterator[Client]:
-    with connect(server, timeout=(2, 0.4)) as client:
-        sleepless(client)
-        yield client
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(DATA)
-    return path
+def _options(broken: Fault) -> dict[str, Any]:
+    """A short time-out for a server that says nothing; no other is to be overtaken by time."""
+    return {"timeout": (10, 0.3)} if broken.action in {"hang", "deaf"} else {}
 
 
 def _names(folder: Path) -> list[str]:
@@ -114,7 +93,7 @@ def test_create__a_file_that_may_have_been_taken_is_not_sent_again(
     large = tmp_path / "large.jsonl"
     large.write_bytes(DATA * 16)
     server.script(broken)
-    error = failure(lambda: client.files.create(file=large), kind)
+    error = failure(lambda: client.files.create(file=large, **_options(broken)), kind)
     assert server.lines == [UP]
     assert getattr(error, "outcome", None) in {"ambiguous", "bad_answer"}
 
@@ -317,7 +296,7 @@ def test_download__a_transfer_that_breaks_again_and_again_leaves_all_as_it_was(
     target = tmp_path / "data"
     if before is not None:
         target.write_bytes(before)
-    failure(lambda: client.files.download("file-1", target), kind)
+    failure(lambda: client.files.download("file-1", target, **_options(broken)), kind)
     assert _names(tmp_path) == (["data"] if before else [])
     if before is not None:
         assert target.read_bytes() == before
@@ -332,9 +311,9 @@ def test_content__a_transfer_that_breaks_again_and_again_is_an_error(
     service.content = DATA[:5000]
     broken, kind = FOR_EVER[name]
     server.script(*[broken] * 40)
-    failure(lambda: client.files.content("file-1"), kind)
+    failure(lambda: client.files.content("file-1", **_options(broken)), kind)
     server.pending[:] = [broken] * 40
-    failure(lambda: list(client.files.stream("file-1")), kind)
+    failure(lambda: list(client.files.stream("file-1", **_options(broken))), kind)
 
 
 def test_content__a_body_without_a_length_is_compared_with_the_file_object(

@@ -22,15 +22,15 @@ from finetune_client.errors import (
     RequestError,
 )
 from finetune_client.resources._upload_state import UploadState, UploadTarget, load_state
-from tests.support.fault_server import FaultServer, fault
-from tests.support.faults.clients import connect, failure, sleepless
-from tests.support.file_service import FileService
+from tests.support.fault_server import fault
+from tests.support.faults.clients import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from finetune_client import Client
+    from tests.support.fault_server import FaultServer
+    from tests.support.file_service import FileService
 
 DATA = b"".join(b"%09d\n" % number for number in range(100_000))
 SIZE = 100_000
@@ -53,7 +53,7 @@ import sys, threading
 from finetune_client import Client
 
 url, path, state = sys.argv[1:]
-with Client("sk-test", base_url=url, timeout=(2, 1)) as client:
+with Client("sk-test", base_url=url, timeout=(10, 1.5)) as client:
     try:
         client.uploads.upload_file(path, part_size=100_000, workers=3, state=state or None)
     except KeyboardInterrupt:
@@ -62,29 +62,8 @@ with Client("sk-test", base_url=url, timeout=(2, 1)) as client:
 
 
 @pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(api=FileService()) as server:
-        yield server
-
-
-@pytest.fixture
-def service(server: FaultServer) -> FileService:
-    assert isinstance(server.api, FileService)
-    return server.api
-
-
-@pytest.fixture
-def client(server: FaultServer) -> Iterator[Client]:
-    with connect(server, timeout=(2, 0.5)) as client:
-        sleepless(client)
-        yield client
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(DATA)
-    return path
+def data() -> bytes:
+    return DATA
 
 
 @pytest.fixture
@@ -145,7 +124,8 @@ def test_state__after_ctrl_c_no_thread_is_left_and_it_can_be_gone_on_with(
         deadline = time.monotonic() + 30
         while server.lines.count(PART) < 5 and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.2)
+        while kept and _known(state) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         told, _ = child.communicate(timeout=20)
     assert told == "['MainThread']\n"
@@ -296,7 +276,7 @@ def test_state__a_stall_ends_in_time_and_can_be_gone_on_with(
     server: FaultServer, service: FileService, client: Client, path: Path, state: Path
 ) -> None:
     server.script(*[fault("hang", on=PART)] * 12)
-    failure(lambda: _send(client, path, state), APITimeoutError)
+    failure(lambda: _send(client, path, state, timeout=(10, 0.5)), APITimeoutError)
     server.pending.clear()
     _send(client, path, state)
     assert service.stored == [("", "", DATA)]
