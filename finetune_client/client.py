@@ -109,6 +109,7 @@ class Client(Composed):
             provider=provider,
             organization=organization,
             project=project,
+            query=query,
             allow_http=allow_http,
         )
         config = changed(
@@ -118,7 +119,6 @@ class Client(Composed):
             max_retries=max_retries,
             max_retry_wait=max_retry_wait,
             headers=headers,
-            query=query,
             on_response=on_response,
         )
         wire = _wire(config, session, verify=verify, cert=cert, proxies=proxies)

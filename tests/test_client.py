@@ -194,6 +194,13 @@ def test_azure__is_a_client_of_azure(stubs: responses.RequestsMock) -> None:
         client.request("get", "models")
 
 
+def test_azure_classic__takes_the_version_from_the_query(stubs: responses.RequestsMock) -> None:
+    stubs.get("https://res.openai.azure.com/openai/models?api-version=2024-10-21&a=1", json={})
+    query = {"a": 1, "api-version": "2024-10-21"}
+    with Client(KEY, base_url="https://res.openai.azure.com/openai", query=query) as client:
+        client.request("GET", "/models")
+
+
 @pytest.mark.parametrize(
     ("make", "name"), [(Client.azure, "Client.azure"), (Client(KEY).with_options, "with_options")]
 )

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from finetune_client.transport.origin import BaseURL
     from finetune_client.transport.request import Timeout
 
-__all__ = ["DEFAULT_TIMEOUT", "Config", "changed", "checked_seconds", "checked_timeout"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Config",
+    "changed",
+    "checked_query",
+    "checked_timeout",
+    "merged_query",
+]
 
 DEFAULT_TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and seconds of silence while sending or receiving."""
@@ -78,10 +85,6 @@ def changed(
         retries = replace(retries, max_retries=_checked_count(max_retries))
     if max_retry_wait is not None:
         retries = replace(retries, longest_wait=checked_seconds(max_retry_wait, "max_retry_wait"))
-    if not isinstance(query, Mapping | None):
-        raise ConfigurationError(
-            f"query must be a mapping of names to values, not {type(query).__name__}."
-        )
     if on_response is not None and not callable(on_response):
         raise ConfigurationError("on_response must be callable.")
     return replace(
@@ -92,9 +95,22 @@ def changed(
         else checked_seconds(total_timeout, "total_timeout"),
         retries=retries,
         headers={**config.headers, **checked_headers(headers)},
-        query=merged_query(config.query, query_pairs(query or {})),
+        query=merged_query(config.query, checked_query(query)),
         on_response=on_response or config.on_response,
     )
+
+
+def checked_query(query: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Flatten a query that a user gave.
+
+    Raises:
+        ConfigurationError: It is no mapping.
+    """
+    if not isinstance(query, Mapping | None):
+        raise ConfigurationError(
+            f"query must be a mapping of names to values, not {type(query).__name__}."
+        )
+    return query_pairs(query or {})
 
 
 def merged_query(

@@ -15,10 +15,9 @@ from finetune_client.providers import (
     Provider,
     guess_provider,
 )
-from finetune_client.transport.config import Config, merged_query
+from finetune_client.transport.config import Config, checked_query, merged_query
 from finetune_client.transport.credentials import Credential, checked_headers, hidden
 from finetune_client.transport.origin import parse_base_url
-from finetune_client.transport.paths import query_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +73,7 @@ def settings(
             organization or (_set(environ, "OPENAI_ORG_ID") if openai else None),
             project or (_set(environ, "OPENAI_PROJECT_ID") if openai else None),
         ),
-        query=_query(kind, query_pairs(query or {}), environ),
+        query=_query(kind, checked_query(query), environ),
         allow_http=allow_http,
     )
 
@@ -86,7 +85,6 @@ def azure_settings(
     api_key: Key = None,
     token: Key = None,
     api_version: str | None = None,
-    query: Mapping[str, Any] | None = None,
     allow_http: bool = False,
 ) -> Config:
     """Put the settings of a client for Azure together.
@@ -106,7 +104,6 @@ def azure_settings(
     if version is not None and not _VERSION.fullmatch(version):
         raise ConfigurationError(f"api_version is not one, such as '2024-10-21': {version!r:.100}.")
     kind = AZURE_CLASSIC if version is not None and _DATE.fullmatch(version) else AZURE
-    pairs = merged_query((("api-version", version),) if version else (), query_pairs(query or {}))
     return Config(
         base_url=parse_base_url(
             _azure_base(place, kind, allow_http=allow_http), allow_http=allow_http
@@ -114,7 +111,7 @@ def azure_settings(
         provider=kind,
         credential=_azure_credential(kind, api_key, token, environ),
         admin_credential=Credential.of(None, header="Authorization", name="admin_key"),
-        query=pairs,
+        query=(("api-version", version),) if version else (),
         allow_http=allow_http,
     )
 
