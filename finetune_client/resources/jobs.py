@@ -128,7 +128,11 @@ class Jobs(JobWaiting):
         files = Files(self._session)
         file = files.upload(path, purpose="fine-tune", **options)
         if file.status in BEING_PROCESSED:
-            file = files.wait_for_processing(file.id)
+            file = files.wait_for_processing(
+                file.id,
+                extra_headers=options.get("extra_headers"),
+                extra_query=options.get("extra_query"),
+            )
         return file.id
 
     def _created_before(self, key: str, options: Options) -> FineTuningJob | None:

@@ -131,6 +131,25 @@ def test_create__waits_for_a_file_that_the_server_is_still_at_work_on(
     assert time.sleeps == [2.0]
 
 
+def test_create__sends_with_each_request_what_was_asked_for(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    stored = _stored(good, "file-t")
+    server.post(f"{BASE}/files", json={**stored, "status": "pending"})
+    server.get(f"{BASE}/files/file-t", json={**stored, "status": "processed"})
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(
+        model="gpt-4o-mini",
+        training_file=good,
+        extra_headers={"X-Team": "a"},
+        extra_query={"q": 1},
+        timeout=9,
+    )
+    sent = [call.request for call in server.calls]
+    assert [str(request.url).partition("?")[2] for request in sent] == ["q=1"] * 3
+    assert [request.headers.get("X-Team") for request in sent] == ["a"] * 3
+
+
 def test_create__refuses_a_file_that_is_not_fit(
     client: Client, server: responses.RequestsMock, good: Path, bad: Path
 ) -> None:
