@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetune_client.errors import APIResponseError, DecodeError
 from finetune_client.models import Page
-from finetune_client.resources._options import apply, replace_pairs
+from finetune_client.resources._options import apply
 from finetune_client.resources._pager import Pager
+from finetune_client.transport.config import merged_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class Resource:
         """Make the pager of a list.
 
         Args:
-            request: The list's request without ``after``.
+            request: The list's request; an ``after`` in its query gives way to the cursor.
             row: The model of a row.
             options: The call's options.
             after: Where to start, if not at the start.
@@ -64,7 +65,7 @@ class Resource:
 
         def fetch(cursor: str | None) -> Page[R]:
             pairs = [] if cursor is None else [("after", cursor)]
-            sent = replace(base, query=replace_pairs(base.query, pairs))
+            sent = replace(base, query=merged_query(base.query, pairs))
             reply = self._session.send(sent)
             page = read_reply(sent, reply, lambda data: Page.from_dict(data, row))
             if isinstance(reply.data, list) or not paged:

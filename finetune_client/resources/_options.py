@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.errors import RequestError
 from finetune_client.transport import query_pairs
+from finetune_client.transport.config import merged_query
 from finetune_client.transport.credentials import hidden_headers
 from finetune_client.transport.request import NO_JSON
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from finetune_client.transport.request import Request, Timeout
 
-__all__ = ["Extras", "Options", "apply", "check_extras", "replace_pairs", "without_body"]
+__all__ = ["Extras", "Options", "apply", "check_extras", "without_body"]
 
 
 class Options(TypedDict, total=False):
@@ -60,7 +61,7 @@ def apply(request: Request, options: Options) -> Request:
     return replace(
         request,
         headers=_merge_headers(request.headers, headers) if headers else request.headers,
-        query=replace_pairs(request.query, query_pairs(query)) if query else request.query,
+        query=merged_query(request.query, query_pairs(query or {})),
         json=_merge_body(request, options.get("extra_body")),
         timeout=request.timeout if timeout is None else timeout,
     )
@@ -106,15 +107,6 @@ def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
 def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     given = {name.lower() for name in extra}
     return {**{name: text for name, text in own.items() if name.lower() not in given}, **extra}
-
-
-def replace_pairs(
-    own: Iterable[tuple[str, str]], extra: Iterable[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """Add the pairs of ``extra`` to ``own``; pairs of the same name give way to them."""
-    added = list(extra)
-    names = {name for name, _ in added}
-    return [*((name, value) for name, value in own if name not in names), *added]
 
 
 def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> Any:

@@ -13,6 +13,8 @@ from finetune_client.transport.paths import query_pairs
 from finetune_client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from finetune_client.providers import Provider
     from finetune_client.transport.hooks import OnResponse
     from finetune_client.transport.origin import BaseURL
@@ -114,13 +116,12 @@ def checked_query(query: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def merged_query(
-    first: tuple[tuple[str, str], ...], second: list[tuple[str, str]]
+    first: Iterable[tuple[str, str]], second: Iterable[tuple[str, str]]
 ) -> tuple[tuple[str, str], ...]:
     """Put two queries together; where both have a key, the second's holds."""
-    if not first:
-        return tuple(second)
-    keys = {key for key, _ in second}
-    return (*(pair for pair in first if pair[0] not in keys), *second)
+    added = tuple(second)
+    keys = {key for key, _ in added}
+    return (*(pair for pair in first if pair[0] not in keys), *added)
 
 
 def checked_timeout(timeout: Timeout) -> tuple[float, float]:

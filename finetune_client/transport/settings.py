@@ -197,7 +197,7 @@ def _account(organization: str | None, project: str | None) -> dict[str, str]:
 def _query(
     kind: Provider, pairs: list[tuple[str, str]], environ: Environ
 ) -> tuple[tuple[str, str], ...]:
-    query = merged_query(tuple(kind.query.items()), pairs)
+    query = merged_query(kind.query.items(), pairs)
     if kind.name != AZURE_CLASSIC.name or any(key == "api-version" for key, _ in query):
         return query
     version = _set(environ, "OPENAI_API_VERSION")
