@@ -78,9 +78,13 @@ class Session:
     def close(self) -> None:
         """Close the connections, unless they are those of another session that lives on."""
         self._closed = True
-        owner = self._owner() if self._owner is not None else None
-        if owner is None or owner.is_closed:
+        if self._connections_are_closed:
             self._wire.close()
+
+    @property
+    def _connections_are_closed(self) -> bool:
+        owner = self._owner() if self._owner is not None else None
+        return self._closed if owner is None else owner.is_closed
 
     def deadline(self) -> float | None:
         """When a call that begins now must be over, on the monotonic clock; None for no limit.
@@ -112,6 +116,13 @@ class Session:
         if self.is_closed:
             raise ConfigurationError("The client is closed; make a new one.")
         call = prepared(request, self.config, self.clock, streamed=streamed)
+        try:
+            return self._tried(call)
+        finally:
+            if self._connections_are_closed:  # meanwhile, so that one may have been opened since
+                self._wire.drop()
+
+    def _tried(self, call: Call) -> Reply | StreamedReply:
         tries = 0
         while True:
             tries += 1
