@@ -7,7 +7,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client.errors import APIConnectionError, APIResponseError, RedirectRefusedError
-from finetune_client.transport.failures import NETWORK_ERRORS, Failure, network_failure, scrub
+from finetune_client.transport.failures import (
+    NETWORK_ERRORS,
+    Failure,
+    being_handled,
+    network_failure,
+    scrub,
+)
 from finetune_client.transport.hooks import LOGGER
 from finetune_client.transport.payload import UnreadableError, decoded_json, excerpt
 from finetune_client.transport.reading import (
@@ -42,6 +48,7 @@ def read_reply(
     response: Response, call: Call, attempt: Attempt, secret: Secret | None
 ) -> Reply | Failure:
     """Read a successful answer."""
+    before = being_handled()
     try:
         body = read_body(response, LARGEST_ANSWER)
     except TooLargeError:
@@ -54,8 +61,9 @@ def read_reply(
         cut = APIConnectionError(message, outcome="bad_answer", **_facts(response, call))
         return Failure(cut, "harmless")
     except NETWORK_ERRORS as error:
-        scrub(error)
-        lost = network_failure(error, attempt, call.host, **_facts(response, call))
+        scrub(error, before)
+        facts = _facts(response, call)
+        lost = network_failure(error, attempt, call.host, before=before, **facts)
         lost.error.outcome = "bad_answer"
         return lost
     return _reply(response, call, body, secret)

@@ -14,6 +14,7 @@ from finetune_client.transport.paths import encoded_query
 from finetune_client.transport.payload import encoded_json
 from finetune_client.transport.redirects import Hop
 from finetune_client.transport.request import NO_JSON
+from finetune_client.transport.shielded import Shielded
 from finetune_client.transport.wire import Outgoing
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
     """
     if not request.path.startswith("/"):
         raise RequestError(f"The path must start with a slash, got {request.path!r:.100}.")
-    body = request.body if request.json is NO_JSON else encoded_json(request.json)
+    body = _body(request)
     return Call(
         request=request,
         config=config,
@@ -108,6 +109,12 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
         credential=_credential(request, config),
         streamed=streamed,
     )
+
+
+def _body(request: Request) -> bytes | Body | None:
+    if request.json is not NO_JSON:
+        return encoded_json(request.json)
+    return None if request.body is None else Shielded(request.body)
 
 
 def _deadline(request: Request, config: Config, clock: Clock) -> float | None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.transport.answers import read_reply, refusal, refused_redirect
-from finetune_client.transport.failures import NETWORK_ERRORS, Failure, network_failure, scrub
+from finetune_client.transport.failures import (
+    NETWORK_ERRORS,
+    Failure,
+    being_handled,
+    network_failure,
+    scrub,
+)
 from finetune_client.transport.hooks import ResponseInfo, report
 from finetune_client.transport.reading import discard
 from finetune_client.transport.redirects import REDIRECTS, RefusedHop, next_hop
 from finetune_client.transport.secret import without_key
+from finetune_client.transport.shielded import BodyFailure
 from finetune_client.transport.statuses import rate_limits, request_id
 from finetune_client.transport.stream import Stream
 
@@ -52,19 +59,27 @@ def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Strea
 
     Raises:
         ConfigurationError: There is no key to be had.
+        Exception: Whatever the body raised.
     """
+    before = being_handled()
     own = wire.fresh() if call.request.fresh_connection else None
     try:
         this = _Try(call, own or wire, clock, number)
         response = _arrived(this)
         result = response if isinstance(response, Failure) else _taken(this, response)
         return _withheld(result, this.secret) if isinstance(result, Failure) else result
+    except BodyFailure as failure:
+        failed = failure.error
     except BaseException as error:
-        scrub(error)
+        scrub(error, before)
         raise
     finally:
         if own is not None:
             own.close()
+    try:
+        raise failed
+    finally:
+        del failed  # or it would keep itself alive by way of this frame
 
 
 def _withheld(failure: Failure, secret: Secret | None) -> Failure:
@@ -104,6 +119,7 @@ def _arrived(this: _Try) -> Response | Failure:
 
 def _sent(this: _Try, hop: Hop) -> Response | Failure:
     call = this.call
+    before = being_handled()
     began = this.clock.monotonic()
     if this.attempt.expired:
         this.attempt.used = True  # so that it is known that nothing was sent
@@ -111,8 +127,8 @@ def _sent(this: _Try, hop: Hop) -> Response | Failure:
     try:
         response = this.wire.send(call.outgoing(hop, this.secret), this.attempt)
     except NETWORK_ERRORS as error:
-        scrub(error)
-        return network_failure(error, this.attempt, call.host, **call.facts)
+        scrub(error, before)
+        return network_failure(error, this.attempt, call.host, before=before, **call.facts)
     report(
         ResponseInfo(
             method=call.request.method,

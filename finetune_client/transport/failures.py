@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import ssl
+import sys
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from finetune_client.transport.connection import Attempt
     from finetune_client.transport.retry import Again
 
-__all__ = ["NETWORK_ERRORS", "Failure", "network_failure", "scrub"]
+__all__ = ["NETWORK_ERRORS", "Failure", "being_handled", "network_failure", "scrub"]
 
 NETWORK_ERRORS: Final[tuple[type[Exception], ...]] = (
     requests.RequestException,
@@ -69,16 +70,32 @@ class Failure:
     crossed: bool = False
 
 
-def network_failure(error: Exception, attempt: Attempt, host: str, **facts: Any) -> Failure:
+def being_handled() -> BaseException | None:
+    """What the caller is handling, if he calls from an ``except`` block.
+
+    Python chains it to whatever is raised meanwhile, although it has nothing to do with that.
+    """
+    return sys.exc_info()[1]
+
+
+def network_failure(
+    error: Exception,
+    attempt: Attempt,
+    host: str,
+    *,
+    before: BaseException | None = None,
+    **facts: Any,
+) -> Failure:
     """Turn what a library raised into a failure.
 
     Args:
         error: What was raised.
         attempt: The try it was raised in.
         host: Whom the try spoke to, for the message.
+        before: What was `being_handled` before; it says nothing about this try.
         facts: ``method``, ``path`` and what else the exception shall carry.
     """
-    chain = list(_chain(error))
+    chain = list(_chain(error, before))
     sent = attempt.sent if attempt.used else not _any(chain, _NEVER_SENT)
     outcome: Outcome = "ambiguous" if sent else "not_sent"
     if attempt.expired:
@@ -95,9 +112,12 @@ def network_failure(error: Exception, attempt: Attempt, host: str, **facts: Any)
     return Failure(failed, "never" if _hopeless(chain) else "always")
 
 
-def scrub(error: BaseException) -> None:
-    """Take the request, and the locals of every finished frame, out of an exception's chain."""
-    for link in _chain(error):
+def scrub(error: BaseException, before: BaseException | None = None) -> None:
+    """Take the request, and the locals of every finished frame, out of an exception's chain.
+
+    What was `being_handled` before is the caller's, and stays as it is.
+    """
+    for link in _chain(error, before):
         for name in ("request", "response", "pool", "conn"):
             if name in getattr(link, "__dict__", {}):
                 setattr(link, name, None)
@@ -132,7 +152,8 @@ def _reason(chain: list[BaseException]) -> str:
             return os.strerror(link.errno)
     if _any(chain, _UNFIT):
         return "the address, or that of a proxy, is not valid"
-    return f"{type(chain[-1]).__name__}"
+    innermost = next(link for link in reversed(chain) if isinstance(link, NETWORK_ERRORS))
+    return type(innermost).__name__
 
 
 def _refused(chain: list[BaseException]) -> bool:
@@ -159,9 +180,9 @@ def _any(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -> 
     return any(isinstance(link, kinds) for link in chain)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it wraps, outermost first, each once."""
-    waiting, seen = [error], set()
+def _chain(error: BaseException, before: BaseException | None = None) -> Iterator[BaseException]:
+    """The exception and all that it wraps, outermost first, each once, as far as ``before``."""
+    waiting, seen = [error], {id(before)}
     while waiting:
         link = waiting.pop(0)
         if id(link) in seen:

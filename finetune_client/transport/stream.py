@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import IntegrityError
-from finetune_client.transport.failures import NETWORK_ERRORS, network_failure, scrub
+from finetune_client.transport.failures import (
+    NETWORK_ERRORS,
+    being_handled,
+    network_failure,
+    scrub,
+)
 from finetune_client.transport.reading import BLOCK, CutOffError, discard, raw_blocks
 from finetune_client.transport.statuses import request_id
 
@@ -55,6 +60,7 @@ class Stream:
 
     def _next(self, blocks: Iterator[bytes]) -> bytes | APIError:
         """Give the next block, an empty one at the end, or what went wrong."""
+        before = being_handled()
         try:
             self._attempt.allow(1.0)
             return next(blocks, b"")
@@ -62,5 +68,8 @@ class Stream:
             message = f"The answer of {self._host} is not whole: {error}."
             return IntegrityError(message, outcome="bad_answer", **self._facts)
         except NETWORK_ERRORS as error:
-            scrub(error)
-            return network_failure(error, self._attempt, self._host, **self._facts).error
+            scrub(error, before)
+            failure = network_failure(
+                error, self._attempt, self._host, before=before, **self._facts
+            )
+            return failure.error
