@@ -14,6 +14,7 @@ from finetune_client.errors import (
     APIStatusError,
     IntegrityError,
 )
+from finetune_client.resources._base import answer_facts
 from finetune_client.resources._file_rules import fits, is_named_page, is_page, longest
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from finetune_client.transport import Session
     from finetune_client.transport.request import Request, StreamedReply
 
-__all__ = ["Download", "checked_blocks"]
+__all__ = ["IDENTITY", "Download", "checked_blocks"]
 
 IDENTITY: Final = {"Accept-Encoding": "identity"}
 TRIES: Final = 5
@@ -32,14 +33,14 @@ TRIES: Final = 5
 STEP: Final = 1024 * 1024
 BLOCK: Final = 256 * 1024
 """Bytes written at a time; with 64 KiB a download over loopback took a sixth longer."""
-_RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
+_RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class Download:
     """One content, written into a file; a transfer that is cut is gone on with.
 
     The rest is asked for by Range, and by If-Range where the server gave a strong ETag. A server
-    that answers with the whole content, or with another stretch, makes it start over.
+    that answers with the whole content, or with a stretch of another one, makes it start over.
 
     Args:
         session: What it is fetched over.
@@ -73,6 +74,8 @@ class Download:
         self._begun = False
         self._etag: str | None = None
         self._total: int | None = None
+        self._whole: int | None = None
+        self._end: int | None = None
         if sized:
             self._total = look().bytes
             self._limit = longest(look())
@@ -124,6 +127,16 @@ class Download:
                     break
         if self._sized:
             _check_length(request, reply, self._look(), self._done)
+        self._check_end(reply)
+
+    def _check_end(self, reply: StreamedReply) -> None:
+        """See that it ends where the answers say: a server may give less than is asked for."""
+        end = self._end if self._whole is None else self._whole
+        if end is not None and self._done != end:
+            done = self._done
+            if done > end:
+                self._empty()
+            raise _broken(self._request, reply, f"came with {done} bytes of {end}")
 
     def _wanted(self) -> dict[str, str]:
         if not self._done:
@@ -143,23 +156,31 @@ class Download:
             self._empty()
         self._etag = etag
         length = reply.headers.get("Content-Length") or ""
-        if self._total is None and length.isdecimal():
-            self._total = int(length)
+        self._whole = self._end = int(length) if length.isdecimal() else None
+        if self._total is None:
+            self._total = self._whole
         self._report(0, self._total or 0)
 
     def _continue(self, reply: StreamedReply, etag: str | None) -> None:
         said = reply.headers.get("Content-Range") or ""
         found = _RANGE.fullmatch(said.strip())
-        same = self._etag is None or etag is None or etag == self._etag
-        if not found or not self._done or int(found[1]) != self._done or not same:
-            asked = self._done
-            self._empty()
-            raise _broken(
-                self._request,
-                reply,
-                f"was asked for from byte {asked} on, and the answer is another stretch "
-                f"(Content-Range: {said or 'none'})",
-            )
+        if found and self._done and int(found[1]) == self._done and self._is_same(found[3], etag):
+            self._end = int(found[2]) + 1
+            self._whole = self._whole if found[3] == "*" else int(found[3])
+            return
+        asked = self._done
+        self._empty()
+        raise _broken(
+            self._request,
+            reply,
+            f"was asked for from byte {asked} on, and the answer is another stretch "
+            f"(Content-Range: {said or 'none'})",
+        )
+
+    def _is_same(self, whole: str, etag: str | None) -> bool:
+        """Tell whether a stretch is of the content that came before, as far as it says."""
+        tags, sizes = {self._etag, etag}, {self._whole, None if whole == "*" else int(whole)}
+        return len(tags - {None}) < 2 and len(sizes - {None}) < 2
 
     def _empty(self) -> None:
         self._sink.seek(0)
@@ -231,25 +252,13 @@ def _check_length(request: Request, reply: StreamedReply, file: FileObject, done
 
 
 def _strange(request: Request, reply: StreamedReply, what: str) -> APIResponseError:
-    return APIResponseError(
-        f"The answer to GET {request.path} {what}.",
-        outcome="bad_answer",
-        method="GET",
-        path=request.path,
-        status_code=reply.status,
-        request_id=reply.request_id,
-    )
+    message = f"The answer to GET {request.path} {what}."
+    return APIResponseError(message, **answer_facts(request, reply))
 
 
 def _broken(request: Request, reply: StreamedReply, what: str) -> IntegrityError:
-    return IntegrityError(
-        f"The content of GET {request.path} {what}.",
-        outcome="bad_answer",
-        method="GET",
-        path=request.path,
-        status_code=reply.status,
-        request_id=reply.request_id,
-    )
+    message = f"The content of GET {request.path} {what}."
+    return IntegrityError(message, **answer_facts(request, reply))
 
 
 def _delay(misses: int, chance: float) -> float:

@@ -28,6 +28,8 @@ class FileService(Api):
         tag: What the content's answers carry, if anything.
         ranges: Whether a Range is heeded.
         shift: How far off the stretch is that a Range gets.
+        most: The most bytes that a Range gets.
+        says_whole: Whether the answer to a Range says how long the whole content is.
         stored: The files that were sent: (name, purpose, content).
         parts: The parts that arrived, by id, in the order they came.
         digests: What ``md5`` said at each completion.
@@ -42,6 +44,8 @@ class FileService(Api):
         self.tag: str | None = '"1"'
         self.ranges = True
         self.shift = 0
+        self.most = 1_000_000_000
+        self.says_whole = True
         self.stored: list[tuple[str, str, bytes]] = []
         self.parts: dict[str, bytes] = {}
         self.digests: list[str | None] = []
@@ -96,8 +100,10 @@ class FileService(Api):
             return Answer(status=416, body=b"{}", headers=headers)
         start += self.shift
         size = len(self.content)
-        headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        return Answer(status=206, body=self.content[start:], headers=headers)
+        end = min(size, start + self.most)
+        whole = size if self.says_whole else "*"
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{whole}"
+        return Answer(status=206, body=self.content[start:end], headers=headers)
 
     def _store(self, seen: Seen) -> Answer:
         fields = _fields(seen)

@@ -233,6 +233,29 @@ def test_download__starts_over_when_the_content_is_another(
     assert (tmp_path / "data").read_bytes() == DATA[::-1]
 
 
+@pytest.mark.parametrize("says_whole", [True, False])
+def test_content__goes_on_when_the_server_gives_less_than_was_asked_for(
+    server: FaultServer, service: FileService, client: Client, says_whole: bool
+) -> None:
+    service.most, service.says_whole = 200_000, says_whole
+    server.script(fault("cut", on=DOWN))
+    assert client.files.content("file-1") == DATA
+    assert service.wanted == [None, "bytes=512000-", "bytes=712000-", "bytes=912000-"]
+
+
+def test_content__starts_over_when_another_content_is_of_another_length(
+    server: FaultServer, service: FileService, client: Client
+) -> None:
+    other = DATA[::-1] + b"more"
+
+    def change(_: object) -> None:
+        service.content = other
+
+    service.tag = None
+    server.script(fault("cut", on=DOWN))
+    assert client.with_options(on_response=change).files.content("file-1") == other
+
+
 def test_download__starts_over_when_there_is_no_rest(
     server: FaultServer, service: FileService, client: Client, tmp_path: Path
 ) -> None:
