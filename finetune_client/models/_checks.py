@@ -33,10 +33,10 @@ def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
         yield f"{at}: must not be empty"
 
 
-def optional_text(at: str, value: Any) -> Iterator[str]:
-    """Look at a text that may be left out."""
+def optional_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
+    """Look at a text that may be left out, and not be empty unless `empty`."""
     if value is not None:
-        yield from needed_text(at, value)
+        yield from needed_text(at, value, empty=empty)
 
 
 def choice(at: str, value: Any, known: Iterable[str]) -> Iterator[str]:

@@ -134,6 +134,13 @@ def _integration(at: str, integration: Any) -> Iterator[str]:
     if kind == "wandb":
         yield from needed_object(f"{at}.wandb", wandb)
     if isinstance(wandb, Mapping):
-        yield from needed_text(f"{at}.wandb.project", wandb.get("project"))
-        if wandb.get("tags"):
-            yield from needed_texts(f"{at}.wandb.tags", wandb["tags"])
+        yield from _wandb(f"{at}.wandb", wandb)
+
+
+def _wandb(at: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from needed_text(f"{at}.project", settings.get("project"))
+    for name in ("name", "entity"):
+        yield from optional_text(f"{at}.{name}", settings.get(name), empty=True)
+    tags = settings.get("tags")
+    if tags is not None and tags not in ([], ()):
+        yield from needed_texts(f"{at}.tags", tags)

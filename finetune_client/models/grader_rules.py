@@ -17,6 +17,7 @@ from finetune_client.models._checks import (
     needed_texts,
     number,
     object_at,
+    optional_text,
 )
 from finetune_client.models._write import plain
 from finetune_client.models.limits import Bounds, shown
@@ -93,6 +94,8 @@ def _text_similarity(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
 
 def _python(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
     source = grader.get("source")
+    yield from optional_text(f"{at}.name", grader.get("name"), empty=True)
+    yield from optional_text(f"{at}.image_tag", grader.get("image_tag"), empty=True)
     yield from needed_text(f"{at}.source", source)
     size = len(source.encode(errors="replace")) if isinstance(source, str) else 0
     if size >= LARGEST_SOURCE:
@@ -125,6 +128,7 @@ def _label_model(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
 def _multi(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
     graders: Any = grader.get("graders")
     formula = grader.get("calculate_output")
+    yield from optional_text(f"{at}.name", grader.get("name"), empty=True)
     yield from needed_text(f"{at}.calculate_output", formula)
     problem = _no_map(graders)
     if problem:
@@ -141,6 +145,9 @@ def _no_map(graders: Any) -> str | None:
     if graders is None:
         return "is missing"
     if isinstance(graders, Mapping) and not isinstance(graders.get("type"), str):
+        unfit = [name for name in graders if not isinstance(name, str) or not name]
+        if unfit:
+            return f"each name must be text that is not empty, got {shown(unfit[0])}"
         return None if graders else "must have at least one grader"
     got = "one grader" if isinstance(graders, Mapping) else shown(graders)
     return f"must be a map from name to grader, got {got}"
@@ -160,9 +167,10 @@ def _child(at: str, grader: Any) -> Iterator[str]:
 
 def _strangers(formula: str, graders: Mapping[str, Any]) -> list[str]:
     """Name what a formula uses that is neither a grader nor a function, each once."""
-    for name in graders:
-        if not name.isidentifier():
-            formula = formula.replace(name, " ")
+    odd = sorted((name for name in graders if not name.isidentifier()), key=len, reverse=True)
+    if odd:  # the longest first, since one may begin another
+        names = "|".join(map(re.escape, odd))
+        formula = re.sub(rf"(?<!\w)(?:{names})(?!\w)", " ", formula)
     used = dict.fromkeys(found[1] for found in NUMBER_OR_NAME.finditer(formula) if found[1])
     return [name for name in used if name not in graders and name not in FUNCTIONS]
 
@@ -185,8 +193,18 @@ def _item(at: str, item: Any) -> Iterator[str]:
     content = item.get("content")
     if content is None:
         yield f"{at}.content: is missing"
-    elif not isinstance(content, (str, Mapping, list, tuple)):
-        yield f"{at}.content: must be text, an object or an array, got {shown(content)}"
+    elif isinstance(content, (list, tuple)):
+        for place, one in enumerate(content):
+            yield from _piece(f"{at}.content[{place}]", one, "text or an object")
+    else:
+        yield from _piece(f"{at}.content", content, "text, an object or an array")
+
+
+def _piece(at: str, piece: Any, kinds: str) -> Iterator[str]:
+    if isinstance(piece, Mapping):
+        yield from needed_text(f"{at}.type", piece.get("type"))
+    elif not isinstance(piece, str):
+        yield f"{at}: must be {kinds}, got {shown(piece)}"
 
 
 def _range(at: str, ends: Any) -> Iterator[str]:

@@ -66,6 +66,11 @@ def multi(graders: Any, formula: Any = "a") -> MultiGrader:
         multi({"a": string_check(), "b": label_model()}, "0.5 * a + min(b, 1e-3) ^ 2 / sqrt(a)"),
         multi({"a": {**string_check().to_dict(), "name": None}}),
         multi({"two words": string_check()}, "two words * 2"),
+        multi({"sim-1": string_check(), "sim-1-strict": string_check()}, "sim-1 * sim-1-strict"),
+        multi({"1": string_check(), "sim1": string_check()}, "sim1 + 1"),
+        {"type": "python", "source": "s", "name": None, "image_tag": None},
+        score_model(input=[{"role": "user", "content": ["x", {"type": "tomorrow"}]}]),
+        score_model(input=[{"role": "user", "content": {"type": "input_text"}}]),
         {"type": "tomorrow", "anything": 1},
     ],
 )
@@ -105,6 +110,11 @@ NO_RANGES: list[Any] = [[1, 0], [0, 0], [0], [0, 1, 2], [0, True], [0, float("na
             PythonGrader(source="é" * 128_000),
             "grader.source: must have less than 256000 bytes, got 256000",
         ),
+        (PythonGrader(source="s", name=5), "grader.name: must be text, got 5"),  # type: ignore[arg-type]  # it is what is tested
+        (
+            {"type": "python", "source": "s", "image_tag": 20250508},
+            "grader.image_tag: must be text, got 20250508",
+        ),
         (score_model(model=None), "grader.model: is missing"),
         (score_model(input=None), "grader.input: is missing"),
         (
@@ -120,6 +130,18 @@ NO_RANGES: list[Any] = [[1, 0], [0, 0], [0], [0, 1, 2], [0, True], [0, float("na
         (
             score_model(input=[{"role": "user", "content": 5}]),
             "grader.input[0].content: must be text, an object or an array, got 5",
+        ),
+        (
+            score_model(input=[{"role": "user", "content": ["x", 5]}]),
+            "grader.input[0].content[1]: must be text or an object, got 5",
+        ),
+        (
+            score_model(input=[{"role": "user", "content": [{"text": "x"}]}]),
+            "grader.input[0].content[0].type: is missing",
+        ),
+        (
+            score_model(input=[{"role": "user", "content": {"type": 5}}]),
+            "grader.input[0].content.type: must be text, got 5",
         ),
         *(
             (
@@ -186,6 +208,18 @@ NO_RANGES: list[Any] = [[1, 0], [0, 0], [0], [0, 1, 2], [0, True], [0, float("na
                 'grader.graders.a.type: must not be "multi" here; '
                 "it cannot stand inside another multi grader"
             ),
+        ),
+        (
+            multi({"a": string_check(), 5: string_check()}),
+            "grader.graders: each name must be text that is not empty, got 5",
+        ),
+        (
+            multi({"a": string_check(), "": string_check()}),
+            "grader.graders: each name must be text that is not empty, got ''",
+        ),
+        (
+            {"type": "multi", "name": 5, "graders": {"a": string_check()}, "calculate_output": "a"},
+            "grader.name: must be text, got 5",
         ),
         (multi({"a": string_check()}, None), "grader.calculate_output: is missing"),
         (multi({"a": string_check()}, 5), "grader.calculate_output: must be text, got 5"),

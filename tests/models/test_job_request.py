@@ -188,6 +188,18 @@ def test_problems__of_nothing() -> None:
             "integrations[0].wandb.tags: must be an array of texts, at least one, got 'a'",
         ),
         (
+            {"integrations": [{"type": "wandb", "wandb": {"project": "p", "tags": {}}}]},
+            "integrations[0].wandb.tags: must be an array of texts, at least one, got {}",
+        ),
+        (
+            {"integrations": [WandbIntegration(project="p", name=5)]},  # type: ignore[arg-type]  # it is what is tested
+            "integrations[0].wandb.name: must be text, got 5",
+        ),
+        (
+            {"integrations": [{"type": "wandb", "wandb": {"project": "p", "entity": True}}]},
+            "integrations[0].wandb.entity: must be text, got True",
+        ),
+        (
             {"integrations": [WandbIntegration(project="p", tags=["a", ""])]},
             "integrations[0].wandb.tags[1]: must not be empty",
         ),
