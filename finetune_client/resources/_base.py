@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from finetune_client.models.page import Row
     from finetune_client.resources._options import Options
     from finetune_client.transport import Session
-    from finetune_client.transport.request import Reply, Request
+    from finetune_client.transport.request import Reply, Request, StreamedReply
 
-__all__ = ["Resource", "read_reply"]
+__all__ = ["Resource", "answer_facts", "read_reply"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Row")
@@ -85,12 +85,16 @@ def read_reply(request: Request, reply: Reply, read: Callable[[Any], T]) -> T:
     try:
         return read(reply.data)
     except DecodeError as error:
-        raise APIResponseError(
-            f"The answer to {request.method} {request.path} cannot be read: {error.message}",
-            outcome="bad_answer",
-            method=request.method,
-            path=request.path,
-            status_code=reply.status,
-            request_id=reply.request_id,
-            body=reply.data,
-        ) from None
+        message = f"The answer to {request.method} {request.path} cannot be read: {error.message}"
+        raise APIResponseError(message, body=reply.data, **answer_facts(request, reply)) from None
+
+
+def answer_facts(request: Request, reply: Reply | StreamedReply) -> dict[str, Any]:
+    """Give what an exception carries of an answer that says success and cannot be used."""
+    return {
+        "outcome": "bad_answer",
+        "method": request.method,
+        "path": request.path,
+        "status_code": reply.status,
+        "request_id": reply.request_id,
+    }
