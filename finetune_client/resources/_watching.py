@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
-    from finetune_client.resources._options import Extras, Options
+    from finetune_client.resources._options import Extras
     from finetune_client.transport import Session
 
 __all__ = ["Looks"]
@@ -50,7 +50,7 @@ class Looks:
     ) -> None:
         self._session = session
         self._clock = session.clock
-        self._options = _options(check_extras(extras))
+        self._extras = check_extras(extras)
         self._max_outage = seconds("max_outage", max_outage) or 0.0
         self.pace = Pace(
             session.clock,
@@ -82,12 +82,12 @@ class Looks:
         return Outage(self._clock, self._max_outage)
 
     def _fetching(self, job_id: str) -> Callable[[], FineTuningJob]:
-        return lambda: self._calls().retrieve(job_id, **self._options)
+        return lambda: self._calls().retrieve(job_id, **self._extras)
 
     def _walking(self, job_id: str) -> Callable[[str | None], Iterator[Page[FineTuningJobEvent]]]:
         def walk(start: str | None) -> Iterator[Page[FineTuningJobEvent]]:
             calls = self._calls()
-            events = calls.list_events(job_id, after=start, limit=EVENTS_A_PAGE, **self._options)
+            events = calls.list_events(job_id, after=start, limit=EVENTS_A_PAGE, **self._extras)
             return events.pages()
 
         return walk
@@ -100,10 +100,3 @@ class Looks:
         config = self._session.config
         longest = min(max(left, SHORTEST_CALL), config.total_timeout or math.inf)
         return JobCalls(self._session.sharing(changed(config, total_timeout=longest)))
-
-
-def _options(extras: Extras) -> Options:
-    return {
-        "extra_headers": extras.get("extra_headers"),
-        "extra_query": extras.get("extra_query"),
-    }

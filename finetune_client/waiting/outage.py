@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.errors import APIError, APIStatusError, NotFoundError
-from finetune_client.waiting.pace import seconds
 
 if TYPE_CHECKING:
     from finetune_client.clock import Clock
@@ -35,7 +34,7 @@ class Outage:
 
     def __init__(self, clock: Clock, longest: float) -> None:
         self._clock = clock
-        self._longest = seconds("max_outage", longest) or 0.0
+        self._longest = longest
         self._since: float | None = None
         self._missing = 0
 
