@@ -79,7 +79,7 @@ def _rows() -> Iterator[Row]:
                     fault=TABLE["faults"][fault],
                     cell=cell,
                     times=entry.get("times", 1),
-                    timeout=entry.get("timeout", 5),
+                    timeout=entry.get("timeout", 30),
                     id=f"{fault} x{entry.get('times', 1)}: {name}",
                 )
 
@@ -90,7 +90,7 @@ def test_faults__end_as_the_table_says(row: Row) -> None:
     with FaultServer(api=api, listening=not row.refused) as server:
         provider = row.operation.get("provider", "openai")
         server.script(*row.script())
-        with connect(server, provider=provider, timeout=(2, row.timeout)) as client:
+        with connect(server, provider=provider, timeout=(10, row.timeout)) as client:
             naps = sleepless(client, server.listen if row.refused else None)
             ends, facts = _outcome(row, client)
     assert ends == row.cell["ends"], facts

@@ -26,7 +26,7 @@ KEY = "sk-test-4f1c9d2e7ab85360"
 
 def connect(server: FaultServer, **options: Any) -> Client:
     """A client that keeps its jobs' marks and ids as OpenAI does, unless told otherwise."""
-    settings = {"base_url": server.url, "provider": "openai", "timeout": (2, 5), **options}
+    settings = {"base_url": server.url, "provider": "openai", "timeout": (10, 30), **options}
     return Client(settings.pop("api_key", KEY), **settings)
 
 

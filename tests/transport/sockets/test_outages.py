@@ -14,10 +14,8 @@ from tests.support.faults.clients import connect, failure, sleepless
 if TYPE_CHECKING:
     from tests.support.fault_server import Fault
 
-DONE = fault(
-    "answer",
-    json={"id": "ftjob-7", "object": "fine_tuning.job", "status": "succeeded"},
-)
+JOB = {"id": "ftjob-7", "object": "fine_tuning.job", "status": "succeeded"}
+DONE = fault("answer", json=JOB)
 TRIES = 3
 PASSING: dict[str, Fault] = {
     "reset": fault("reset"),
@@ -42,8 +40,9 @@ PASSING: dict[str, Fault] = {
 @pytest.mark.parametrize("trouble", PASSING)
 def test_wait__outlasts_four_failed_looks(trouble: str) -> None:
     with FaultServer() as server:
-        server.script(*[PASSING[trouble]] * (4 * TRIES), DONE)
-        with connect(server, timeout=(1, 0.1)) as client:
+        server.api.jobs.append(JOB)
+        server.script(*[PASSING[trouble]] * (4 * TRIES))
+        with connect(server, timeout=(10, 0.1 if trouble == "silent" else 30)) as client:
             sleepless(client)
             assert client.jobs.wait("ftjob-7", timeout=3600).status == "succeeded"
         assert server.pending == []

@@ -151,7 +151,7 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_location__is_refused(here: FaultServer, odd: str, operation: str) -> None:
     here.script(*[_to(ODD[odd])] * 6)
-    with connect(here, timeout=(0.5, 1), max_retries=0) as client:
+    with connect(here, timeout=(0.5, 30), max_retries=0) as client:
         sleepless(client)
         with pytest.raises(FineTuneError) as caught:
             OPERATIONS[operation](client)
@@ -170,7 +170,7 @@ def test_userinfo__is_not_turned_into_a_credential(here: FaultServer) -> None:
 @pytest.mark.parametrize("operation", ["retrieve a job", "cancel a job"])
 def test_body__of_a_redirect_is_not_read(here: FaultServer, operation: str, action: str) -> None:
     here.script(fault(action, status=302, megabytes=300, headers={"Location": "ftp://x/"}))
-    with connect(here, timeout=(1, 1)) as client, pytest.raises(RedirectRefusedError):
+    with connect(here) as client, pytest.raises(RedirectRefusedError):
         OPERATIONS[operation](client)
 
 

@@ -111,7 +111,7 @@ def test_missing_file__is_a_documented_error(
 def test_silent_handshake__is_tried_again(certificates: Certificates, call: str) -> None:
     with FaultServer(tls=certificates.good) as server:
         server.deaf_handshakes = 1
-        settings = {"verify": certificates.authority, "timeout": (0.3, 5)}
+        settings = {"verify": certificates.authority, "timeout": (1, 30)}
         with connect(server, **settings) as client:
             naps = sleepless(client)
             assert OPERATIONS[call](client)
@@ -123,7 +123,7 @@ def test_silent_handshake__is_tried_again(certificates: Certificates, call: str)
 def test_silent_handshake__for_ever_was_certainly_not_sent(certificates: Certificates) -> None:
     with FaultServer(tls=certificates.good) as server:
         server.deaf_handshakes = 10
-        settings = {"verify": certificates.authority, "timeout": (0.2, 5)}
+        settings = {"verify": certificates.authority, "timeout": (0.2, 30)}
         with connect(server, **settings) as client:
             sleepless(client)
             error = failure(lambda: OPERATIONS["create a job"](client), APITimeoutError)
@@ -135,7 +135,7 @@ def test_plain_server__was_certainly_not_asked() -> None:
     with FaultServer() as server:
         url = server.url.replace("http", "https")
         server.script(fault("raw", text="HTTP/1.1 400 Bad\r\n\r\n"))
-        with connect(server, base_url=url, timeout=(0.5, 0.5), verify=False) as client:
+        with connect(server, base_url=url, timeout=(0.2, 0.2), verify=False) as client:
             sleepless(client)
             error = failure(lambda: OPERATIONS["create a job"](client), APIConnectionError)
         assert server.seen == []
@@ -183,10 +183,10 @@ def test_total__ends_what_drips_over_tls(certificates: Certificates, action: str
     started = time.monotonic()
     with FaultServer(tls=certificates.good) as server:
         server.script(*[fault(action, every=0.05)] * 5)
-        settings = {"verify": certificates.authority, "total_timeout": 0.2, "timeout": (1, 5)}
+        settings = {"verify": certificates.authority, "total_timeout": 0.2, "timeout": (40, 40)}
         with connect(server, **settings) as client, pytest.raises(APITimeoutError):
             OPERATIONS["retrieve a job"](client)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("action", ["reset", "close", "cut", "cut chunks", "twice", "informed"])
