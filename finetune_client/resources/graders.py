@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models import GraderRun, GraderValidation
+from finetune_client.models import GraderRun, GraderValidation, ReinforcementMethod
 from finetune_client.resources._base import Resource
 from finetune_client.transport.request import Request
 
@@ -71,4 +71,7 @@ class Graders(Resource):
 
 
 def _plain(grader: Grader | Mapping[str, Any]) -> dict[str, Any]:
-    return dict(grader) if isinstance(grader, Mapping) else grader.to_dict()
+    """Write a grader as the API does; a dict may hold models at any depth."""
+    if not isinstance(grader, Mapping):
+        return grader.to_dict()
+    return ReinforcementMethod(grader=grader).to_dict()["grader"]  # type: ignore[arg-type, no-any-return]  # a dict is written as one

@@ -287,6 +287,15 @@ CALLS = {
         {"grader": STRING_CHECK.to_dict()},
         body={"grader": MULTI.to_dict()},
     ),
+    "validate a dict that holds graders": Call(
+        "validateGrader",
+        lambda client, **options: client.graders.validate(
+            grader={**SCORE.to_dict(), "input": SCORE.input}, **options
+        ),
+        "/fine_tuning/alpha/graders/validate",
+        {"grader": SCORE.to_dict()},
+        body={"grader": SCORE.to_dict()},
+    ),
     "list models": Call(
         "listModels",
         lambda client, **options: client.models.list(**options).data,
