@@ -189,6 +189,14 @@ def test_follow__waits_as_long_as_the_server_asks() -> None:
     assert time.sleeps == [90.0]
 
 
+@pytest.mark.parametrize("asked", [3600.0, 999_999_999_999.0])
+def test_follow__waits_no_longer_than_an_outage_may_last(asked: float) -> None:
+    time = FakeTime()
+    slow = RateLimitError("later", status_code=429, retry_after=asked)
+    assert _told(_follow(EventList(_steps(1), faults={1: slow}), time, max_outage=60)) == ["0"]
+    assert time.sleeps == [60.0]
+
+
 def test_follow__says_when_the_time_is_over() -> None:
     server = EventList(_steps(1, *[0] * 50))
     events = _follow(server, timeout=10, poll_interval=4)
@@ -219,6 +227,12 @@ def test_follow__says_how_to_go_on_after_ctrl_c() -> None:
         "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
         "client.jobs.follow('ftjob-1', after='ev-1'); to stop a job: client.jobs.cancel(id)."
     )
+
+
+def test_follow__that_was_gone_on_with_names_the_event_before_ctrl_c() -> None:
+    time = FakeTime()
+    with pytest.raises(KeyboardInterrupt, match=r"follow\('ftjob-1', after='ev-1'\)"):
+        _interrupt(_follow(EventList(_steps(2, 0)), time, after="ev-1"), time)
 
 
 def _interrupt(events: Iterator[FineTuningJobEvent], time: FakeTime) -> None:

@@ -28,7 +28,7 @@ def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
         WaitTimeoutError: The time was over first.
         APIError: Looking failed in a way that will not pass, or for too long.
     """
-    last: str | None = None
+    last = watcher.after
     try:
         for _, events in _looks([watcher], pace):
             for event in events:

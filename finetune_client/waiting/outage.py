@@ -46,6 +46,12 @@ class Outage:
         lasted = now - since >= self._longest
         return is_endured(error) and self._missing <= MISSING_AT_MOST and not lasted
 
+    def left(self) -> float:
+        """Return the seconds for which failures may still go on."""
+        if self._since is None:
+            return self._longest
+        return max(0.0, self._since + self._longest - self._clock.monotonic())
+
     def over(self) -> None:
         """Forget the failures: a look has succeeded."""
         self._since = None

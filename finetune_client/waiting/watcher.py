@@ -52,6 +52,7 @@ class Watcher:
         linger: float = 0.0,
     ) -> None:
         self.id = id
+        self.after = after
         self.job: FineTuningJob | None = None
         self.done = False
         self.failed = False
@@ -94,7 +95,7 @@ class Watcher:
             fresh = self._look()
         except APIError as error:
             self.failed = True
-            self.retry_after = error.retry_after or 0.0
+            self.retry_after = min(error.retry_after or 0.0, self._outage.left())
             if not self._outage.allows(error):
                 self._name(error)
                 raise
