@@ -1,4 +1,4 @@
-"""``calculate_output`` of a multi grader: numbers, names, ``+ - * / ^`` and seven functions."""
+"""``calculate_output`` of a multi grader: numbers, names, ``+ - * / ^`` and eight functions."""
 
 from __future__ import annotations
 

@@ -43,14 +43,15 @@ def too_large(size: int, most: int) -> WireError:
     return WireError(413, f"The body has {size} bytes; at most {most} are taken here.")
 
 
-def json_body(most: int = JSON_BYTES) -> dict[str, Any]:
-    """Read the request's body, a JSON object of at most ``most`` bytes."""
-    size_limit(most)
+def json_body() -> dict[str, Any]:
+    """Read the request's body, a JSON object of at most `JSON_BYTES`."""
+    size_limit(JSON_BYTES)
     if flask.request.mimetype != "application/json":
         raise WireError(415, "The body must be JSON, sent with Content-Type: application/json.")
-    raw = flask.request.stream.read(most + 1)
-    if len(raw) > most:
-        raise WireError(413, f"The body is larger than {most} bytes, the most that is taken here.")
+    raw = flask.request.stream.read(JSON_BYTES + 1)
+    if len(raw) > JSON_BYTES:
+        message = f"The body is larger than {JSON_BYTES} bytes, the most that is taken here."
+        raise WireError(413, message)
     try:
         data = json.loads(raw.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -102,9 +103,17 @@ def _wrong(name: str, expected: str, value: object) -> WireError:
 
 
 def _read(
-    body: Mapping[str, Any], key: str, where: str, fits: Callable[[Any], bool], expected: str
+    body: Mapping[str, Any],
+    key: str,
+    fits: Callable[[Any], bool],
+    expected: str,
+    *,
+    where: str,
+    required: bool = False,
 ) -> Any:
     value = body.get(key)
+    if value is None and required:
+        raise _missing(f"{where}{key}")
     if value is not None and not fits(value):
         raise _wrong(f"{where}{key}", expected, value)
     return value
@@ -114,15 +123,14 @@ def text(
     body: Mapping[str, Any], key: str, *, where: str = "", required: bool = False, most: int = 0
 ) -> Any:
     """Read a string that is not empty (at most ``most`` characters, if that is not 0)."""
-    if required and body.get(key) is None:
-        raise _missing(f"{where}{key}")
     expected = f"a string of 1 to {most} characters" if most else "a string that is not empty"
     return _read(
         body,
         key,
-        where,
         lambda v: isinstance(v, str) and 0 < len(v) <= (most or len(v)),
         expected,
+        where=where,
+        required=required,
     )
 
 
@@ -135,10 +143,14 @@ def choice(
     required: bool = False,
 ) -> Any:
     """Read one of the strings in ``options``."""
-    if required and body.get(key) is None:
-        raise _missing(f"{where}{key}")
-    expected = "one of " + ", ".join(options)
-    return _read(body, key, where, lambda v: isinstance(v, str) and v in options, expected)
+    return _read(
+        body,
+        key,
+        lambda v: isinstance(v, str) and v in options,
+        f"one of {', '.join(options)}",
+        where=where,
+        required=required,
+    )
 
 
 def integer(
@@ -151,14 +163,13 @@ def integer(
     required: bool = False,
 ) -> Any:
     """Read a whole number from ``low`` to ``high`` (``4.0`` is one, ``true`` is none)."""
-    if required and body.get(key) is None:
-        raise _missing(f"{where}{key}")
     value = _read(
         body,
         key,
-        where,
         lambda v: _is_number(v) and v == v // 1 and low <= v <= high,
         f"a whole number from {low} to {high}",
+        where=where,
+        required=required,
     )
     return None if value is None else int(value)
 
@@ -168,7 +179,7 @@ def number(body: Mapping[str, Any], key: str, above: float, most: float, *, wher
     expected = f"a number above {above:g}"
     if most != float("inf"):
         expected += f" and at most {most:g}"
-    return _read(body, key, where, lambda v: _is_number(v) and above < v <= most, expected)
+    return _read(body, key, lambda v: _is_number(v) and above < v <= most, expected, where=where)
 
 
 def _is_number(value: object) -> bool:
@@ -177,24 +188,26 @@ def _is_number(value: object) -> bool:
     return abs(value) < float("inf")
 
 
-def page(
-    rows: Sequence[Mapping[str, Any]], default: int, most: int = _LARGEST_PAGE
-) -> tuple[list[Mapping[str, Any]], bool]:
+def page(rows: Sequence[Mapping[str, Any]], default: int) -> tuple[list[Mapping[str, Any]], bool]:
     """Cut the page that the query's ``after`` and ``limit`` ask for out of ``rows``.
+
+    Args:
+        rows: All rows, in the order of the list.
+        default: How many a page holds where no limit is given.
 
     Returns:
         The page, and whether more rows follow it.
     """
-    limit = _limit(flask.request.args.get("limit"), default, most)
+    limit = _limit(flask.request.args.get("limit"), default)
     start = _position(rows, flask.request.args.get("after"))
     return list(rows[start : start + limit]), len(rows) > start + limit
 
 
-def _limit(value: str | None, default: int, most: int) -> int:
+def _limit(value: str | None, default: int) -> int:
     if value is None:
         return default
-    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= most:
-        raise _wrong("limit", f"a whole number from 1 to {most}", value)
+    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= _LARGEST_PAGE:
+        raise _wrong("limit", f"a whole number from 1 to {_LARGEST_PAGE}", value)
     return int(value)
 
 
