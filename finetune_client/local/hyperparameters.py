@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.training_data import default_epochs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["default_epochs", "resolve"]
-
-
-def default_epochs(examples: int) -> int:
-    """Three; more for few examples, so that at least 100 are seen, fewer for more than 8,333."""
-    if examples * 3 < 100:
-        return min(25, 100 // max(1, examples))
-    if examples * 3 > 25_000:
-        return max(1, 25_000 // examples)
-    return 3
+__all__ = ["resolve"]
 
 
 def _batch(examples: int) -> int:

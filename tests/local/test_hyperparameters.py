@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from finetune_client.local.hyperparameters import default_epochs, resolve
+from finetune_client.local.hyperparameters import resolve
 
 
 @pytest.mark.parametrize(
     ("examples", "epochs"),
     [(0, 25), (1, 25), (4, 25), (10, 10), (33, 3), (34, 3), (8333, 3), (8334, 2), (30_000, 1)],
 )
-def test_default_epochs(examples: int, epochs: int) -> None:
-    assert default_epochs(examples) == epochs
+def test_resolve__epochs(examples: int, epochs: int) -> None:
+    assert resolve("supervised", {}, examples)["n_epochs"] == epochs
 
 
 @pytest.mark.parametrize(
