@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.errors import APIError, DecodeError
+from finetune_client.errors import APIError, DecodeError, FineTuneError
 from finetune_client.models import FineTuningJob
 from finetune_client.models.limits import limits_of
 from finetune_client.resources._base import read_reply
@@ -41,21 +41,27 @@ def create_job(
     """
     own = new_key() if key is None else key
     request, marked = _request(session, body, own, options)
+    try:
+        return _send_or_find(jobs, session, request, own, without_body(options), marked=marked)
+    except KeyboardInterrupt:
+        _interrupted(own, marked=marked)
+
+
+def _send_or_find(
+    jobs: Jobs, session: Session, request: Request, key: str, around: Options, *, marked: bool
+) -> FineTuningJob:
     started = session.clock.now()
     try:
         return read_reply(request, session.send(request), _read_created)
-    except KeyboardInterrupt:
-        _interrupted(own, marked=marked)
     except APIError as error:
         if error.outcome not in {"ambiguous", "bad_answer"}:
             raise
         _log.warning("the outcome of creating a job is unknown; looking for it")
-        around = without_body(options)
         until = session.deadline()
-        if marked and (found := look_for(lambda: jobs.find(own, **around), session.clock, until)):
+        if marked and (found := look_for(lambda: jobs.find(key, **around), session.clock, until)):
             return found
-        candidates = list(like(_newest(jobs, around), request.json, own, started))
-        raise job_may_exist(error, own, candidates, marked=marked) from error
+        candidates = list(like(_newest(jobs, around), request.json, key, started))
+        raise job_may_exist(error, key, candidates, marked=marked) from error
 
 
 def _request(
@@ -92,7 +98,7 @@ def _newest(jobs: Jobs, options: Options) -> list[FineTuningJob]:
     """Return the newest jobs; none if they cannot be listed."""
     try:
         return jobs.list(limit=NEWEST_A_PAGE, **options).data
-    except APIError:
+    except FineTuneError:
         return []
 
 

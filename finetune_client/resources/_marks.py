@@ -10,12 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from finetune_client.errors import APIError, APIStatusError, JobMayExistError, RequestError
+from finetune_client.errors import APIStatusError, FineTuneError, JobMayExistError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from finetune_client.clock import Clock
+    from finetune_client.errors import APIError
     from finetune_client.models import FineTuningJob
 
 __all__ = [
@@ -108,7 +109,7 @@ def look_for(
         except APIStatusError as error:
             if error.status_code in HOPELESS:
                 return None
-        except APIError:
+        except FineTuneError:  # also one that says that there is no key to be had any more
             continue
         else:
             if job is not None:

@@ -11,6 +11,7 @@ import requests
 from responses.matchers import query_param_matcher
 
 from finetune_client import Client
+from finetune_client.clock import Clock
 from finetune_client.errors import (
     APIConnectionError,
     BadRequestError,
@@ -18,12 +19,11 @@ from finetune_client.errors import (
     JobMayExistError,
     RequestError,
 )
+from tests.support.fake_time import FakeTime
 from tests.support.sent import sent_json
 
 if TYPE_CHECKING:
     import responses
-
-    from tests.support.fake_time import FakeTime
 
 JOBS = "https://api.openai.com/v1/fine_tuning/jobs"
 NONE = {"object": "list", "data": [], "has_more": False}
@@ -183,6 +183,35 @@ def test_create__stops_looking_where_it_may_not(
     with pytest.raises(JobMayExistError):
         _create(client)
     assert time.sleeps == []
+
+
+def test_create__says_so_too_when_there_is_no_key_any_more_to_look_with(
+    server: responses.RequestsMock,
+) -> None:
+    keys = iter(["sk-test"])
+    server.post(JOBS, status=502)
+    with Client(lambda: next(keys), base_url="https://api.openai.com/v1") as client:
+        client._session.clock = FakeTime().clock
+        with pytest.raises(JobMayExistError, match="Jobs like it: none seen so far"):
+            _create(client)
+
+
+def test_create__says_what_ctrl_c_leaves_behind_while_it_looks(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    client._session.clock = Clock(sleep=interrupt)
+    server.post(JOBS, status=502)
+    server.get(JOBS, json=NONE)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        _create(client)
+    _, key = _sent(server)
+    assert str(caught.value) == (
+        f"The job may have been created all the same: client.jobs.find({key!r}) tells, before it "
+        "is created again."
+    )
 
 
 def test_create__does_not_look_when_it_was_refused(
