@@ -69,10 +69,13 @@ def run_together(
         ThreadPoolExecutor(workers, thread_name_prefix=name) as pool,
         ThreadPoolExecutor(len(beside) or 1, thread_name_prefix=name) as other,
     ):
-        pending = {other.submit(_guarded, work, stop): arrived for work, arrived in beside}
-        pending |= {pool.submit(_guarded, work, stop): arrived for work, arrived in tasks}
-        futures = list(pending)
+        pending: dict[Future[Any], Callable[[Any], None]] = {}
+        futures: list[Future[Any]] = []
         try:
+            for executor, given in ((other, beside), (pool, tasks)):
+                for work, arrived in given:
+                    futures.append(executor.submit(_guarded, work, stop))
+                    pending[futures[-1]] = arrived
             while pending:
                 done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
                 for future in done:

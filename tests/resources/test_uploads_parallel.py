@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,32 @@ def test_together__a_failure_to_hand_on_stops_all() -> None:
         run_together([(lambda: 1, full), (lambda: 2, lambda _: None)], 1, stop)
     with pytest.raises(Stopped):
         stop.check()
+
+
+def test_together__ctrl_c_while_tasks_are_handed_out_starts_no_more_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit, begun = ThreadPoolExecutor.submit, threading.Event()
+    submitted: list[object] = []
+    ran: list[object] = []
+    stop = Stop()
+
+    def work() -> None:
+        begun.set()
+        ran.append(stop._event.wait(5))
+
+    def interrupted(pool: Any, *args: Any) -> Any:
+        submitted.append(args)
+        if len(submitted) == 6:
+            begun.wait(5)
+            raise KeyboardInterrupt
+        return submit(pool, *args)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_together([(work, lambda _: None)] * 8, 1, stop, beside=[(work, lambda _: None)])
+    assert set(ran) == {True}
+    assert len(ran) <= 2
 
 
 def test_stop__ends_a_wait_soon() -> None:
