@@ -50,9 +50,11 @@ def _settle(folder: Path) -> None:
     """Put a change of names on the disk, where the system has a way to."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no fsync of a directory
+    # A folder may be one that can be written to but not read, and some network file systems have
+    # no fsync of a directory; the file has taken its place all the same.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
             os.fsync(handle)
-    finally:
-        os.close(handle)
+        finally:
+            os.close(handle)

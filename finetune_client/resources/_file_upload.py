@@ -153,7 +153,11 @@ class FileUpload:
         upload = self.calls.create()
         ends = None if upload.expires is None else upload.expires.timestamp()
         state = UploadState(target=self.target, upload_id=upload.id, expires_at=ends)
-        self._save(state)
+        try:
+            self._save(state)
+        except BaseException:
+            self._give_up(state)
+            raise
         return state
 
     def _send(self, state: UploadState) -> str | None:

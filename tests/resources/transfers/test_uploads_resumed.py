@@ -282,6 +282,30 @@ def test_state__a_stall_ends_in_time_and_can_be_gone_on_with(
     assert service.stored == [("", "", DATA)]
 
 
+def test_state__that_cannot_be_written_leaves_no_upload_behind(
+    server: FaultServer, client: Client, path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        _send(client, path, tmp_path / "not there" / "state.json")
+    assert server.lines == ["POST /uploads", "POST /uploads/upload_1000/cancel"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the directory is not opened elsewhere")
+def test_state__in_a_folder_that_cannot_be_read_is_kept(
+    monkeypatch: pytest.MonkeyPatch, client: Client, path: Path, state: Path
+) -> None:
+    unlocked = os.open
+
+    def locked(name: Any, flags: int, *args: Any, **more: Any) -> int:
+        if name == state.parent:
+            raise PermissionError(13, "Permission denied", str(name))
+        return unlocked(name, flags, *args, **more)
+
+    monkeypatch.setattr(os, "open", locked)
+    _send(client, path, state)
+    assert not state.exists()
+
+
 def test_state__is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = UploadTarget(
         base_url="http://127.0.0.1/v1",
