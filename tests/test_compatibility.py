@@ -15,7 +15,7 @@ import pytest
 import finetune_client
 from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
-from finetune_client.models import FineTuningJob, GraderRun
+from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
 from finetune_client.resources import Options, Pager
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ def test_page__leaves_out_no_official_attribute() -> None:
             assert name in RESULTS[result] or f"`{name}`" in OTHERS, f"{result}.{name}"
 
 
+@pytest.mark.parametrize("inner", OFFICIAL["inside"])
+def test_result__has_the_official_attributes_inside(inner: str) -> None:
+    here = {one.name for one in dataclasses.fields(getattr(models, inner))}
+    others = {name for head in OTHERS for name in _names(head)}
+    assert [name for name in OFFICIAL["inside"][inner] if name not in here | others] == []
+
+
 def test_shorter_paths__lead_to_the_same_objects(client: Client) -> None:
     assert client.fine_tuning.jobs is client.jobs
     assert client.fine_tuning.checkpoints is client.checkpoints
@@ -119,6 +126,15 @@ def _no_problem_names_are_sent(client: Client) -> bool:
     return False
 
 
+def _headers_of_a_part_are_refused(client: Client) -> bool:
+    part: Any = ("a.jsonl", b"{}", "text/jsonl", {"X-Part": "1"})
+    try:
+        client.files.create(file=part)
+    except RequestError as error:
+        return "(name, content[, content type])" in error.message
+    return False
+
+
 def _returns(call: Callable[..., Any]) -> str:
     return str(inspect.signature(call).return_annotation)
 
@@ -138,6 +154,22 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     ),
     "`api_model_grader_token_usage_per_model`": lambda _: (
         not hasattr(GraderRun(), "api_model_grader_token_usage_per_model")
+    ),
+    "`(name, content, type, headers)`": _headers_of_a_part_are_refused,
+    (
+        "`api_model_grader_parse_error`, `api_model_grader_refusal_error`, "
+        "`api_model_grader_server_error`, `api_model_grader_server_error_details`"
+    ): lambda _: (
+        GraderRunErrors.from_dict({"model_grader_parse_error": True}).model_grader_parse_error
+        is True
+    ),
+    "`prompt_cache_breakpoint`": lambda _: (
+        InputText(prompt_cache_breakpoint={"mode": "explicit"}).to_dict()
+        == {"type": "input_text", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    ),
+    "`last_id` and `object` of a list": lambda _: (
+        not {"last_id", "object"} & set(dir(Pager))
+        and {"last_id", "object"} <= {one.name for one in dataclasses.fields(models.Page)}
     ),
     "`has_next_page`": _lack("has_next_page"),
     "`get_next_page`": _lack("get_next_page"),
