@@ -9,7 +9,6 @@ the events are those of https://platform.openai.com/docs/api-reference/webhook-e
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -102,21 +101,23 @@ def unwrap(
         body: The request's body exactly as it came, not parsed and put together again.
         headers: The request's headers, in any spelling: ``webhook-id``, ``webhook-timestamp``
             and ``webhook-signature`` are used.
-        secret: The endpoint's signing secret, ``whsec_…``.
+        secret: The endpoint's signing secret, ``whsec_…``. Services differ in what a secret without
+            that prefix is, base64 or the key itself: both are tried.
         tolerance: Seconds that the webhook may be old, or ahead of this machine's clock.
         clock: Tells the time.
 
     Raises:
         InvalidWebhookSignatureError: A header is missing, the time is off, or no signature is
             right. Answer with 400 and do nothing.
-        ConfigurationError: The secret is empty, or not base64 after ``whsec_``.
+        ConfigurationError: The secret is empty, or not base64 after ``whsec_``; or an argument is
+            of another kind.
         DecodeError: The signature is right, but the body is no JSON object.
     """
     raw = _bytes(body)
-    key = _key(secret)
+    keys = _keys(secret)
     name, timestamp, signatures = _signed_headers(headers)
     _check_time(timestamp, tolerance, clock)
-    if not _matches(_signature(key, name, timestamp, raw), signatures):
+    if not any(_matches(_signature(key, name, timestamp, raw), signatures) for key in keys):
         raise InvalidWebhookSignatureError(
             "None of the webhook's signatures is right: the secret is another endpoint's, or the "
             "body is not what was sent."
@@ -133,7 +134,7 @@ def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str
         timestamp: Unix time in whole seconds.
         secret: The signing secret.
     """
-    code = _signature(_key(secret), id, str(timestamp), _bytes(body))
+    code = _signature(_keys(secret)[0], id, str(timestamp), _bytes(body))
     return {
         "webhook-id": id,
         "webhook-timestamp": str(timestamp),
@@ -141,37 +142,52 @@ def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str
     }
 
 
-def _bytes(text: bytes | str) -> bytes:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+def _bytes(text: object) -> bytes:
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return bytes(text)
+    raise ConfigurationError(
+        f"The webhook's body must be bytes or text, exactly as it came, not {type(text).__name__}."
+    )
 
 
-def _key(secret: object) -> bytes:
+def _keys(secret: object) -> list[bytes]:
     if not isinstance(secret, str) or not secret.strip():
         raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
     text = secret.strip()
-    if not text.startswith(PREFIX):
-        return _bytes(text)
     try:
-        key = base64.b64decode(text[len(PREFIX) :], validate=True)
-    except binascii.Error:
-        key = b""
-    if not key:
+        decoded = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        decoded = b""
+    if not text.startswith(PREFIX):
+        return [_bytes(text), *([decoded] if decoded else [])]
+    if not decoded:
         raise ConfigurationError("The webhook secret is not base64 after whsec_: copy it whole.")
-    return key
+    return [decoded]
 
 
 def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
+    if not callable(getattr(headers, "items", None)):  # no Mapping in each web framework
+        raise ConfigurationError(
+            f"The webhook's headers must be a mapping, not {type(headers).__name__}."
+        )
     given = {str(name).lower(): value for name, value in headers.items()}
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     missing = [name for name in names if not given.get(name)]
     if missing:
         raise InvalidWebhookSignatureError(f"The webhook lacks a header: {', '.join(missing)}.")
+    strange = [name for name in names if not isinstance(given[name], str)]
+    if strange:
+        raise InvalidWebhookSignatureError(f"A header is no text: {', '.join(strange)}.")
     return given[names[0]], given[names[1]], given[names[2]]
 
 
 def _check_time(timestamp: str, tolerance: float, clock: Clock) -> None:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15):
         raise InvalidWebhookSignatureError("The webhook's time is not a number of seconds.")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)):
+        raise ConfigurationError(f"tolerance must be a number of seconds, not {tolerance!r}.")
     age = clock.now() - int(timestamp)
     if not abs(age) <= tolerance:  # a tolerance that is no number allows nothing
         side = "old" if age > 0 else "ahead of this machine's clock"

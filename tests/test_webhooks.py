@@ -4,7 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
-from typing import Any
+from email.message import Message
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -77,6 +78,13 @@ def test_unwrap__takes_a_secret_that_is_no_base64() -> None:
     assert webhooks.unwrap(BODY, headers, "plain text", clock=CLOCK).job_id == "ftjob-abc123"
 
 
+def test_unwrap__takes_a_base64_secret_without_its_prefix() -> None:
+    bare = SECRET.removeprefix("whsec_")
+    assert webhooks.unwrap(BODY, _headers(), bare, clock=CLOCK).id == "evt_1"
+    signed = _headers(key=bare.encode())
+    assert webhooks.unwrap(BODY, signed, bare, clock=CLOCK).id == "evt_1"
+
+
 def test_unwrap__refuses_a_wrong_signature() -> None:
     with pytest.raises(InvalidWebhookSignatureError) as caught:
         _unwrap(BODY + b" ", _headers())
@@ -130,10 +138,44 @@ def test_unwrap__refuses_a_time_that_is_none(time: str) -> None:
         _unwrap(BODY, {**_headers(), "webhook-timestamp": time})
 
 
-@pytest.mark.parametrize("secret", ["", "  ", "whsec_", "whsec_not base64!", None])
+@pytest.mark.parametrize(
+    "secret", ["", "  ", "whsec_", "whsec_not base64!", "whsec_é", None, b"whsec_QQ=="]
+)
 def test_unwrap__refuses_a_secret_that_is_none(secret: Any) -> None:
     with pytest.raises(ConfigurationError, match="webhook secret"):
         webhooks.unwrap(BODY, _headers(), secret, clock=CLOCK)
+
+
+@pytest.mark.parametrize("name", sorted(_headers()))
+@pytest.mark.parametrize("value", [b"wh_1", 1_800_000_000, ["wh_1"]])
+def test_unwrap__refuses_headers_that_are_no_text(name: str, value: Any) -> None:
+    with pytest.raises(InvalidWebhookSignatureError, match=rf"^A header is no text: {name}\.$"):
+        _unwrap(BODY, {**_headers(), name: value})
+
+
+def test_unwrap__takes_the_headers_of_a_plain_http_server() -> None:
+    message = Message()
+    for name, value in _headers().items():
+        message[name.title()] = value
+    assert webhooks.unwrap(BODY, cast("dict[str, str]", message), SECRET, clock=CLOCK).id == "evt_1"
+
+
+@pytest.mark.parametrize("headers", [None, [("webhook-id", "wh_1")], "webhook-id: wh_1"])
+def test_unwrap__says_that_headers_must_be_a_mapping(headers: Any) -> None:
+    with pytest.raises(ConfigurationError, match="headers must be a mapping, not"):
+        _unwrap(BODY, headers)
+
+
+@pytest.mark.parametrize("body", [None, EVENT, 5, [123]])
+def test_unwrap__says_that_the_body_must_be_as_it_came(body: Any) -> None:
+    with pytest.raises(ConfigurationError, match="must be bytes or text, exactly as it came, not"):
+        _unwrap(body, _headers())
+
+
+@pytest.mark.parametrize("tolerance", ["300", None, True])
+def test_unwrap__says_that_the_tolerance_must_be_a_number(tolerance: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^tolerance must be a number"):
+        _unwrap(BODY, _headers(), tolerance=tolerance)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000])
