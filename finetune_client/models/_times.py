@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-__all__ = ["moment"]
+__all__ = ["moment", "moment_at"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -32,6 +32,12 @@ def moment(value: Any) -> datetime | None:
     except (ValueError, OverflowError):
         pass
     return None
+
+
+def moment_at(thing: Any, name: str) -> datetime | None:
+    """Read the time in a field of a model, or in its `extra`, where one of another kind stands."""
+    value = getattr(thing, name)
+    return moment(thing.extra.get(name) if value is None else value)
 
 
 def _from_text(value: str) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.models._base import Wire
 from finetune_client.models._read import copied, integer, nested, number, required, text
-from finetune_client.models._times import moment
+from finetune_client.models._times import moment_at
 from finetune_client.models._write import plain, written
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class FineTuningJobCheckpoint(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was made; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -158,7 +158,7 @@ class CheckpointPermission(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was given; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.models._base import Wire
 from finetune_client.models._read import copied, integer, mapping, text
-from finetune_client.models._times import moment
+from finetune_client.models._times import moment_at
 from finetune_client.models._write import copy_of, written
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class FineTuningJobEvent(Wire):
     @property
     def created(self) -> datetime | None:
         """When it happened; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

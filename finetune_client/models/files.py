@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.models._base import Wire
 from finetune_client.models._read import copied, integer, nested, required, text
-from finetune_client.models._times import moment
+from finetune_client.models._times import moment_at
 from finetune_client.models._write import plain, written
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ class FileObject(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was made; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @property
     def expires(self) -> datetime | None:
         """When it will be deleted; `None` for never, or if it is not said readably."""
-        return moment(self.extra.get("expires_at") if self.expires_at is None else self.expires_at)
+        return moment_at(self, "expires_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -129,12 +129,12 @@ class Upload(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was announced; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @property
     def expires(self) -> datetime | None:
         """When it must be completed; `None` if the server did not say so readably."""
-        return moment(self.extra.get("expires_at") if self.expires_at is None else self.expires_at)
+        return moment_at(self, "expires_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -192,7 +192,7 @@ class UploadPart(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was received; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -20,7 +20,7 @@ from finetune_client.models._read import (
     text,
     text_list,
 )
-from finetune_client.models._times import moment
+from finetune_client.models._times import moment_at
 from finetune_client.models._write import copy_of, plain, written
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration
@@ -147,13 +147,12 @@ class FineTuningJob(Wire):
     @property
     def created(self) -> datetime | None:
         """When it was created; `None` if the server did not say so readably."""
-        return moment(self.extra.get("created_at") if self.created_at is None else self.created_at)
+        return moment_at(self, "created_at")
 
     @property
     def finished(self) -> datetime | None:
         """When it ended; `None` if it has not, or the server did not say so readably."""
-        at = self.finished_at
-        return moment(self.extra.get("finished_at") if at is None else at)
+        return moment_at(self, "finished_at")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
