@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.limits import Bounds, shown
+from finetune_client.models._show import shown
+
+if TYPE_CHECKING:
+    from finetune_client.models.limits import Bounds
 
 __all__ = [
     "choice",

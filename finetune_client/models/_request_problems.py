@@ -19,8 +19,8 @@ from finetune_client.models._checks import (
     optional_text,
     unsendable,
 )
+from finetune_client.models._show import shown
 from finetune_client.models.grader_rules import grader_problems
-from finetune_client.models.limits import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

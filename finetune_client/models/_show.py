@@ -5,10 +5,24 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
-__all__ = ["short"]
+__all__ = ["short", "shown"]
 
 LONGEST = 240
 """Characters of a value that is shown."""
+
+TINY = 1e-9
+"""Numbers below are written with an exponent."""
+
+
+def shown(value: Any) -> str:
+    """Give a value as a message shows it."""
+    return _decimal(value) if type(value) is float else short(value)
+
+
+def _decimal(value: float) -> str:
+    """Write a number as people do: 0.00001, not 1e-05."""
+    text = short(value)
+    return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= TINY else text
 
 
 def short(value: Any) -> str:

@@ -19,8 +19,9 @@ from finetune_client.models._checks import (
     object_at,
     optional_text,
 )
+from finetune_client.models._show import shown
 from finetune_client.models._write import plain
-from finetune_client.models.limits import Bounds, shown
+from finetune_client.models.limits import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,16 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.models._show import short
+from finetune_client.models._show import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["LIMITS", "Bounds", "Limits", "limits_of"]
-
-
-TINY = 1e-9
-"""Numbers below are written with an exponent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,18 +61,7 @@ class Bounds:
 
     def _range(self) -> str:
         ends = ((">", self.above), (">=", self.least), ("<=", self.most))
-        return " and ".join(f"{sign} {_decimal(end)}" for sign, end in ends if end is not None)
-
-
-def shown(value: Any) -> str:
-    """Give a value as a message shows it."""
-    return _decimal(value) if type(value) is float else short(value)
-
-
-def _decimal(value: float) -> str:
-    """Write a number as people do: 0.00001, not 1e-05."""
-    text = short(value)
-    return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= TINY else text
+        return " and ".join(f"{sign} {shown(end)}" for sign, end in ends if end is not None)
 
 
 SUPERVISED: dict[str, Bounds] = {
