@@ -109,7 +109,7 @@ def test_list__metadata_must_be_a_pair(finetune: Finetune, env: dict[str, str]) 
 def test_wait__says_how_to_go_on_in_the_words_of_the_command(
     finetune: Finetune, train: Path
 ) -> None:
-    with LocalServer(step_seconds=0.2) as server, running(server) as base_url:
+    with LocalServer(step_seconds=60) as server, running(server) as base_url:
         with Client(base_url=base_url, api_key="sk-made-up") as client:
             job = client.jobs.create(model="tiny", training_file=train)
         options = ("--base-url", base_url)
