@@ -91,6 +91,7 @@ AZURE = Provider(
     lacks=frozenset({"permissions", "uploads", "delete_model", "metadata_filter"}),
     environment=("AZURE_OPENAI_API_KEY",),
     limits="azure",
+    max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 AZURE_CLASSIC = Provider(
     name="azure-classic",
@@ -111,6 +112,7 @@ AZURE_CLASSIC = Provider(
     ),
     environment=("AZURE_OPENAI_API_KEY",),
     limits="azure",
+    max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 
 PROVIDERS: dict[str, Provider] = {

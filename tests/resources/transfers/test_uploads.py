@@ -26,7 +26,7 @@ from finetune_client.errors import (
     InternalServerError,
     RequestError,
 )
-from finetune_client.providers import AZURE, OPENAI
+from finetune_client.providers import AZURE, AZURE_CLASSIC, OPENAI
 from tests.support.fault_server import Fault, fault
 from tests.support.faults.clients import failure
 from tests.support.file_service import DATA
@@ -320,6 +320,19 @@ def test_create__a_size_that_cannot_be_is_refused(client: Client, size: Any) -> 
         RequestError,
     )
     assert error.message == f"bytes must be a whole number from 1 to 8000000000, not {size!r}."
+
+
+def test_create__azure_takes_larger_uploads(service: FileService, client: Client) -> None:
+    client._session.config = replace(client._session.config, provider=AZURE_CLASSIC)
+
+    def create(size: int) -> str | None:
+        return client.uploads.create(
+            bytes=size, filename="a", mime_type="text/jsonl", purpose="fine-tune"
+        ).status
+
+    assert create(9_000_000_000) == "pending"
+    error = failure(lambda: create(9_000_000_001), RequestError)
+    assert error.message == "bytes must be a whole number from 1 to 9000000000, not 9000000001."
 
 
 def test_uploads__a_provider_that_has_none_is_not_asked(client: Client, path: Path) -> None:
