@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.clock import SYSTEM_CLOCK
 from finetune_client.errors import ConfigurationError, DecodeError, InvalidWebhookSignatureError
+from finetune_client.models._read import copied, integer, mapping, text
+from finetune_client.models._write import copy_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,26 +67,28 @@ class WebhookEvent:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WebhookEvent:
         """Read the JSON form; what is of another kind than its field is kept in `extra`."""
-        left = dict(data)
+        left = copied(cls, data)
         return cls(
-            id=_take(left, "id", str),
-            type=_take(left, "type", str),
-            created_at=_take(left, "created_at", int),
-            data=_take(left, "data", dict) or {},
-            object=_take(left, "object", str),
+            id=text(left, "id"),
+            type=text(left, "type"),
+            created_at=integer(left, "created_at"),
+            data=mapping(left, "data") or {},
+            object=text(left, "object"),
             extra=left,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form; fields that are `None` are left out."""
-        own = {
-            "id": self.id,
-            "type": self.type,
-            "created_at": self.created_at,
-            "data": self.data or None,
-            "object": self.object,
-        }
-        return {**self.extra, **{key: value for key, value in own.items() if value is not None}}
+        return written(
+            {
+                "id": self.id,
+                "type": self.type,
+                "created_at": self.created_at,
+                "data": copy_of(self.data or None),
+                "object": self.object,
+            },
+            self.extra,
+        )
 
 
 def unwrap(
@@ -142,26 +146,26 @@ def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str
     }
 
 
-def _bytes(text: object) -> bytes:
-    if isinstance(text, str):
-        return text.encode("utf-8", "surrogatepass")
-    if isinstance(text, (bytes, bytearray, memoryview)):
-        return bytes(text)
+def _bytes(given: object) -> bytes:
+    if isinstance(given, str):
+        return given.encode("utf-8", "surrogatepass")
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return bytes(given)
     raise ConfigurationError(
-        f"The webhook's body must be bytes or text, exactly as it came, not {type(text).__name__}."
+        f"The webhook's body must be bytes or text, exactly as it came, not {type(given).__name__}."
     )
 
 
 def _keys(secret: object) -> list[bytes]:
     if not isinstance(secret, str) or not secret.strip():
         raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
-    text = secret.strip()
+    plain = secret.strip()
     try:
-        decoded = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+        decoded = base64.b64decode(plain.removeprefix(PREFIX), validate=True)
     except ValueError:
         decoded = b""
-    if not text.startswith(PREFIX):
-        return [_bytes(text), *([decoded] if decoded else [])]
+    if not plain.startswith(PREFIX):
+        return [_bytes(plain), *([decoded] if decoded else [])]
     if not decoded:
         raise ConfigurationError("The webhook secret is not base64 after whsec_: copy it whole.")
     return [decoded]
@@ -207,8 +211,8 @@ def _matches(expected: bytes, signatures: str) -> bool:
     right = base64.b64encode(expected)
     found = False
     for entry in signatures.split():
-        scheme, _, text = entry.partition(",")
-        found |= hmac.compare_digest(_bytes(text), right) and scheme == SCHEME
+        scheme, _, code = entry.partition(",")
+        found |= hmac.compare_digest(_bytes(code), right) and scheme == SCHEME
     return found
 
 
@@ -220,10 +224,3 @@ def _read(raw: bytes) -> WebhookEvent:
     if not isinstance(data, dict):
         raise DecodeError("The webhook's body is no JSON object.")
     return WebhookEvent.from_dict(data)
-
-
-def _take(left: dict[str, Any], key: str, kind: type[Any]) -> Any:
-    value = left.get(key)
-    if isinstance(value, bool) or not isinstance(value, kind):
-        return None
-    return left.pop(key)
