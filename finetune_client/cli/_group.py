@@ -27,9 +27,9 @@ class _Failure(click.ClickException):
 
     exit_code = 1
 
-    def __init__(self, error: FineTuneError, *, as_json: bool) -> None:
-        super().__init__(error.message)
-        self._line = json.dumps({"kind": "error", **facts(error)}) if as_json else None
+    def __init__(self, message: str, told: dict[str, Any] | None) -> None:
+        super().__init__(message)
+        self._line = told and json.dumps({"kind": "error", **told})
 
     def format_message(self) -> str:
         """Give the sentence, with what a terminal would act on as an escape."""
@@ -38,8 +38,12 @@ class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         if self._line is None:
             super().show(file)
-        else:
+            return
+        try:
             click.echo(self._line)
+        except OSError as error:
+            if error.errno != errno.EPIPE:  # of a reader who has gone nothing is to be said
+                super().show(file)
 
 
 class _WrongUse(_Failure):
@@ -58,8 +62,21 @@ def facts(error: FineTuneError) -> dict[str, Any]:
     return {"error": type(error).__name__, "message": error.message, **given}
 
 
+def _sentence(error: OSError) -> str:
+    """Say what the system said, without its number."""
+    if error.strerror is None:
+        return f"The command cannot go on: {error}."
+    place = f": {error.filename!r}" if error.filename else ""
+    return f"The command cannot go on: {error.strerror}{place}."
+
+
 class Commands(click.Group):
     """A group whose commands never end in a traceback for a documented error."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look for ``--json`` first: what is wrong with the other arguments is told so too."""
+        ctx.meta["json"] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn its errors into sentences."""
@@ -67,11 +84,18 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except FineTuneError as error:
             failure = _WrongUse if isinstance(error, WRONG_USE) else _Failure
-            raise failure(error, as_json=bool(ctx.meta.get("json"))) from None
+            raise failure(error.message, facts(error) if ctx.meta["json"] else None) from None
+        except click.UsageError as error:
+            if not ctx.meta["json"]:
+                raise
+            message = error.format_message()
+            raise _WrongUse(message, {"error": "UsageError", "message": message}) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
                 raise
-            raise _Failure(FineTuneError(str(error)), as_json=bool(ctx.meta.get("json"))) from None
+            message = _sentence(error)
+            told = {"error": type(error).__name__, "message": message}
+            raise _Failure(message, told if ctx.meta["json"] else None) from None
         except KeyboardInterrupt as stop:
             if str(stop):
                 click.echo(f"\n{stop}", err=True)

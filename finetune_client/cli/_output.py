@@ -19,19 +19,12 @@ __all__ = ["json_option", "metrics_option", "reporter", "show_rows"]
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
-def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
-    ctx.meta["json"] = value
-    return value
-
-
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     option = click.option(
         "--json",
         "as_json",
         is_flag=True,
-        is_eager=True,
-        callback=_remember,
         help="Print one JSON object per line, for scripts.",
     )
     return option(command)

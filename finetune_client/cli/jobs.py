@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,6 @@ from finetune_client.errors import WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from finetune_client import AutoOr, FineTuningJob
 
@@ -74,6 +75,12 @@ def create(
     **wanted: Any,
 ) -> None:
     """Create a job from TRAINING_FILE, the id of an uploaded file."""
+    for file in (training_file, wanted["validation_file"]):
+        if file and not file.startswith("file-") and Path(file).is_file():
+            raise click.UsageError(
+                f"{file!r} is a file here, not the id of an uploaded one. "
+                f"Upload it first, with: finetune upload {shlex.quote(file)}"
+            )
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )

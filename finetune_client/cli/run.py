@@ -45,7 +45,8 @@ class AutoOrNumber(click.ParamType):  # type: ignore[type-arg]  # generic in new
         try:
             return self._kind(value)
         except ValueError:
-            self.fail(f"{value!r} is neither auto nor {self.name.rpartition('|')[2]}.", param, ctx)
+            wanted = "a number" if self._kind is float else "an integer"
+            self.fail(f"{value!r} is neither auto nor {wanted}.", param, ctx)
 
 
 AUTO_INT = AutoOrNumber(int, "auto|integer")
@@ -108,6 +109,7 @@ def run(
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
+    server = None if local else named_server(base_url, provider)
     with Client.local() if local else connect(base_url=base_url, provider=provider) as client:
         job = _create(
             client,
@@ -115,13 +117,14 @@ def run(
             file,
             validation,
             expires_after,
+            server=server,
             model=model,
             suffix=suffix,
             seed=seed,
             idempotency_key=idempotency_key,
             **training(client, settings),
         )
-        again = None if local else f"{job.id}{named_server(base_url, provider)}"
+        again = None if server is None else f"{job.id}{server}"
         watch(client, out, job.id, again=again, save_to=metrics)
 
 
@@ -157,11 +160,12 @@ def _create(
     validation: Path | None,
     expires_after: int | None,
     *,
+    server: str | None,
     idempotency_key: str | None,
     **wanted: Any,
 ) -> FineTuningJob:
     """Create the job, or take the one that bears the key; files go up only if there is need."""
-    _check_request(client, file, wanted)
+    _check_request(client, wanted)
     if idempotency_key is not None and "metadata" not in client.provider.lacks:
         found = client.jobs.find(idempotency_key)
         if found is not None:
@@ -171,7 +175,11 @@ def _create(
     try:
         training_file = _upload(client, out, file, expires_after)
         validation_file = validation and _upload(client, out, validation, expires_after)
-        doing = "Stopped while the job was being created: it may exist. Look with: finetune list"
+        if server is not None:
+            doing = (
+                "Stopped while the job was being created: it may exist. "
+                f"Look with: finetune list{server}"
+            )
         job = client.jobs.create(
             training_file=training_file,
             validation_file=validation_file,
@@ -184,13 +192,13 @@ def _create(
     return job
 
 
-def _check_request(client: Client, file: Path, wanted: dict[str, Any]) -> None:
-    """Check the settings before a file goes up.
+def _check_request(client: Client, wanted: dict[str, Any]) -> None:
+    """Check the settings before a file goes up and gets the id that stands in the request.
 
     Raises:
         RequestError: The API would not take them.
     """
-    request = FineTuningJobRequest(training_file=str(file), **wanted)
+    request = FineTuningJobRequest(training_file="file", **wanted)
     found = request.problems(limits=client.provider.limits)
     if found:
         listed = "".join(f"\n- {problem}" for problem in found)

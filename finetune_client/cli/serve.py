@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from finetune_client.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["serve"]
 
@@ -44,7 +38,7 @@ def serve(port: int, directory: Path | None) -> None:
             "Install it with: pip install 'finetune-client[local]'"
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
-    with _ended_by_sigterm(), LocalServer(directory=directory) as server:
+    with LocalServer(directory=directory) as server:
         try:
             serve_forever(server, port=port, ready=_tell)
         except OSError as error:
@@ -52,20 +46,6 @@ def serve(port: int, directory: Path | None) -> None:
                 f"Port {port} cannot be listened on: {error.strerror}. "
                 "Choose another with --port, or any free one with --port 0."
             ) from None
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the server as Ctrl-C does, so that its temporary directory goes with it."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _tell(base_url: str) -> None:

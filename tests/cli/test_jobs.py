@@ -169,6 +169,18 @@ def test_check__a_validation_file_may_be_short(finetune: Finetune, train: Path) 
     assert finetune("check", train, "--least-examples", 1).exit_code == 0
 
 
+@pytest.mark.parametrize("option", [(), ("file-1", "--validation-file")])
+def test_create__a_path_in_place_of_an_id_names_the_way(
+    finetune: Finetune, train: Path, option: tuple[str, ...]
+) -> None:
+    done = finetune("create", *option, train, "-m", "tiny")
+    assert done.exit_code == 2
+    assert done.output.endswith(
+        f"Error: {str(train)!r} is a file here, not the id of an uploaded one. "
+        f"Upload it first, with: finetune upload {train}\n"
+    )
+
+
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_help__every_command_has_it_and_the_docs_name_it(finetune: Finetune, name: str) -> None:
     from pathlib import Path

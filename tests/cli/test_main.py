@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_main__without_its_extra_says_what_to_install() -> None:
@@ -14,3 +21,29 @@ def test_main__without_its_extra_says_what_to_install() -> None:
         "The command finetune needs the package click, which is not installed. "
         "Install it with: pip install 'finetune-client[cli]'\n"
     )
+
+
+def test_main__shows_what_the_encoding_does_not_have_as_an_escape(train: Path) -> None:
+    renamed = train.rename(train.with_name("\u65e5.jsonl"))
+    done = subprocess.run(
+        [sys.executable, "-m", "finetune_client.cli", "check", renamed.name],
+        cwd=renamed.parent, env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u65e5.jsonl is fit to train on")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_main__ends_quietly_while_it_is_still_loading(tmp_path: Path, number: str) -> None:
+    package = tmp_path / "click"  # as slow as a disk may be
+    package.mkdir()
+    wait = f"import os, signal; os.kill(os.getpid(), signal.{number}); signal.pause()\n"
+    (package / "__init__.py").write_text(wait, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "finetune_client.cli", "list"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

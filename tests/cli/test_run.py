@@ -146,13 +146,32 @@ def test_run__a_missing_file_and_a_directory_are_wrong_usage(
     assert "is a directory" in folder.output
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("no.jsonl", "-m", "tiny"), "Invalid value for 'FILE': File 'no.jsonl' does not exist."),
+        (("--bogus",), "No such option '--bogus'."),
+        ((), "Missing argument 'FILE'."),
+    ],
+    ids=["file", "option", "nothing"],
+)
+def test_run__wrong_usage_as_a_json_line(
+    finetune: Finetune, wrong: tuple[str, ...], said: str
+) -> None:
+    done = finetune("run", *wrong, "--json")
+    assert (done.exit_code, done.stderr) == (2, "")
+    told = json.loads(done.stdout)
+    assert (told["kind"], told["error"]) == ("error", "UsageError")
+    assert told["message"].startswith(said.rstrip("."))
+
+
 @pytest.mark.parametrize("value", ["many", "1.5", ""])
 def test_run__epochs_are_auto_or_a_whole_number(
     finetune: Finetune, train: Path, value: str
 ) -> None:
     done = finetune("run", train, "--model", "tiny", "--local", "--epochs", value)
     assert done.exit_code == 2
-    assert f"{value!r} is neither auto nor integer." in done.output
+    assert f"{value!r} is neither auto nor an integer." in done.output
 
 
 def test_run__settings_out_of_range_are_all_named_and_nothing_is_sent(
@@ -265,7 +284,40 @@ def test_run__a_full_disk_gets_a_sentence(train: Path) -> None:
             stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "Error: [Errno 28] No space left on device\n"
+    assert done.stderr == "Error: The command cannot go on: No space left on device.\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
+def test_run__a_full_disk_gets_a_sentence_where_json_has_no_room_either(train: Path) -> None:
+    train.write_text("[]\n" * 1000, encoding="utf-8")  # more than what is written in one go
+    command = [sys.executable, "-m", "finetune_client.cli", "check", str(train), "--json"]
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: The command cannot go on: No space left on device.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another error there")
+def test_check__ends_quietly_when_nobody_reads_its_json(train: Path) -> None:
+    train.write_text("[]\n", encoding="utf-8")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "finetune_client.cli", "list", "--json"]
+    env = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    done = subprocess.run(
+        command, env=env, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=50
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are not bytes there")
+def test_run__a_file_whose_name_is_not_utf8(finetune: Finetune, train: Path) -> None:
+    renamed = train.rename(os.fsdecode(os.fsencode(train.parent) + b"/b\xff.jsonl"))
+    done = finetune("run", renamed, "-m", "tiny", "--local", "--epochs", 1)
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
@@ -312,3 +364,27 @@ def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
         r"Stopped\. The embedded server lives in this process: job ftjob-\w+ ends with it\.",
         said.strip(),
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM and SIGHUP")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_run__leaves_nothing_behind_when_it_is_terminated(
+    train: Path, tmp_path: Path, number: str
+) -> None:
+    train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
+    (folder := tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
+    child = subprocess.Popen(
+        [*command, "--local", "--epochs", "50"], env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("step "):
+            break
+    assert list(folder.iterdir())
+    child.send_signal(getattr(signal, number))
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert said.startswith("\nStopped. The embedded server lives in this process: ")
+    assert list(folder.iterdir()) == []
