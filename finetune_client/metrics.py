@@ -7,6 +7,8 @@ import binascii
 import csv
 import io
 import math
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,11 +67,13 @@ class Metrics:
 
         Args:
             content: The file's bytes: CSV, or CSV in base64 as OpenAI sends it. Cells that are no
-                numbers are passed over; without a ``step`` column the rows are counted from 1.
+                numbers are passed over, and so are rows whose ``step`` is none; without a ``step``
+                column the rows are counted from 1.
         """
-        text = _text(content).replace("\0", "")  # Python 3.10 cannot read it
-        lines = csv.DictReader(io.StringIO(text, newline=""))
-        rows = ({STEP: float(number), **_cells(line)} for number, line in enumerate(lines, start=1))
+        rows = (
+            _cells(line) if STEP in map(_name, line) else {STEP: float(number), **_cells(line)}
+            for number, line in enumerate(_lines(_text(content)), start=1)
+        )
         return cls(rows=_by_step(rows))
 
 
@@ -83,20 +87,50 @@ def _by_step(rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
     return [steps[step] for step in sorted(steps)]
 
 
-def _numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield from _numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield f"{prefix}{key}", value
+def _numbers(data: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Give the numbers in an object and in the objects in it, which may lie very deep."""
+    levels = [("", iter(data.items()))]
+    while levels:
+        prefix, items = levels[-1]
+        for key, value in items:
+            if isinstance(value, dict):
+                levels.append((f"{prefix}{key}.", iter(value.items())))
+                break
+            if _is_number(value):
+                yield f"{prefix}{key}", value
+        else:
+            levels.pop()
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether it is a number, and no integer that is larger than any float."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)
+
+
+def _lines(text: str) -> Iterator[dict[Any, Any]]:
+    """Read the lines of a CSV; one with a field as long as a book is passed over."""
+    plain = text.replace("\0", "")  # Python 3.10 cannot read it
+    reader = csv.DictReader(io.StringIO(plain, newline=""))
+    line: dict[Any, Any] | None = {}
+    while line is not None:
+        with suppress(csv.Error):  # the reader goes on with the next line
+            line = next(reader, None)
+            if line:
+                yield line
+
+
+def _name(column: object) -> str:
+    return column.strip() if isinstance(column, str) else ""
 
 
 def _cells(line: Mapping[Any, Any]) -> dict[str, float]:
     cells: dict[str, float] = {}
-    for name, cell in line.items():
-        if name and isinstance(cell, str):
+    for column, cell in line.items():
+        if (name := _name(column)) and isinstance(cell, str):
             try:
-                cells[name.strip()] = float(cell)
+                cells[name] = float(cell)
             except ValueError:
                 continue
     return cells

@@ -59,6 +59,16 @@ def test_from_csv__counts_rows_without_a_step_and_keeps_nan() -> None:
     assert math.isnan(metrics.series("train_loss")[1][1])
 
 
+def test_from_csv__passes_over_rows_without_a_step_where_others_have_one() -> None:
+    metrics = Metrics.from_csv(b"step,train_loss\n10,0.5\n,0.4\nnone,0.3\n20,0.2\n")
+    assert metrics.series("train_loss") == [(10, 0.5), (20, 0.2)]
+
+
+def test_from_csv__passes_over_a_field_as_long_as_a_book() -> None:
+    content = b'step,note,train_loss\n1,"%b",0.5\n2,a,0.4\n' % (b"x" * 200_000)
+    assert Metrics.from_csv(content).series("train_loss") == [(2, 0.4)]
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200))
 def test_from_csv__never_fails(content: bytes) -> None:
@@ -87,6 +97,20 @@ def test_from_events__puts_steps_in_order_and_together() -> None:
 def test_from_events__names_what_lies_deeper() -> None:
     data = {"step": 1, "scores": {"exact": {"mean": 0.5, "all": [1, 0]}}, "errors": {"none": "x"}}
     assert Metrics.from_events([_event(data)]).series("scores.exact.mean") == [(1, 0.5)]
+
+
+def test_from_events__passes_over_integers_larger_than_any_float() -> None:
+    events = [_event({"step": 10**400, "a": 1}), _event({"step": 1, "a": 2, "b": -(10**400)})]
+    assert Metrics.from_events(events).rows == [{"step": 1, "a": 2}]
+
+
+def test_from_events__reads_objects_however_deep() -> None:
+    data: dict[str, object] = {"step": 1, "last": 2.0}
+    for _ in range(5000):
+        data = {"step": 1, "a": data}
+    metrics = Metrics.from_events([_event(data)])
+    assert len(metrics.names) == 5001
+    assert metrics.names[-1].endswith(".a.last")
 
 
 def test_series__names_the_curves_there_are() -> None:
