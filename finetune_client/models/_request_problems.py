@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/fine-tuning/create
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
         *needed_text("model", sent.get("model")),
         *needed_text("training_file", sent.get("training_file")),
         *optional_text("validation_file", sent.get("validation_file")),
-        *_suffix(sent.get("suffix"), limits.suffix),
+        *_suffix(sent.get("suffix"), limits),
         *number("seed", sent.get("seed"), limits.seed),
         *_metadata(sent.get("metadata"), limits),
         *_settings("hyperparameters", sent.get("hyperparameters"), "supervised", limits),
@@ -50,13 +51,16 @@ def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
     return [*found, *rest]
 
 
-def _suffix(suffix: Any, longest: int) -> Iterator[str]:
+def _suffix(suffix: Any, limits: Limits) -> Iterator[str]:
     if suffix is None:
         return
+    characters = limits.suffix_characters
     if not isinstance(suffix, str):
         yield f"suffix: must be text, got {shown(suffix)}"
-    elif not 1 <= len(suffix) <= longest:
-        yield f"suffix: must have 1 to {longest} characters, got {len(suffix)}"
+    elif not 1 <= len(suffix) <= limits.suffix:
+        yield f"suffix: must have 1 to {limits.suffix} characters, got {len(suffix)}"
+    elif characters and not re.fullmatch(f"[{characters}]*", suffix):
+        yield f"suffix: must have only characters of {characters}, got {shown(suffix)}"
 
 
 def _metadata(metadata: Any, limits: Limits) -> Iterator[str]:

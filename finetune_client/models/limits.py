@@ -10,7 +10,7 @@ https://learn.microsoft.com/azure/ai-services/openai/how-to/fine-tuning
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import ConfigurationError
@@ -90,6 +90,7 @@ class Limits:
 
     Attributes:
         suffix: Characters of a suffix, at most.
+        suffix_characters: Those that a suffix may have, as in a regular expression; `None` for all.
         seed: The numbers that a seed may be.
         metadata_pairs: Pairs in `metadata`, at most.
         metadata_key, metadata_value: Characters of a key and of a value, at most.
@@ -98,6 +99,7 @@ class Limits:
     """
 
     suffix: int = 64
+    suffix_characters: str | None = None
     seed: Bounds = Bounds(least=0, most=2**31 - 1, whole=True, auto=False)
     metadata_pairs: int = 16
     metadata_key: int = 64
@@ -119,7 +121,7 @@ class Limits:
 
 LIMITS: dict[str, Limits] = {
     "openai": Limits(),
-    "azure": replace(Limits(), suffix=40, reinforcement=AZURE_REINFORCEMENT),
+    "azure": Limits(suffix=40, suffix_characters="A-Za-z0-9_-", reinforcement=AZURE_REINFORCEMENT),
 }
 """By the name that a provider gives them."""
 

@@ -339,6 +339,10 @@ def test_problems__are_found_in_what_was_read_too() -> None:
     [
         (request(suffix="s" * 41), "suffix: must have 1 to 40 characters, got 41"),
         (
+            request(suffix="my model.2"),
+            "suffix: must have only characters of A-Za-z0-9_-, got 'my model.2'",
+        ),
+        (
             reinforcement(compute_multiplier=0.4),
             (
                 "method.reinforcement.hyperparameters.compute_multiplier: "
@@ -358,6 +362,10 @@ def test_problems__are_found_in_what_was_read_too() -> None:
 def test_problems__azure_has_limits_of_its_own(built: FineTuningJobRequest, problem: str) -> None:
     assert built.problems() == []
     assert built.problems(limits="azure") == [problem]
+
+
+def test_problems__of_a_suffix_that_azure_takes() -> None:
+    assert request(suffix="My_model-2" * 4).problems(limits="azure") == []
 
 
 def test_problems__with_limits_of_ones_own() -> None:
