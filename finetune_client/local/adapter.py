@@ -32,23 +32,24 @@ class LocalAdapter(HTTPAdapter):
 
     Args:
         app: The app.
-        is_closed: Whether the server has been closed; then every request is a connection error.
+        obstacle: Says why the app cannot be called; every request is a connection error then.
     """
 
-    def __init__(self, app: WSGIApplication, is_closed: Callable[[], bool]) -> None:
+    def __init__(self, app: WSGIApplication, obstacle: Callable[[], str | None]) -> None:
         super().__init__()
         self._app = app
-        self._is_closed = is_closed
+        self._obstacle = obstacle
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Have the app answer the request.
 
         Raises:
-            requests.ConnectionError: The server has been closed.
+            requests.ConnectionError: The server has been closed, or this is a fork of its process.
             Exception: Whatever the request's body raised while it was read.
         """
-        if self._is_closed():
-            raise requests.ConnectionError("The embedded server has been closed.", request=request)
+        obstacle = self._obstacle()
+        if obstacle is not None:
+            raise requests.ConnectionError(obstacle, request=request)
         body = _Blocks(_blocks(request.body))
         environ = _environ(request, io.BufferedReader(body, _BLOCK))
         answer, status, headers = run_wsgi_app(self._app, environ)

@@ -16,7 +16,7 @@ __all__ = ["example", "read_examples"]
 
 def read_examples(path: Path, method: str) -> list[Example]:
     """Read a file that was checked; blank lines are skipped."""
-    with path.open(encoding="utf-8-sig") as lines:
+    with path.open(encoding="utf-8-sig", newline="\n") as lines:
         return [example(json.loads(line), method) for line in lines if line.strip()]
 
 

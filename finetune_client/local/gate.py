@@ -175,3 +175,12 @@ class GatedServer(TcpWSGIServer):
         parser = type("_AllowingParser", (_Parser,), {"allowed": allowed})
         self.channel_class = type("_GatedChannel", (_Channel,), {"parser_class": parser})
         super().__init__(*args, **settings)
+
+    def set_reuse_addr(self) -> None:
+        """Take a port that was closed a moment ago; on Windows that option shares it instead."""
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listening: Any = self.socket
+        if exclusive is None:
+            super().set_reuse_addr()
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, exclusive, 1)

@@ -142,6 +142,10 @@ class Runner:
 
     def _task(self, job: Job) -> TrainingTask:
         wire, settings = job.wire, job.wire["method"][job.method]
+        weights = self._models.weights(wire["model"])
+        if weights is None and wire["model"] != job.base:
+            told = f"The model '{wire['model']}', which the job starts from, was deleted."
+            raise TrainingError(told, code="model_not_found")
         examples = read_examples(self._files.path(wire["training_file"]), job.method)
         checked = wire["validation_file"]
         grader = settings.get("grader")
@@ -153,7 +157,7 @@ class Runner:
             validation=read_examples(self._files.path(checked), job.method) if checked else (),
             hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
             seed=wire["seed"],
-            weights=self._models.weights(wire["model"]),
+            weights=weights,
             grade=None if grader is None else lambda text, line: reward(grader, text, line),
         )
 
@@ -232,6 +236,7 @@ class Runner:
         while len(job.checkpoints) > _KEPT_CHECKPOINTS:
             self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
         job.event(f"Checkpoint created at step {step.number}")
+        job.save()
 
     def _finish(self, job: Job, training: Training) -> None:
         name = self._model_name(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -20,7 +21,6 @@ from finetune_client.local.store import Store
 from finetune_client.local.uploads import Uploads
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection
 
     from typing_extensions import Self
@@ -50,6 +50,10 @@ class LocalServer:
         app: The WSGI app.
         limits: See above.
         allowed_hosts: See above; a port adds the name it listens on.
+
+    Raises:
+        BlockingIOError: Another server is using the directory.
+        OSError: The directory cannot be used.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class LocalServer:
         self.app = make_app(self._store, table, self.allowed_hosts)
         self._closing = threading.Lock()
         self._closed = False
+        self._owner = os.getpid()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -96,10 +101,20 @@ class LocalServer:
 
     def adapter(self) -> LocalAdapter:
         """Make a `requests` adapter that calls the app in this process."""
-        return LocalAdapter(self.app, lambda: self._closed)
+        return LocalAdapter(self.app, self._obstacle)
+
+    def _obstacle(self) -> str | None:
+        if os.getpid() != self._owner:  # which has no thread that trains
+            return "The embedded server lives in the process that made it, not in a fork of that."
+        return "The embedded server has been closed." if self._closed else None
 
     def close(self) -> None:
-        """End the training threads and remove what is temporary. It can be called again."""
+        """End the training threads and remove what is temporary. It can be called again.
+
+        In a fork of the process that made the server it does nothing.
+        """
+        if os.getpid() != self._owner:
+            return
         with self._closing:
             if self._closed:
                 return

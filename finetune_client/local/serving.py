@@ -29,6 +29,8 @@ _FORM_OVERHEAD = 64 * 1024
 _THREADS = 8
 _IDLE_SECONDS = 60
 _PATIENCE = 1
+_CONNECTIONS = 200
+"""Fewer than Windows can wait for at once (512), and than macOS lets a process open (256)."""
 
 
 class _Threads(ThreadedTaskDispatcher):
@@ -123,7 +125,7 @@ def _listen(
         ident=None,
         recv_bytes=256 * 1024,
         channel_timeout=_IDLE_SECONDS,
-        connection_limit=1000,
+        connection_limit=_CONNECTIONS,
         max_request_body_size=largest,
     )
     try:

@@ -49,6 +49,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
+    _latest: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
@@ -60,6 +61,9 @@ class State:
     def new_id(self, prefix: str) -> str:
         """Make an id nobody has: ``prefix``, the time, and chance.
 
-        Ids sort by the time they were made, so that records are read back in order.
+        Ids sort in the order they were made, also while the clock stands still or goes back (that
+        of Windows moves 64 times a second), so that records are read back in order.
         """
-        return f"{prefix}{time.time_ns():016x}{secrets.token_hex(4)}"
+        with self.lock:
+            self._latest = max(time.time_ns(), self._latest + 1)
+            return f"{prefix}{self._latest:016x}{secrets.token_hex(4)}"

@@ -13,14 +13,17 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.local.claim import claim, release
 from finetune_client.local.errors import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Blob", "Store"]
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+_KINDS = ("files", "jobs", "models", "permissions", "uploads")
+_NAME = re.compile(r"blob-[0-9a-f]{32}")
+_DRAFT = re.compile(r".+\.[0-9a-f]{8}\.new")
 
 
 class Blob(io.FileIO):
@@ -55,21 +58,41 @@ class Store:
     Args:
         directory: Where things stay across runs; without it a temporary directory is used and
             removed again, and records are kept in memory only.
+
+    Raises:
+        BlockingIOError: Another server is using the directory.
+        OSError: The directory cannot be used.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         self.lasting = directory is not None
+        self._release: Callable[[], object]
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
-            self._remove = weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
+            self._release = weakref.finalize(self, _remove, self._root, os.getpid())
         else:
+            directory.mkdir(parents=True, exist_ok=True)
             self._root = directory
+            self._release = weakref.finalize(self, release, claim(directory), os.getpid())
         self._blobs = self._root / "blobs"
-        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._blobs.mkdir(exist_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a killed server left: half records, and blobs that no record names."""
+        kept: set[str] = set()
+        for path in (path for kind in _KINDS for path in self._root.glob(f"{kind}/*")):
+            if _DRAFT.fullmatch(path.name):
+                path.unlink()
+            else:
+                kept.update(_NAME.findall(path.read_text(encoding="utf-8")))
+        for blob in self._blobs.iterdir():
+            if _NAME.fullmatch(blob.name) and blob.name not in kept:
+                blob.unlink()
 
     def blob(self, most: int) -> Blob:
         """Open a new, empty blob for writing."""
-        return Blob(self._blobs / secrets.token_hex(16), most)
+        return Blob(self._blobs / f"blob-{secrets.token_hex(16)}", most)
 
     def put(self, data: bytes) -> str:
         """Keep ``data`` and give the key it can be found by."""
@@ -118,6 +141,11 @@ class Store:
         return self._root / kind / f"{record_id}.json"
 
     def close(self) -> None:
-        """Remove the directory if it was a temporary one."""
-        if not self.lasting:
-            self._remove()
+        """Remove the directory if it was a temporary one; else let other servers use it."""
+        self._release()
+
+
+def _remove(directory: Path, owner: int) -> None:
+    """Remove the directory of a process; not when a fork of it ends."""
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)

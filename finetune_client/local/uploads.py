@@ -70,16 +70,16 @@ class Uploads:
         text(body, "mime_type", required=True)
         row = _Upload(wire, seconds_to_live(body.get("expires_after")))
         with self._state.lock:
+            self._drop_expired()
             self._rows[wire["id"]] = row
             self._save(row)
         return wire
 
     def _pending(self, upload_id: str) -> _Upload:
+        self._drop_expired()
         row = self._rows.get(upload_id)
         if row is None:
             raise WireError(404, f"No such Upload object: {upload_id}", param="upload_id")
-        if row.wire["status"] == "pending" and row.wire["expires_at"] <= self._state.now():
-            self._end(row, "expired")
         if row.wire["status"] != "pending" or row.busy:
             status = "being completed" if row.busy else row.wire["status"]
             raise WireError(
@@ -89,6 +89,13 @@ class Uploads:
                 param="upload_id",
             )
         return row
+
+    def _drop_expired(self) -> None:
+        now = self._state.now()
+        for row in self._rows.values():
+            pending = row.wire["status"] == "pending" and not row.busy
+            if pending and row.wire["expires_at"] <= now:
+                self._end(row, "expired")
 
     def _end(self, row: _Upload, status: str) -> None:
         row.wire["status"] = status
@@ -146,15 +153,15 @@ class Uploads:
             row.busy = True
         try:
             joined = self._join(blobs, row.wire["bytes"], digest)
-        finally:
+        except BaseException:
             row.busy = False
+            raise
         with self._state.lock:
-            wire = row.wire
-            self._end(row, "completed")
+            wire, row.busy = row.wire, False
             wire["file"] = self._files.add(
                 joined.key, joined.size, wire["filename"], wire["purpose"], row.seconds
             )
-            self._save(row)
+            self._end(row, "completed")
             return dict(wire)
 
     def _join(self, blobs: list[str], size: int, digest: str | None) -> Blob:

@@ -68,3 +68,9 @@ def test_read_examples__skips_a_mark_and_blank_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"completion": "x"}\r\n\r\n{"completion": "y"}')
     assert [one.texts for one in read_examples(path, "supervised")] == [("x",), ("y",)]
+
+
+def test_read_examples__takes_a_carriage_return_for_the_space_it_is_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"prompt": "a",\r"completion": "b"}\n')
+    assert [one.texts for one in read_examples(path, "supervised")] == [("b",)]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,7 +47,7 @@ def test_create__takes_any_name_and_never_makes_a_path_of_it(
     outside = [path for path in tmp_path.rglob("*") if "server" not in path.parts]
     assert outside == []
     for path in (tmp_path / "server" / "blobs").iterdir():
-        assert set(path.name) <= set("0123456789abcdef")
+        assert re.fullmatch(r"blob-[0-9a-f]{32}", path.name)
 
 
 def test_create__expires(connect: Callable[[LocalServer], LocalApi]) -> None:
@@ -276,6 +278,31 @@ def test_upload__expires(connect: Callable[[LocalServer], LocalApi]) -> None:
     status, error = api.refused("POST", f"{path}/complete", json={"part_ids": [part]})
     assert status == 400
     assert error["message"] == f"The upload {made['id']} is expired; only a pending one takes this."
+
+
+def test_upload__that_was_given_up_frees_its_bytes_when_it_expires(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
+) -> None:
+    time = [1000.0]
+    api = connect(LocalServer(tmp_path, clock=lambda: time[0]))
+    add(api, upload(api, b"x")["id"], b"x")
+    time[0] = 4600.0
+    upload(api, b"y")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_upload__asked_twice_at_once_is_completed_once(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
+) -> None:
+    api = connect(LocalServer(tmp_path))
+    for _ in range(20):
+        made = upload(api, b"x")
+        body = {"part_ids": [add(api, made["id"], b"x")]}
+        path = f"{api.base}/uploads/{made['id']}/complete"
+        with ThreadPoolExecutor(4) as pool:
+            got = pool.map(lambda _, *, p=path, b=body: api.session.post(p, json=b), range(4))
+            assert sorted(one.status_code for one in got) == [200, 400, 400, 400]
+    assert len(api.ok("GET", "/files")["data"]) == len(list((tmp_path / "blobs").iterdir())) == 20
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client.local import LocalServer
+from finetune_client.local.bigram_trainer import BigramTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
@@ -289,6 +291,32 @@ def test_idempotency_key__gives_the_same_job_again(slow_api: LocalApi) -> None:
         "idempotency_error",
     )
     assert len(slow_api.ok("GET", JOBS)["data"]) == 3
+
+
+def test_training__from_a_model_that_was_deleted_meanwhile_is_a_failed_job(
+    connect: Callable[[LocalServer], LocalApi],
+) -> None:
+    may_check = threading.Event()
+    may_check.set()
+
+    class Slow(BigramTrainer):
+        def resolve(self, *given: Any) -> dict[str, Any]:
+            assert may_check.wait(10)
+            return super().resolve(*given)
+
+    api = connect(LocalServer(trainer=Slow()))
+    train = api.upload(jsonl(chat_lines(10)))
+    model = api.trained(training_file=train)["fine_tuned_model"]
+    may_check.clear()
+    api.create(training_file=train)
+    job = api.create(training_file=train, model=model)
+    api.ok("DELETE", f"/models/{model}")
+    may_check.set()
+    assert api.ended(job["id"])["error"] == {
+        "code": "model_not_found",
+        "message": f"The model '{model}', which the job starts from, was deleted.",
+        "param": None,
+    }
 
 
 def test_training__that_diverges_is_a_failed_job(api: LocalApi) -> None:

@@ -110,21 +110,6 @@ def test_directory__a_job_goes_on_where_the_server_was_closed(
         assert again.metrics(one["id"]) == plain.metrics(through["id"])
 
 
-def test_directory__a_job_that_was_running_when_the_server_was_killed(
-    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
-) -> None:
-    server = LocalServer(tmp_path, step_seconds=0.05)
-    api = connect(server)
-    job = api.create(training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=LONG)
-    api.job(job["id"], until=("running",))
-    again = connect(LocalServer(tmp_path))
-    assert again.job(job["id"])["error"] == {
-        "code": "server_stopped",
-        "message": "The server ended while this job was running.",
-        "param": None,
-    }
-
-
 def test_store__makes_no_path_of_what_it_did_not_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(ValueError, match=r"^'\.\./x' is not the key of a blob$"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -177,6 +178,26 @@ def test_slow_clients__do_not_keep_others_waiting(base: str, api: LocalApi) -> N
             sock.close()
 
 
+def test_connections__are_never_more_than_select_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = select.select
+
+    def of_windows(*given: Any) -> Any:
+        if max(len(sockets) for sockets in given[:3]) > 250:
+            raise ValueError("too many file descriptors in select()")
+        return ask(*given)
+
+    monkeypatch.delattr(select, "poll", raising=False)
+    monkeypatch.setattr(select, "select", of_windows)
+    with LocalServer() as server, running(server) as base:
+        address = ("127.0.0.1", port_of(base))
+        idle = [socket.create_connection(address) for _ in range(300)]
+        time.sleep(0.2)
+        for sock in idle:
+            sock.close()
+        headers = {"Authorization": "Bearer x"}
+        assert requests.get(f"{base}/models", headers=headers, timeout=10).status_code == 200
+
+
 def left_over(before: set[threading.Thread]) -> list[str]:
     """Name the threads that are new; waitress's own end a moment after they are told to."""
     deadline = time.monotonic() + 20
@@ -229,6 +250,17 @@ def test_listener__refuses_addresses_that_others_can_reach() -> None:
 def test_listener__says_that_a_port_is_taken(base: str) -> None:
     with LocalServer() as server, pytest.raises(OSError, match=r"[Aa]ddress already in use"):
         Listener(server, port=port_of(base))
+
+
+def test_listener__shares_its_port_with_nobody_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    # An option that Linux has too stands in for the one that only Windows has.
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with LocalServer() as server:
+        listener = Listener(server, port=0)
+        options = (socket.SO_KEEPALIVE, socket.SO_REUSEADDR)
+        bound = listener._listener.socket
+        assert [bound.getsockopt(socket.SOL_SOCKET, one) for one in options] == [1, 0]
+        listener.stop()
 
 
 def test_listener__takes_ipv6() -> None:
