@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 NAME = "finetune_client"
 
-VALUES = frozenset({"_lazy", "_version", "clock", "errors"})
-"""Modules that know nothing of the others, and may be known by all."""
+VALUES = frozenset({"_atomic", "_lazy", "_version", "clock", "errors"})
+"""Modules that know nothing of the layers, and may be known by all."""
 
 LAYERS: dict[str, frozenset[str]] = {
+    "_atomic": frozenset({"errors"}),
     "_lazy": frozenset(),
     "_version": frozenset(),
     "clock": frozenset(),
@@ -47,9 +48,7 @@ import anything."""
 LATE = {("client", "local"), ("resources", "rich"), ("training_data", "tiktoken")}
 """What is imported inside a function only: it need not be installed."""
 
-PURE = frozenset(
-    {"_lazy", "_version", "clock", "errors", "models", "metrics", "waiting", "webhooks"}
-)
+PURE = VALUES | {"models", "metrics", "waiting", "webhooks"}
 """Layers that have no third-party dependency, not even at import time."""
 
 THIRD_PARTY: dict[str, frozenset[str]] = {

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finetune_client._atomic import replacing
 from finetune_client.models import FileObject
-from finetune_client.resources._atomic import replacing
 from finetune_client.resources._base import Resource
 from finetune_client.resources._download import IDENTITY, Download, checked_blocks
 from finetune_client.resources._options import apply

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune_client._atomic import replacing
 from finetune_client.errors import RequestError
-from finetune_client.resources._atomic import replacing
 
 if TYPE_CHECKING:
     import os

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
-import secrets
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
+
+from finetune_client._atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,23 +16,17 @@ __all__ = ["refuse_existing", "whole_file"]
 
 
 @contextmanager
-def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """Write a file beside `path` that takes its name when the block ends without an exception.
 
     Raises:
         FileExistsError: There is a file of that name, and it is not to be overwritten.
+        RequestError: `path` is a directory or a device.
     """
     refuse_existing(path, overwrite=overwrite)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path) as file:
+        yield file
         refuse_existing(path, overwrite=overwrite)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,20 @@ def test_write_jsonl__does_not_overwrite_unasked(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
     assert write_jsonl(path, [{"a": 1}], overwrite=True) == 1
     assert path.read_text() == '{"a": 1}\n'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such rights")
+def test_write_jsonl__keeps_a_link_and_the_permissions_of_the_file_behind_it(
+    tmp_path: Path,
+) -> None:
+    path, link = tmp_path / "data.jsonl", tmp_path / "link.jsonl"
+    path.write_bytes(b"")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    write_jsonl(link, [{"a": 1}], overwrite=True)
+    assert link.is_symlink()
+    assert path.read_bytes() == b'{"a": 1}\n'
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_write_jsonl__a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
