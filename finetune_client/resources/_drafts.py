@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,11 @@ def _named_files(draft: FineTuningJobRequest, files: Mapping[str, Path]) -> list
 
 
 def _is_file(value: str) -> bool:
-    return not FILE_ID.fullmatch(value) and "\0" not in value and Path(value).is_file()
+    if FILE_ID.fullmatch(value) or "\0" in value:
+        return False
+    with suppress(OSError):  # longer than a name can be
+        return Path(value).is_file()
+    return False
 
 
 def check_files(files: Mapping[str, Path], draft: FineTuningJobRequest, provider: Provider) -> None:

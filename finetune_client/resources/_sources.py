@@ -224,6 +224,8 @@ def _refuse_text(path: Any, argument: str) -> None:
 
 def _rewinds(file: Any) -> bool:
     """Tell whether a file can be measured and read twice."""
+    if stat.S_ISFIFO(_mode(file)):  # Windows lets it, and does nothing
+        return False
     try:
         start = file.tell()
         file.seek(0, os.SEEK_END)
@@ -243,10 +245,15 @@ def _spooled(file: Any, stack: ExitStack) -> IO[bytes]:
 
 def _real(file: Any) -> bool:
     """Tell whether a file is a regular file of the operating system."""
+    return stat.S_ISREG(_mode(file))
+
+
+def _mode(file: Any) -> int:
+    """Give what the operating system says a file is; 0 of one that it does not know."""
     try:
-        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        return os.fstat(file.fileno()).st_mode
     except (AttributeError, OSError, TypeError, ValueError):
-        return False
+        return 0
 
 
 def _name_of(content: Any) -> str | None:

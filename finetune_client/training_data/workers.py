@@ -26,7 +26,7 @@ from finetune_client.training_data.tally import Plan, Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Job", "WorkersFailedError", "main", "number_of_workers", "run"]
+__all__ = ["Job", "WorkersFailedError", "jobs_for", "main", "number_of_workers", "run"]
 
 MOST_WORKERS = 4
 LEAST_BYTES = 64 * 1024 * 1024
@@ -35,7 +35,13 @@ LEAST_BYTES_EXACT = 8 * 1024 * 1024
 """The same where tokens are counted, which takes much longer than all the rest."""
 SAYS_SO_EVERY = 4 * 1024 * 1024
 
-START = "from finetune_client.training_data.workers import main; main()"
+START = """
+import sys
+sys.path[:] = filter(None, sys.path)
+from finetune_client.training_data.workers import main
+main()
+"""
+"""What a process runs. It imports nothing from the current folder, which ``-c`` puts first."""
 
 
 class WorkersFailedError(Exception):

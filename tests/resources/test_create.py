@@ -93,6 +93,14 @@ def test_create__refuses_the_name_of_a_file_with_a_hint(
     ]
 
 
+def test_create__takes_an_id_longer_than_a_name_of_a_file_can_be(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="m", training_file="f" * 5000)
+    assert sent_json(server.calls[0].request)["training_file"] == "f" * 5000
+
+
 def test_create__takes_an_id_even_if_a_file_is_called_so(
     client: Client,
     server: responses.RequestsMock,

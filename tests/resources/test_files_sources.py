@@ -112,6 +112,22 @@ def test_source__what_cannot_be_rewound_is_copied_first() -> None:
         assert _read(source) == _read(source) == DATA[:5000]
 
 
+def test_source__a_pipe_that_seems_to_rewind_is_copied_first() -> None:
+    class OfWindows(io.FileIO):  # https://github.com/python/cpython/issues/86768
+        def tell(self) -> int:
+            return 0
+
+        def seek(self, *_: int) -> int:
+            return 0
+
+    out, into = os.pipe()
+    with os.fdopen(into, "wb") as writer:
+        writer.write(DATA[:5000])
+    with OfWindows(out) as pipe, open_source(pipe) as source:
+        assert source.size == 5000
+        assert _read(source) == DATA[:5000]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_source__a_path_that_is_a_pipe_is_copied_first(tmp_path: Path) -> None:
     fifo = tmp_path / "pipe.jsonl"

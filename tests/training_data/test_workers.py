@@ -117,6 +117,20 @@ def test_run__a_python_that_cannot_be_started(
     assert check(path, workers=2).ok
 
 
+def test_run__imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join(good_lines("chat")))
+    (tmp_path / "dataclasses.py").write_text("raise SystemExit", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    (job,) = jobs_for(str(path), path.stat().st_size, PLAN, 1)
+    (tally,) = processes.run([job], lambda done: None)
+    assert isinstance(tally, Tally)
+    assert tally.examples == 10
+
+
 def test_work__in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(b"\n".join(good_lines("chat")))
