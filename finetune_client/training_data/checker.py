@@ -114,7 +114,7 @@ def check(
             progress=progress,
         )
         tally, other = going.run(itertools.chain(first, read))
-    leaks = sorted(tally.digests.shared(other)) if other else []
+    leaks = tally.digests.shared(other) if other else ()
     return conclude(name_of(path), plan, tally, leaks)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING
 
+from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.report import Report, Statistics
 from finetune_client.training_data.rules import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from finetune_client.training_data.problems import Found
     from finetune_client.training_data.tally import Plan, Tally
 
 __all__ = ["conclude"]
 
 
-def conclude(path: str, plan: Plan, tally: Tally, leaks: list[tuple[int, int]]) -> Report:
+def conclude(path: str, plan: Plan, tally: Tally, leaks: Iterable[tuple[int, int]]) -> Report:
     """Add what concerns more than one line and make the report.
 
     Args:
@@ -22,13 +27,8 @@ def conclude(path: str, plan: Plan, tally: Tally, leaks: list[tuple[int, int]]) 
         tally: What was seen of all of it; problems are added.
         leaks: Lines that are in the validation file too, each with its line there.
     """
-    repeated = sorted(tally.digests.repeated())
-    for line, first in repeated:
-        tally.found.line = line
-        tally.found("duplicate_example", first=first)
-    for line, other in leaks:
-        tally.found.line = line
-        tally.found("leaked_example", other=other)
+    repeated = _pairs("duplicate_example", "first", tally.digests.repeated(), tally.found)
+    leaked = _pairs("leaked_example", "other", leaks, tally.found)
     tally.found.line = None
     _number(plan, tally)
     tally.endings.report(tally.found)
@@ -39,9 +39,26 @@ def conclude(path: str, plan: Plan, tally: Tally, leaks: list[tuple[int, int]]) 
         method=FORMATS[plan.format].method,
         problems=list(tally.found),
         counts=dict(sorted(tally.found.counts.items())),
-        statistics=_statistics(plan, tally, len(repeated), len(leaks)),
+        statistics=_statistics(plan, tally, repeated, leaked),
         billed_tokens=tally.tokens.capped(plan.context_length),
     )
+
+
+def _pairs(code: str, fact: str, pairs: Iterable[tuple[int, int]], found: Found) -> int:
+    """Report lines that are also elsewhere, and count them; only the first ones are held."""
+    number = 0
+
+    def counted() -> Iterator[tuple[int, int]]:
+        nonlocal number
+        for pair in pairs:
+            number += 1
+            yield pair
+
+    for line, elsewhere in (first := heapq.nsmallest(KEPT, counted())):
+        found.line = line
+        found(code, **{fact: elsewhere})
+    found.count(code, number - len(first))
+    return number
 
 
 def _number(plan: Plan, tally: Tally) -> None:

@@ -14,10 +14,13 @@ from finetune_client.training_data.codes import CODES, Severity
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["KEPT", "Found", "Problem", "kind", "quoted", "under"]
+__all__ = ["KEPT", "Found", "Problem", "broken", "kind", "quoted", "under"]
 
 KEPT = 100
 """How many problems of each code are kept; all are counted."""
+
+LONGEST = 40
+"""Characters of a value that a sentence shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,22 @@ class Found:
         message = f"{about.sentence} {about.remedy}".format_map(facts)
         kept.append(Problem(self.line, path, code, about.severity, message))
 
+    def count(self, code: str, number: int) -> None:
+        """Count problems that are not kept, since so many of their code are."""
+        if number:
+            self.counts[code] += number
+
+    def room(self, code: str) -> int:
+        """Tell how many problems of a code are still kept."""
+        return KEPT - len(self._kept.get(code, ()))
+
     def unknown_keys(self, keys: Collection[str], known: Collection[str], path: str) -> None:
         """Report the keys of the object at `path` that are not `known`, in their order."""
         for key in keys:
             if key in known:
                 continue
-            if self.counts["unknown_key"] >= KEPT:  # looking for a hint takes long
-                self.counts["unknown_key"] += 1
+            if not self.room("unknown_key"):  # looking for a hint takes long
+                self.count("unknown_key", 1)
                 continue
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {close[0]}" if close else ""
@@ -111,15 +123,21 @@ def kind(value: object) -> str:
     return "an object"
 
 
-def quoted(value: object, most: int = 40) -> str:
+def quoted(value: object) -> str:
     """Show a JSON value in a sentence, cut short if it is long."""
     if isinstance(value, (dict, list)):
         return kind(value)
-    text = json.dumps(value[: most + 1] if isinstance(value, str) else value)
-    return text if len(text) <= most + 2 else text[:most] + '..."'
+    text = json.dumps(value[: LONGEST + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST + 2 else text[:LONGEST] + '..."'
 
 
-PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+def broken(wrong: json.JSONDecodeError) -> str:
+    """Say why a text is no JSON, as a part of a sentence."""
+    return wrong.msg[:1].lower() + wrong.msg[1:]
+
+
+PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,99}")
+"""A key that a path shows as it is; others are quoted, and cut if they are long."""
 
 
 def under(path: str, key: str | int) -> str:

@@ -230,6 +230,30 @@ def test_check__ten_thousand_unknown_keys_are_counted_and_the_first_hundred_kept
     assert [problem.path for problem in report.problems] == [f"key{n}" for n in range(100)]
 
 
+def test_check__thousands_of_calls_that_each_lack_thousands_of_arguments_are_counted() -> None:
+    names = [f"p{number}" for number in range(3000)]
+    function = {"name": "f", "parameters": {"required": [*names, *names, 7]}}
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"p1": 0}'}}
+    line = {
+        "messages": [
+            {"role": "user", "content": "Go"},
+            {"role": "assistant", "tool_calls": [call] * 3000},
+        ],
+        "tools": [{"type": "function", "function": function}],
+    }
+    report = check(b"\n".join([*good_lines("chat"), json.dumps(line).encode()]))
+    assert report.counts == {"missing_argument": 3000 * 2999}
+    assert len(report.problems) == 100
+    assert '"p0"' in report.problems[0].message
+    assert '"p2"' in report.problems[1].message
+
+
+def test_check__shows_a_long_key_cut_short() -> None:
+    line = good_lines("chat")[0].replace(b"{", b'{"%s": "<|endoftext|>", ' % (b"k" * 5000), 1)
+    paths = [problem.path for problem in check(line).problems if problem.line]
+    assert paths == ['["' + "k" * 39 + '..."]'] * 2
+
+
 def test_check__every_key_that_is_there_twice_is_told_once() -> None:
     keys = ", ".join(f'"k{number % 5000}": 0' for number in range(10_000))
     line = f'{{"answer": {{{keys}}}, "messages": [{{"role": "user", "content": "Hi"}}]}}'

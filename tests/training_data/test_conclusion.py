@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from finetune_client.training_data.conclusion import conclude
@@ -54,3 +56,18 @@ def test_conclude__judges_how_many_examples_there_are(
     report = conclude("a", plan(format), tally, [])
     assert [problem.message for problem in report.problems] == [message]
     assert not report.ok
+
+
+def test_conclude__holds_no_more_of_a_hundred_thousand_equal_lines_than_of_a_hundred() -> None:
+    lines = list(range(1, 100_001))
+    tally = Tally(examples=len(lines))
+    tally.digests.add([7] * len(lines), lines)
+    tracemalloc.start()
+    report = conclude("a", plan("chat"), tally, ((line, 1) for line in reversed(lines)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.counts == {"duplicate_example": 99_999, "leaked_example": 100_000}
+    assert (report.statistics["duplicates"], report.statistics["leaks"]) == (99_999, 100_000)
+    kept = [problem.line for problem in report.problems if problem.code == "leaked_example"]
+    assert kept == lines[:100]
+    assert peak < 1_000_000
