@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from finetune_client.training_data.problems import kind
+from finetune_client.training_data.problems import broken, kind
 
 if TYPE_CHECKING:
     from finetune_client.training_data.problems import Found
@@ -66,7 +66,7 @@ class LineDecoder:
         try:
             value = self._decoder.decode(text)
         except json.JSONDecodeError as wrong:
-            self._found("invalid_json", reason=_reason(wrong), column=wrong.colno)
+            self._found("invalid_json", reason=broken(wrong), column=wrong.colno)
         except RecursionError:
             self._found("too_deep")
         else:
@@ -92,7 +92,3 @@ class LineDecoder:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
-
-
-def _reason(wrong: json.JSONDecodeError) -> str:
-    return wrong.msg[:1].lower() + wrong.msg[1:]

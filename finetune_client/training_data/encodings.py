@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from finetune_client.errors import ConfigurationError, RequestError
+from finetune_client.training_data.rules import of_family
 
 if TYPE_CHECKING:
     import tiktoken
@@ -97,10 +98,8 @@ def encoding_for(name: str) -> str:
     """
     if name in ENCODINGS:
         return name
-    model = name.split(":")[1] if name.startswith("ft:") else name
-    for family, encoding in MODELS.items():
-        if model == family or model.startswith(family + "-"):
-            return encoding
+    if encoding := of_family(name, MODELS):
+        return encoding
     raise RequestError(
         f"No encoding is known for {name!r}. Name an encoding ({', '.join(ENCODINGS)}) or a model "
         f"of one of these families: {', '.join(MODELS)}; or pass a callable that counts."

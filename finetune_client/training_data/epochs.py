@@ -72,13 +72,10 @@ def cost(
         RequestError: The price is no number of 0 or more, or ``n_epochs`` is not valid.
     """
     price = price_per_million
-    if not _is_number(price, int, float) or not math.isfinite(price) or price < 0:
+    number = isinstance(price, (int, float)) and not isinstance(price, bool)
+    if not number or not math.isfinite(price) or price < 0:
         raise RequestError(
             "price_per_million must be a finite number of 0 or more: the price of a million "
             f"trained tokens, got {price!r}."
         )
     return trained_tokens(tokens, n_examples, n_epochs) / 1_000_000 * price
-
-
-def _is_number(value: object, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)

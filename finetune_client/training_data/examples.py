@@ -182,7 +182,7 @@ class ExampleCheck:
     def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:
         given = example.get("messages")
         messages = [*(given if isinstance(given, list) else []), *outputs]
-        texts = [_as_text(example[key]) for key in ("tools", "functions") if example.get(key)]
+        texts = [AS_TEXT.encode(example[key]) for key in ("tools", "functions") if example.get(key)]
         known = [message for message in messages if isinstance(message, dict)]
         return Measure(known, texts, self._contents.images)
 
@@ -205,7 +205,3 @@ def _weightless(messages: object) -> bool:
     spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
     weights = [message.get("weight") for message in spoken]
     return bool(weights) and all(weight == 0 and weight is not False for weight in weights)
-
-
-def _as_text(definitions: object) -> str:
-    return AS_TEXT.encode(definitions)

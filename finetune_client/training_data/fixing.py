@@ -17,15 +17,13 @@ from finetune_client.training_data.lines import (
     sameness,
     short_digest,
 )
+from finetune_client.training_data.problems import KEPT
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-__all__ = ["CHANGES", "KEPT", "Change", "Fixed", "fix"]
-
-KEPT = 100
-"""How many changes of each code are kept; all are counted."""
+__all__ = ["CHANGES", "Change", "Fixed", "fix"]
 
 CHANGES = {
     "utf16": "The file was UTF-16 and is now UTF-8.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ def format_of(example: dict[str, Any]) -> FormatName | None:
 def recognise(lines: Iterable[bytes | None], among: tuple[FormatName, ...]) -> FormatName:
     """Let the first lines vote; the first of `among` where they do not tell."""
     votes: Counter[FormatName] = Counter()
-    for line, _ in zip(lines, range(SAMPLE), strict=False):
+    for line in itertools.islice(lines, SAMPLE):
         vote = None if line is None else _vote(line)
         if vote in among:
             votes[vote] += 1
@@ -42,7 +44,7 @@ def recognise(lines: Iterable[bytes | None], among: tuple[FormatName, ...]) -> F
 
 def _vote(line: bytes) -> FormatName | None:
     try:
-        example = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+        example = json.loads(line.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
     if not isinstance(example, dict):

@@ -7,7 +7,7 @@ and of Azure's (https://learn.microsoft.com/azure/ai-services/openai/how-to/fine
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from finetune_client.errors import RequestError
 
@@ -22,7 +22,10 @@ __all__ = [
     "FormatName",
     "allowed_by",
     "context_length_of",
+    "of_family",
 ]
+
+T = TypeVar("T")
 
 FormatName = Literal["chat", "completions", "preference", "reinforcement"]
 
@@ -151,10 +154,13 @@ def allowed_by(provider: object) -> Allowed:
 
 def context_length_of(model: str | None) -> int | None:
     """Tell how many tokens of one example `model` is trained on, where that is published."""
-    if model is None:
-        return None
+    return None if model is None else of_family(model, _CONTEXT_LENGTHS)
+
+
+def of_family(model: str, families: Mapping[str, T]) -> T | None:
+    """Look a model up by the name that its own begins with; a tuned one by its base model's."""
     base = model.split(":")[1] if model.startswith("ft:") else model
-    for name, length in _CONTEXT_LENGTHS.items():
-        if base == name or base.startswith(f"{name}-"):
-            return length
+    for family, value in families.items():
+        if base == family or base.startswith(f"{family}-"):
+            return value
     return None

@@ -8,6 +8,7 @@ docs/decisions/training-data.md.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Scanner", "digested"]
 
 BLANKS = b" \t\r"
-BOM = b"\xef\xbb\xbf"
 
 QUICK_ROLES = {"system", "developer", "user", "assistant"}
 MOST_ROLES = 4096
@@ -174,9 +174,9 @@ class Scanner:
             self.tally.examples += 1
             found("line_too_long", most=self._plan.max_line_bytes)
             return
-        if line.startswith(BOM):
+        if line.startswith(BOM_UTF8):
             found("byte_order_mark")
-            line = line[len(BOM) :]
+            line = line[len(BOM_UTF8) :]
         line = line.strip(BLANKS)
         if not line.strip():
             found("blank_line")
@@ -258,7 +258,7 @@ def digested(read: Iterable[Block]) -> Digests:
     for block in read:
         for raw in block.lines:
             number += 1
-            line = (raw or b"").removeprefix(BOM).strip(BLANKS)
+            line = (raw or b"").removeprefix(BOM_UTF8).strip(BLANKS)
             if line:
                 digests.add([hash(line)], [number])
     return digests
