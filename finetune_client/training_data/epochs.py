@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
 from finetune_client.models.auto import AUTO
@@ -71,7 +71,7 @@ def cost(
     Raises:
         RequestError: The price is no number of 0 or more, or ``n_epochs`` is not valid.
     """
-    price = price_per_million
+    price: Any = price_per_million
     number = isinstance(price, (int, float)) and not isinstance(price, bool)
     if not number or not math.isfinite(price) or price < 0:
         raise RequestError(

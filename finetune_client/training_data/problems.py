@@ -71,13 +71,22 @@ class Found:
         message = f"{about.sentence} {about.remedy}".format_map(facts)
         kept.append(Problem(self.line, path, code, about.severity, message))
 
+    def count(self, code: str, number: int) -> None:
+        """Count problems that are not kept, since so many of their code are."""
+        if number:
+            self.counts[code] += number
+
+    def room(self, code: str) -> int:
+        """Tell how many problems of a code are still kept."""
+        return KEPT - len(self._kept.get(code, ()))
+
     def unknown_keys(self, keys: Collection[str], known: Collection[str], path: str) -> None:
         """Report the keys of the object at `path` that are not `known`, in their order."""
         for key in keys:
             if key in known:
                 continue
-            if self.counts["unknown_key"] >= KEPT:  # looking for a hint takes long
-                self.counts["unknown_key"] += 1
+            if not self.room("unknown_key"):  # looking for a hint takes long
+                self.count("unknown_key", 1)
                 continue
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {close[0]}" if close else ""
@@ -127,7 +136,8 @@ def broken(wrong: json.JSONDecodeError) -> str:
     return wrong.msg[:1].lower() + wrong.msg[1:]
 
 
-PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,99}")
+"""A key that a path shows as it is; others are quoted, and cut if they are long."""
 
 
 def under(path: str, key: str | int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from finetune_client.training_data.problems import broken, kind, quoted
 
@@ -30,7 +30,20 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 """A type of JSON Schema and what Python reads it as."""
 
-Definitions: TypeAlias = "Mapping[str, Mapping[str, Any]] | None"
+
+class Parameters(NamedTuple):
+    """What a call may give and what it must give.
+
+    Attributes:
+        properties: Name -> JSON Schema of a parameter.
+        required: The names that must be there, each once.
+    """
+
+    properties: Mapping[str, Any]
+    required: Mapping[str, None]
+
+
+Definitions: TypeAlias = "Mapping[str, Parameters] | None"
 """Name -> parameters of what may be called; None where the definitions cannot be read."""
 
 
@@ -40,7 +53,7 @@ def defined_tools(tools: object, path: str, found: Found) -> Definitions:
         found("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
         return None
     before = found.counts["invalid_tools"]
-    defined: dict[str, Mapping[str, Any]] = {}
+    defined: dict[str, Parameters] = {}
     for index, tool in enumerate(tools):
         where = f"{path}[{index}]"
         function = _function_of(tool, where, found)
@@ -75,7 +88,7 @@ def defined_functions(functions: object, found: Found) -> Definitions:
         found("invalid_functions", "functions", reason=f"it is {what}")
         return None
     before = found.counts["invalid_functions"]
-    defined: dict[str, Mapping[str, Any]] = {}
+    defined: dict[str, Parameters] = {}
     for index, function in enumerate(functions):
         path = f"functions[{index}]"
         if not isinstance(function, dict):
@@ -88,7 +101,7 @@ def defined_functions(functions: object, found: Found) -> Definitions:
 
 def _definition(
     function: dict[str, Any], path: str, code: str, found: Found
-) -> dict[str, Mapping[str, Any]]:
+) -> dict[str, Parameters]:
     name = function.get("name")
     if not isinstance(name, str):
         found(code, path, reason="it has no name")
@@ -102,7 +115,16 @@ def _definition(
     if not isinstance(parameters, dict):
         found(code, path, reason=f"its parameters are {kind(parameters)} and not a JSON Schema")
         return {}
-    return {name: parameters}
+    return {name: _parameters(parameters)}
+
+
+def _parameters(schema: dict[str, Any]) -> Parameters:
+    properties, required = schema.get("properties"), schema.get("required")
+    names = required if isinstance(required, list) else []
+    return Parameters(
+        properties=properties if isinstance(properties, dict) else {},
+        required=dict.fromkeys(name for name in names if isinstance(name, str)),
+    )
 
 
 class CallCheck:
@@ -168,17 +190,25 @@ class CallCheck:
             self._found("invalid_arguments", path, reason=arguments)
             return
         tool = call["name"]
-        parameters = (defined or {}).get(tool, {})
-        required = parameters.get("required")
-        for name in required if isinstance(required, list) else ():
-            if isinstance(name, str) and name not in arguments:
-                self._found("missing_argument", path, name=quoted(name), tool=quoted(tool))
-        properties = parameters.get("properties")
-        if isinstance(properties, dict):
-            self._types(tool, arguments, properties, path)
+        if defined and tool in defined:
+            self._missing(tool, arguments, defined[tool].required, path)
+            self._types(tool, arguments, defined[tool].properties, path)
+
+    def _missing(
+        self, tool: str, arguments: dict[str, Any], required: Mapping[str, None], path: str
+    ) -> None:
+        """Report what is missing; many calls may each lack many, so most are only counted."""
+        number = len(required) - sum(name in required for name in arguments)
+        if not number:
+            return
+        missing = (name for name in required if name not in arguments)
+        told = list(itertools.islice(missing, self._found.room("missing_argument")))
+        for name in told:
+            self._found("missing_argument", path, name=quoted(name), tool=quoted(tool))
+        self._found.count("missing_argument", number - len(told))
 
     def _types(
-        self, tool: str, arguments: dict[str, Any], properties: dict[str, Any], path: str
+        self, tool: str, arguments: dict[str, Any], properties: Mapping[str, Any], path: str
     ) -> None:
         for name, value in arguments.items():
             expected = _expected(properties.get(name))
@@ -244,6 +274,8 @@ def _expected(schema: object) -> list[str]:
     """Give the types that a parameter may have, or none where the schema does not say."""
     type_: object = schema.get("type") if isinstance(schema, dict) else None
     types: list[object] = type_ if isinstance(type_, list) else [type_]
+    if len(types) > len(TYPES):
+        return []
     known = [name for name in types if isinstance(name, str) and name in TYPES]
     return known if len(known) == len(types) else []
 
