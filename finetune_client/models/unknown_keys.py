@@ -51,6 +51,12 @@ GRADERS: dict[str, type[Wire]] = {
     "label_model": LabelModelGrader,
     "multi": MultiGrader,
 }
+IN_THE_GUIDE: dict[type[Wire], list[str]] = {
+    TextSimilarityGrader: ["pass_threshold"],
+    ScoreModelGrader: ["pass_threshold"],
+    MultiGrader: ["invalid_grade"],
+}
+"""Keys that the guides name and the schemas do not: https://platform.openai.com/docs/guides/graders"""
 INSIDE: dict[type[Wire], dict[str, type[Wire] | None]] = {
     FineTuningJobRequest: {
         "method": FineTuningMethod,
@@ -146,7 +152,8 @@ def _below(key: Any, what: type[Wire], kind: Any) -> list[str]:
 
 
 def _names(what: type[Wire]) -> list[str]:
-    return [one.name for one in fields(cast(Any, what)) if one.name != "extra"]
+    own = [one.name for one in fields(cast(Any, what)) if one.name != "extra"]
+    return [*own, *IN_THE_GUIDE.get(what, [])]
 
 
 def _children(at: str, graders: Any) -> Iterator[str]:

@@ -54,6 +54,10 @@ NONE = "no field has this name; it is sent as given."
             f"integrations[0].wandb.tag: did you mean tags? {NEAR}",
         ),
         (
+            {"method": {"reinforcement": {"grader": {"type": "score_model", "pass_treshold": 1}}}},
+            f"method.reinforcement.grader.pass_treshold: did you mean pass_threshold? {NEAR}",
+        ),
+        (
             {"method": {"reinforcement": {"grader": {"type": "python", "code": "x"}}}},
             f"method.reinforcement.grader.code: {NONE}",
         ),
@@ -96,6 +100,8 @@ def test_unknown_fields__in_plain_dicts(sent: dict[str, Any], found: str) -> Non
         {"method": {"type": "tomorrow", "tomorrow": {"anything": 1}}},
         {"method": {"reinforcement": {"grader": {"type": "tomorrow", "anything": 1}}}},
         {"method": {"reinforcement": {"response_format": {"anything": 1}, "grader": 5}}},
+        {"method": {"reinforcement": {"grader": {"type": "score_model", "pass_threshold": 0.5}}}},
+        {"method": {"reinforcement": {"grader": {"type": "multi", "invalid_grade": 0}}}},
         {"method": 5, "integrations": "x", "hyperparameters": [5]},
     ],
 )
