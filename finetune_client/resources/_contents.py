@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client._atomic import replacing
 from finetune_client.models import FileObject
+from finetune_client.resources._arguments import path_of
 from finetune_client.resources._base import Resource
 from finetune_client.resources._download import IDENTITY, Download, checked_blocks
 from finetune_client.resources._options import apply
@@ -20,6 +20,7 @@ from finetune_client.transport.request import Request
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
@@ -80,14 +81,15 @@ class Contents(Resource):
         Raises:
             IntegrityError: It was cut again and again, or is not as long as the file object says.
             APIResponseError: What came is compressed, or a web page.
-            RequestError: ``path`` is a directory or a device.
+            RequestError: ``path`` is no path, or is a directory or a device.
             OSError: It cannot be written.
             APIError: See `finetune_client.errors`.
         """
         request, look = self._parts(file_id, options)
-        with replacing(path) as sink, reporting(progress, Path(path).name) as report:
+        target = path_of(path, "path")
+        with replacing(target) as sink, reporting(progress, target.name) as report:
             Download(self._session, request, sink, look=look, sized=True, report=report).run()
-        return Path(path)
+        return target
 
     def stream(self, file_id: str, **options: Unpack[Options]) -> Iterator[bytes]:
         """Get a file's content in blocks of at most 64 KiB, as it comes.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from finetune_client.errors import RequestError
+from finetune_client.resources._arguments import path_of
 from finetune_client.resources._file_rules import (
     check_purpose,
     check_size,
@@ -59,6 +60,8 @@ class FilePlan:
             RequestError: A value is out of its range.
         """
         check_purpose(self.purpose)
+        if self.state is not None:
+            path_of(self.state, "state")
         if type(self.part_size) is not int or not 1 <= self.part_size <= PART_SIZE:
             raise RequestError(
                 f"part_size must be from 1 to {PART_SIZE} bytes (64 MiB), not {self.part_size!r}."

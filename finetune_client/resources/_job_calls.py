@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, job_list_query
+from finetune_client.resources._arguments import list_query
 from finetune_client.resources._base import Resource
 from finetune_client.transport import query_pairs, segment
 from finetune_client.transport.request import Request
@@ -99,6 +100,6 @@ class JobCalls(Resource):
             **options: See `Options`.
         """
         name = segment(fine_tuning_job_id, "fine_tuning_job_id")
-        query = query_pairs({"after": after, "limit": limit})
+        query = list_query(after=after, limit=limit)
         request = Request(method="GET", path=f"{PATH}/{name}/events", query=query)
         return self._pager(request, FineTuningJobEvent, options, after=after)

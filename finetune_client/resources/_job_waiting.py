@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from finetune_client.errors import RequestError
+from finetune_client.resources._arguments import check_callable, several
 from finetune_client.resources._job_calls import JobCalls
 from finetune_client.resources._watching import Looks
 from finetune_client.transport import segment
@@ -60,6 +61,8 @@ class JobWaiting(JobCalls):
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
         segment(fine_tuning_job_id, "fine_tuning_job_id")
+        if after is not None:
+            segment(after, "after")
         return follow(looks.events(fine_tuning_job_id, after, linger), looks.pace)
 
     def wait(
@@ -93,6 +96,7 @@ class JobWaiting(JobCalls):
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
         segment(fine_tuning_job_id, "fine_tuning_job_id")
+        check_callable("on_event", on_event)
         return wait(
             looks.events(fine_tuning_job_id) if on_event else looks.state(fine_tuning_job_id),
             looks.pace,
@@ -136,9 +140,12 @@ class JobWaiting(JobCalls):
             APIError: Looking at one failed in a way that will not pass, or for too long.
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
-        if isinstance(fine_tuning_job_ids, str):
+        ids = several(fine_tuning_job_ids)
+        if not isinstance(ids, list):
             raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
-        names = [name for name in fine_tuning_job_ids if segment(name, "fine_tuning_job_ids")]
+        names = [name for name in ids if segment(name, "fine_tuning_job_ids")]
+        check_callable("on_event", on_event)
+        check_callable("on_job", on_job)
         look = looks.events if on_event else looks.state
         ended = wait_all(
             [look(name) for name in dict.fromkeys(names)],

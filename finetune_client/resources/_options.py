@@ -112,6 +112,10 @@ def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str
 def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> Any:
     if not extra:
         return request.json
+    if not isinstance(extra, Mapping):
+        raise RequestError(
+            f"extra_body must be a mapping of keys to values, not {type(extra).__name__}."
+        )
     own = {} if request.json is NO_JSON else request.json
     if request.method != "POST" or request.body is not None or not isinstance(own, dict):
         raise RequestError(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from finetune_client.errors import ConfigurationError
+from finetune_client.resources._arguments import check_callable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,11 @@ def reporting(progress: Progress, label: str) -> Iterator[Report]:
     """Give the function to call as a transfer goes on; a bar is taken down at the end.
 
     Raises:
+        RequestError: ``progress`` is of another kind.
         ConfigurationError: A bar is asked for in a terminal, and rich is not installed.
     """
+    if not isinstance(progress, bool):
+        check_callable("progress", progress)
     if callable(progress):
         yield progress
     elif progress:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
+from finetune_client.models._checks import needed_texts, optional_text
+from finetune_client.resources._arguments import check_call, several
 from finetune_client.resources._base import Resource, read_reply
 from finetune_client.resources._multipart import Multipart
 from finetune_client.resources._options import apply
@@ -58,11 +59,11 @@ def completing(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Requ
     """Make the request that puts the file together, in the order of ``part_ids``.
 
     Raises:
-        RequestError: ``part_ids`` is not a list of texts; one text alone is none either.
+        RequestError: ``part_ids`` is not a list of texts; one text alone is none either. Or
+            ``md5`` is no text.
     """
-    ids = [] if isinstance(part_ids, str) else list(part_ids)
-    if not ids or not all(isinstance(part_id, str) for part_id in ids):
-        raise RequestError(f"part_ids must be a list of the parts' ids, not {part_ids!r:.100}.")
+    ids = several(part_ids)
+    check_call("complete the upload", needed_texts("part_ids", ids), optional_text("md5", md5))
     json: dict[str, Any] = {"part_ids": ids}
     if md5 is not None:
         json["md5"] = md5

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from finetune_client.errors import RequestError
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
+from finetune_client.models._checks import needed_texts
+from finetune_client.resources._arguments import check_call, list_query, several
 from finetune_client.resources._base import Resource
 from finetune_client.resources._pager import Pager
-from finetune_client.transport import query_pairs, segment
+from finetune_client.transport import segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class JobCheckpoints(Resource):
         request = Request(
             method="GET",
             path=f"/fine_tuning/jobs/{name}/checkpoints",
-            query=query_pairs({"after": after, "limit": limit}),
+            query=list_query(after=after, limit=limit),
         )
         return self._pager(request, FineTuningJobCheckpoint, options, after=after)
 
@@ -78,14 +79,14 @@ class Permissions(Resource):
         It is not repeated when its outcome is unknown: list the permissions then.
 
         Raises:
-            RequestError: ``project_ids`` is one text, not several.
+            RequestError: ``project_ids`` is not several texts.
         """
-        if isinstance(project_ids, str):
-            raise RequestError("project_ids must be a list of ids, not one text.")
+        ids = several(project_ids)
+        check_call("create permissions", needed_texts("project_ids", ids))
         request = Request(
             method="POST",
             path=self._path(fine_tuned_model_checkpoint),
-            json={"project_ids": [*project_ids]},
+            json={"project_ids": ids},
             repeat="costly",
             admin=True,
         )
@@ -112,13 +113,9 @@ class Permissions(Resource):
             project_id: Only the permissions of this project.
             **options: See `Options`.
         """
-        query = {"after": after, "limit": limit, "order": order, "project_id": project_id}
-        request = Request(
-            method="GET",
-            path=self._path(fine_tuned_model_checkpoint),
-            query=query_pairs(query),
-            admin=True,
-        )
+        query = list_query(after=after, limit=limit, order=order, project_id=project_id)
+        path = self._path(fine_tuned_model_checkpoint)
+        request = Request(method="GET", path=path, query=query, admin=True)
         return self._pager(request, CheckpointPermission, options, after=after, by_last_id=True)
 
     def retrieve(

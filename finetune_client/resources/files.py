@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client.errors import WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
+from finetune_client.resources._arguments import list_query, path_of
 from finetune_client.resources._contents import Contents, file_path
 from finetune_client.resources._file_rules import (
     check_purpose,
@@ -24,7 +24,6 @@ from finetune_client.resources._options import check_extras
 from finetune_client.resources._progress import reporting
 from finetune_client.resources._sources import open_source
 from finetune_client.resources.uploads import Uploads
-from finetune_client.transport import query_pairs
 from finetune_client.transport.request import Request
 from finetune_client.waiting import Pace
 
@@ -138,7 +137,7 @@ class Files(Contents):
             APIError: As `create` and `Uploads.upload_file`.
         """
         provider = self._session.provider
-        in_parts = Path(path).stat().st_size > provider.max_file_bytes
+        in_parts = path_of(path, "path").stat().st_size > provider.max_file_bytes
         if not in_parts or "uploads" in provider.lacks:
             return self.create(
                 file=path,
@@ -181,7 +180,7 @@ class Files(Contents):
         paged = "files_paging" not in self._session.provider.lacks
         if any(value is not None for value in given.values()):
             self._session.require("files_paging", "limit, order and after of files.list")
-        query = query_pairs({"purpose": purpose, **given})
+        query = list_query(purpose=purpose, limit=limit, order=order, after=after)
         request = Request(method="GET", path="/files", query=query)
         return self._pager(request, FileObject, options, after=after, paged=paged)
 
@@ -245,7 +244,8 @@ class Files(Contents):
         The API has no checksum, so they may differ in content; nothing here reuses one by itself.
         Files that are expired, deleted or in error are left out.
         """
-        name, size = Path(path).name, Path(path).stat().st_size
+        file = path_of(path, "path")
+        name, size = file.name, file.stat().st_size
         now = self._session.clock.now()
         files = self.list(purpose=purpose, **options)
         found = [file for file in files if is_same(file, name, size, now)]

@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import GraderRun, GraderValidation, ReinforcementMethod
+from finetune_client.models._checks import needed_object, needed_text, object_at
+from finetune_client.resources._arguments import check_call
 from finetune_client.resources._base import Resource
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Unpack
 
     from finetune_client.models import Grader
@@ -41,7 +45,16 @@ class Graders(Resource):
             model_sample: What a model answered; templates see it as ``sample``.
             item: The line of the data set; templates see it as ``item``.
             **options: See `Options`.
+
+        Raises:
+            RequestError: An argument is of another kind.
         """
+        check_call(
+            "run the grader",
+            _grader_problems(grader),
+            needed_text("model_sample", model_sample, empty=True),
+            object_at("item", item),
+        )
         body = {"grader": _plain(grader), "model_sample": model_sample}
         return self._read(
             self._request("run", body if item is None else {**body, "item": dict(item)}, paid=True),
@@ -56,7 +69,9 @@ class Graders(Resource):
 
         Raises:
             BadRequestError: It would not, and says why.
+            RequestError: It is no grader.
         """
+        check_call("validate the grader", _grader_problems(grader))
         request = self._request("validate", {"grader": _plain(grader)}, paid=False)
         return self._read(request, GraderValidation.from_dict, options)
 
@@ -68,6 +83,11 @@ class Graders(Resource):
             json=body,
             repeat="costly" if paid else "harmless",
         )
+
+
+def _grader_problems(grader: object) -> Iterator[str]:
+    if not hasattr(grader, "to_dict"):
+        yield from needed_object("grader", grader)
 
 
 def _plain(grader: Grader | Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
+from finetune_client.models._checks import needed_text
 from finetune_client.resources import _upload_calls as calls
+from finetune_client.resources._arguments import check_call
 from finetune_client.resources._base import Resource
 from finetune_client.resources._file_plan import PART_SIZE, FilePlan, send_in_parts
 from finetune_client.resources._file_rules import check_purpose, expiry
@@ -99,6 +101,8 @@ class Uploads(Resource):
         self._session.require("uploads", "uploads.create")
         check_purpose(purpose)
         _check_bytes(bytes, self._session.provider.max_upload_bytes)
+        names = needed_text("filename", filename), needed_text("mime_type", mime_type)
+        check_call("begin the upload", *names)
         request = calls.beginning(
             filename=filename,
             purpose=purpose,

@@ -261,14 +261,6 @@ def test_wait_all__refuses_one_text(client: Client, server: responses.RequestsMo
     )
 
 
-def test_permissions__refuse_one_text_for_many_projects(
-    client: Client, server: responses.RequestsMock
-) -> None:
-    with pytest.raises(RequestError) as caught:
-        client.checkpoints.permissions.create("ft:m:o::1", project_ids="proj_a")
-    assert caught.value.message == "project_ids must be a list of ids, not one text."
-
-
 def test_modules__are_reached_from_the_package() -> None:
     assert callable(finetune_client.webhooks.unwrap)
     assert callable(finetune_client.training_data.check)

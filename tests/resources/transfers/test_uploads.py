@@ -287,12 +287,20 @@ def test_upload_file__what_cannot_be_is_refused_before_anything_is_sent(
     assert server.lines == []
 
 
-@pytest.mark.parametrize("part_ids", ["part_1", [], [5], [None]])
+@pytest.mark.parametrize(
+    ("part_ids", "problem"),
+    [
+        ("part_1", "part_ids: must be an array of texts, at least one, got 'part_1'"),
+        ([], "part_ids: must be an array of texts, at least one, got []"),
+        ([5], "part_ids[0]: must be text, got 5"),
+        ([None], "part_ids[0]: is missing"),
+    ],
+)
 def test_complete__part_ids_are_a_list_of_texts(
-    server: FaultServer, client: Client, part_ids: Any
+    server: FaultServer, client: Client, part_ids: Any, problem: str
 ) -> None:
     error = failure(lambda: client.uploads.complete("upload_1", part_ids=part_ids), RequestError)
-    assert error.message == f"part_ids must be a list of the parts' ids, not {part_ids!r}."
+    assert error.message == f"Cannot complete the upload: {problem}."
     assert server.lines == []
 
 
