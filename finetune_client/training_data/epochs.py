@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from finetune_client.errors import RequestError
 from finetune_client.models.auto import AUTO
@@ -71,11 +71,14 @@ def cost(
     Raises:
         RequestError: The price is no number of 0 or more, or ``n_epochs`` is not valid.
     """
-    price: Any = price_per_million
-    number = isinstance(price, (int, float)) and not isinstance(price, bool)
-    if not number or not math.isfinite(price) or price < 0:
+    price = price_per_million
+    if not _is_number(price) or not math.isfinite(price) or price < 0:
         raise RequestError(
             "price_per_million must be a finite number of 0 or more: the price of a million "
             f"trained tokens, got {price!r}."
         )
     return trained_tokens(tokens, n_examples, n_epochs) / 1_000_000 * price
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
