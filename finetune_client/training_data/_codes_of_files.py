@@ -28,6 +28,16 @@ FILE_CODES: tuple[Code, ...] = (
         "Leave out {surplus} of them.",
     ),
     error(
+        "too_many_validation_examples",
+        "The validation file holds {found} examples, and {method} takes at most {most}.",
+        "Leave out {surplus} of them.",
+    ),
+    error(
+        "utf16",
+        "The file is UTF-16 and not UTF-8, so none of its lines was looked at.",
+        "Save it as UTF-8, or mend it with training_data.fix.",
+    ),
+    error(
         "byte_order_mark",
         "The line begins with a byte order mark (the bytes EF BB BF).",
         "Save the file as UTF-8 without one, or mend it with training_data.fix.",

@@ -23,6 +23,11 @@ METHOD_CODES: tuple[Code, ...] = (
         "Give it a list with one message of the assistant under this key.",
     ),
     error(
+        "two_spellings",
+        "{where} is the older spelling of {key}, and the example has both.",
+        "Keep one of them.",
+    ),
+    error(
         "invalid_output",
         "{where} is {found} and not a list with {expected}.",
         'Write [{{"role": "assistant", "content": ...}}].',

@@ -17,15 +17,16 @@ from finetune_client.models.methods import (
 from finetune_client.training_data.blocks import blocks
 from finetune_client.training_data.conclusion import conclude
 from finetune_client.training_data.items import item_variables
+from finetune_client.training_data.lines import encoding_by
 from finetune_client.training_data.passing import Pass
 from finetune_client.training_data.recognition import recognise
 from finetune_client.training_data.rules import FORMATS, METHODS, allowed_by, context_length_of
 from finetune_client.training_data.sources import name_of, opened, size_of
-from finetune_client.training_data.tally import Plan
+from finetune_client.training_data.tally import Plan, Tally
 from finetune_client.training_data.tokens import resolve_counter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from finetune_client.training_data.blocks import Block
     from finetune_client.training_data.passing import Progress
@@ -105,6 +106,8 @@ def check(
             secrets=secrets,
             max_line_bytes=most,
         )
+        if first and encoding_by(first[0].data) != "utf-8":
+            return conclude(name_of(path), plan, _unread(itertools.chain(first, read)), None)
         going = Pass(
             source=path,
             size=size,
@@ -114,8 +117,7 @@ def check(
             progress=progress,
         )
         tally, other = going.run(itertools.chain(first, read))
-    leaks = tally.digests.shared(other) if other else ()
-    return conclude(name_of(path), plan, tally, leaks)
+    return conclude(name_of(path), plan, tally, other)
 
 
 def _told(method: object, grader: object) -> tuple[str | None, object]:
@@ -137,6 +139,16 @@ def _format(first: list[Block], told: str | None) -> FormatName:
     among = tuple(FORMATS) if told is None else METHODS[told]
     lines = first[0].lines if first else []
     return among[0] if len(among) == 1 else recognise(lines, among)
+
+
+def _unread(read: Iterable[Block]) -> Tally:
+    """Count the lines of a file in UTF-16, which are not looked at."""
+    tally = Tally()
+    for block in read:
+        tally.lines += len(block.lines)
+        tally.size += block.size
+    tally.found("utf16")
+    return tally
 
 
 def _whole(name: str, value: Any) -> int | None:

@@ -12,25 +12,29 @@ from finetune_client.training_data.rules import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from finetune_client.training_data.digests import Digests
     from finetune_client.training_data.problems import Found
     from finetune_client.training_data.tally import Plan, Tally
 
 __all__ = ["conclude"]
 
 
-def conclude(path: str, plan: Plan, tally: Tally, leaks: Iterable[tuple[int, int]]) -> Report:
+def conclude(path: str, plan: Plan, tally: Tally, other: Digests | None) -> Report:
     """Add what concerns more than one line and make the report.
 
     Args:
         path: What the report calls the file.
         plan: How it was checked.
         tally: What was seen of all of it; problems are added.
-        leaks: Lines that are in the validation file too, each with its line there.
+        other: The lines of the validation file, if there is one.
     """
     repeated = _pairs("duplicate_example", "first", tally.digests.repeated(), tally.found)
+    leaks = tally.digests.shared(other) if other else ()
     leaked = _pairs("leaked_example", "other", leaks, tally.found)
     tally.found.line = None
-    _number(plan, tally)
+    if not tally.found.counts["utf16"]:
+        _number(plan, tally)
+    _number_of_validation(plan, tally, len(other) if other else 0)
     tally.endings.report(tally.found)
     tally.items.report(tally.found)
     return Report(
@@ -76,6 +80,14 @@ def _number(plan: Plan, tally: Tally) -> None:
     if most is not None and tally.image_examples > most:
         facts = {"found": tally.image_examples, "most": most}
         tally.found("too_many_image_examples", surplus=tally.image_examples - most, **facts)
+
+
+def _number_of_validation(plan: Plan, tally: Tally, examples: int) -> None:
+    """Judge how many examples the validation file has."""
+    most, method = FORMATS[plan.format].most_validation, FORMATS[plan.format].method
+    if most is not None and examples > most:
+        facts = {"found": examples, "most": most, "surplus": examples - most}
+        tally.found("too_many_validation_examples", method=method, **facts)
 
 
 def _statistics(plan: Plan, tally: Tally, duplicates: int, leaks: int) -> Statistics:

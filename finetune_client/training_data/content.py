@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 """The types of parts that the messages of a role take; those of any other take text alone."""
 
 PART_KEYS = ("type", "prompt_cache_breakpoint")
+BREAKPOINT = {"mode": "explicit"}
 DETAILS = ("auto", "low", "high")
 IMAGE_TYPES = ("image/jpeg", "image/jpg", "image/png", "image/webp")
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<base64>;base64)?,")
@@ -72,6 +74,9 @@ class ContentCheck:
         if not isinstance(part, dict):
             self._found("invalid_part", path, reason=f"it is {kind(part)}")
             return
+        if part.get("prompt_cache_breakpoint", BREAKPOINT) != BREAKPOINT:
+            facts = {"found": kind(part["prompt_cache_breakpoint"]), "expected": json.dumps(BREAKPOINT)}
+            self._found("invalid_value", f"{path}.prompt_cache_breakpoint", **facts)
         type_ = part.get("type")
         if type_ == "image_url":
             self._image(part, role, path)

@@ -24,6 +24,10 @@ class Digests:
     def __init__(self) -> None:
         self._buckets = [(array("q"), array("Q")) for _ in range(BUCKETS)]
 
+    def __len__(self) -> int:
+        """Tell how many lines there are."""
+        return sum(len(lines) for _, lines in self._buckets)
+
     def add(self, digests: list[int], lines: list[int]) -> None:
         buckets = self._buckets
         for digest, line in zip(digests, lines, strict=True):

@@ -111,6 +111,8 @@ class ExampleCheck:
     def _output(
         self, example: dict[str, Any], keys: tuple[str, str], calls: CallCheck
     ) -> list[Any]:
+        if example.keys() >= set(keys):
+            self._found("two_spellings", keys[1], key=keys[0])
         key = _spelling(example, keys)
         output = example.get(key)
         if key not in example:

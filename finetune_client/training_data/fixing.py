@@ -103,14 +103,14 @@ def fix(
 
     Raises:
         FileExistsError: There is a file ``output``, and ``overwrite`` is not set.
-        TrainingDataError: The file says that it is UTF-16 and is not.
+        TrainingDataError: The file begins as UTF-16 and is not.
     """
     source = Path(path)
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
     suspects = _suspects(source) if duplicates else repeat(False)
     work = _Work()
-    if encoding_of(source) == "utf-16":
+    if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
     with whole_file(target, overwrite=overwrite) as file:
         file.writelines(raw + b"\n" for raw in work.mend(source, suspects))

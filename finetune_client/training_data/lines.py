@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Line",
     "canonical",
+    "encoding_by",
     "encoding_of",
     "long_digest",
     "read_lines",
     "sameness",
     "short_digest",
 ]
+
+_UTF_16 = {
+    "utf-16": re.compile(rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]"),
+    "utf-16-le": re.compile(rb"[^\0]\0[^\0]\0"),
+    "utf-16-be": re.compile(rb"\0[^\0]\0[^\0]"),
+}
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -42,32 +50,37 @@ class Line(NamedTuple):
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
-    """Tell ``utf-16`` for a file with that byte order mark and a letter of ASCII, else ``utf-8``."""
+    """Tell the encoding of a file by its beginning, as `encoding_by` does."""
     with Path(path).open("rb") as file:
-        head = file.read(4)
-    order = {codecs.BOM_UTF16_LE: "little", codecs.BOM_UTF16_BE: "big"}.get(head[:2])
-    if order is None or len(head) < 4:
-        return "utf-8"
-    letter = head[2:] if order == "big" else head[:1:-1]
-    return "utf-16" if letter[0] == 0 < letter[1] else "utf-8"
+        return encoding_by(file.read(4))
+
+
+def encoding_by(head: bytes) -> str:
+    """Tell an encoding by a file's first four bytes.
+
+    It is ``utf-16`` where that byte order mark and a letter of ASCII stand there, ``utf-16-le``
+    or ``utf-16-be`` where two letters of ASCII do without a mark, else ``utf-8``.
+    """
+    return next((name for name, begins in _UTF_16.items() if begins.match(head)), "utf-8")
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
     """Read a file line by line, whatever wrote it: UTF-8 or UTF-16, with CRLF, with blank lines.
 
     Raises:
-        TrainingDataError: It says that it is UTF-16 and is not.
+        TrainingDataError: It begins as UTF-16 and is not.
     """
     for number, raw in enumerate(_raw_lines(Path(path)), 1):
         yield _cleaned(number, raw)
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
-    if encoding_of(path) == "utf-8":
+    encoding = encoding_of(path)
+    if encoding == "utf-8":
         with path.open("rb") as file:
             yield from file
         return
-    with path.open(encoding="utf-16", newline="\n") as text:
+    with path.open(encoding=encoding, newline="\n") as text:
         try:
             for line in text:
                 yield line.encode()

@@ -51,7 +51,7 @@ def read_rows(
     one after the other. The first row of CSV and TSV names the columns, and every cell is text.
 
     Args:
-        path: The file, in UTF-8 or, if it says so itself, UTF-16.
+        path: The file, in UTF-8 or UTF-16.
         columns: The key to give -> the file's name for it, as
             ``{"prompt": "Question", "completion": "Answer"}``; nothing else is given then.
         format: What the file is, where its suffix does not tell.

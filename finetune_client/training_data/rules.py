@@ -42,6 +42,7 @@ class Format:
         roles: The roles that its messages may have.
         open: Further keys are for the grader.
         most: How many examples a training file may hold, if that is known.
+        most_validation: The same for a validation file.
     """
 
     name: FormatName
@@ -51,6 +52,7 @@ class Format:
     roles: tuple[str, ...] = ()
     open: bool = False
     most: int | None = None
+    most_validation: int | None = None
 
 
 CHAT_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -92,6 +94,7 @@ FORMATS: Mapping[FormatName, Format] = {
         roles=("developer", "user", "assistant", "tool"),
         open=True,
         most=50_000,
+        most_validation=1_000,
     ),
 }
 

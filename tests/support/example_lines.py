@@ -130,6 +130,15 @@ BAD_FILES = [
     BadFile(code="empty_file", lines=[]),
     BadFile(code="too_few_examples", lines=good_lines("chat", 9)),
     BadFile(
+        code="utf16",
+        lines=["\n".join(each.decode() for each in good_lines("chat")).encode("utf-16-le")],
+    ),
+    BadFile(
+        code="too_many_validation_examples",
+        lines=good_lines("reinforcement"),
+        options={"validation": b"{}\n" * 1_001},
+    ),
+    BadFile(
         code="unknown_item_variable",
         lines=good_lines("reinforcement"),
         options={"grader": GRADER},

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
@@ -25,6 +25,9 @@ from tests.support.example_lines import (
     Line,
     good_lines,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OF_LARGE_FILES = {"too_many_examples", "too_many_image_examples"}
 """Codes of files of more than 50,000 lines, see test_conclusion.py."""
@@ -214,6 +217,35 @@ def test_check__an_empty_file_is_a_report() -> None:
         "The file: The file holds no example. Write one JSON object on each line. (empty_file)"
     ]
     assert report.statistics["lines"] == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_check__a_file_in_utf16_is_one_problem(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes("{}\r\n{\r\n[]".encode(encoding))
+    for workers in (1, 2):
+        report = check(path, workers=workers)
+        assert [str(problem) for problem in report.problems] == [
+            (
+                "The file: The file is UTF-16 and not UTF-8, so none of its lines was looked at. "
+                "Save it as UTF-8, or mend it with training_data.fix. (utf16)"
+            )
+        ]
+        figures = report.statistics
+        assert (figures["lines"], figures["bytes"]) == (3, path.stat().st_size)
+
+
+def test_check__takes_a_thousand_examples_to_validate_reinforcement_on() -> None:
+    content = b"\n".join(good_lines("reinforcement"))
+    assert check(content, validation=b"{}\n" * 1000).ok
+    assert check(b"\n".join(good_lines("chat")), validation=b"{}\n" * 1001).ok
+    report = check(content, validation=b"{}\n" * 1001)
+    assert [str(problem) for problem in report.problems] == [
+        (
+            "The file: The validation file holds 1001 examples, and reinforcement takes at most 1000. "
+            "Leave out 1 of them. (too_many_validation_examples)"
+        )
+    ]
 
 
 def test_check__all_are_counted_and_the_first_hundred_kept() -> None:

@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from finetune_client.training_data.conclusion import conclude
+from finetune_client.training_data.digests import Digests
 from finetune_client.training_data.rules import Allowed
 from finetune_client.training_data.tally import Plan, Tally
 from finetune_client.training_data.tokens import resolve_counter
@@ -53,17 +54,18 @@ def plan(format: str) -> Plan:
 def test_conclude__judges_how_many_examples_there_are(
     format: str, tally: Tally, message: str
 ) -> None:
-    report = conclude("a", plan(format), tally, [])
+    report = conclude("a", plan(format), tally, None)
     assert [problem.message for problem in report.problems] == [message]
     assert not report.ok
 
 
 def test_conclude__holds_no_more_of_a_hundred_thousand_equal_lines_than_of_a_hundred() -> None:
     lines = list(range(1, 100_001))
-    tally = Tally(examples=len(lines))
+    tally, other = Tally(examples=len(lines)), Digests()
     tally.digests.add([7] * len(lines), lines)
+    other.add([7], [1])
     tracemalloc.start()
-    report = conclude("a", plan("chat"), tally, ((line, 1) for line in reversed(lines)))
+    report = conclude("a", plan("chat"), tally, other)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.counts == {"duplicate_example": 99_999, "leaked_example": 100_000}

@@ -47,6 +47,13 @@ def test_encoding_of__big_endian_and_what_only_looks_like_it(tmp_path: Path) -> 
         assert encoding_of(path) == "utf-8"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_encoding_of__without_a_mark(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes('{"a": "ж"}\r\n[]'.encode(encoding))
+    assert encoding_of(tmp_path / "x") == encoding
+    assert [line.raw.decode() for line in read_lines(tmp_path / "x")] == ['{"a": "ж"}', "[]"]
+
+
 def test_read_lines__empty_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
     assert list(read_lines(tmp_path / "x")) == []
