@@ -11,6 +11,7 @@ Rests on what waitress leaves to subclasses: `HTTPChannel.parser_class`, `.error
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -175,6 +176,11 @@ class GatedServer(TcpWSGIServer):
         parser = type("_AllowingParser", (_Parser,), {"allowed": allowed})
         self.channel_class = type("_GatedChannel", (_Channel,), {"parser_class": parser})
         super().__init__(*args, **settings)
+
+    def pull_trigger(self) -> None:
+        """Wake the loop after an answer; where it has just ended there is nothing to wake."""
+        with contextlib.suppress(OSError):
+            super().pull_trigger()
 
     def set_reuse_addr(self) -> None:
         """Take a port that was closed a moment ago; on Windows that option shares it instead."""

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from finetune_client.local import Limits, LocalServer, running
+from finetune_client.local import Limits, LocalServer, running, serving
 from finetune_client.local.serving import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
@@ -186,7 +187,7 @@ def test_connections__are_never_more_than_select_takes(monkeypatch: pytest.Monke
             raise ValueError("too many file descriptors in select()")
         return ask(*given)
 
-    monkeypatch.delattr(select, "poll", raising=False)
+    monkeypatch.setattr(serving, "select", SimpleNamespace())  # no poll, here alone
     monkeypatch.setattr(select, "select", of_windows)
     with LocalServer() as server, running(server) as base:
         address = ("127.0.0.1", port_of(base))
@@ -230,6 +231,13 @@ def test_listener__that_was_never_run_is_closed_too() -> None:
         listener.run()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port_of(listener.base_url)))
+
+
+def test_listener__that_ends_while_a_request_is_answered_says_nothing_of_it() -> None:
+    with LocalServer() as server:
+        listener = Listener(server, port=0)
+        listener.stop()
+        listener._listener.pull_trigger()
 
 
 def test_listener__refuses_addresses_that_others_can_reach() -> None:
