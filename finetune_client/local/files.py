@@ -13,7 +13,7 @@ import flask
 from finetune_client.local.errors import WireError, no_such_file
 from finetune_client.local.expiry import seconds_to_live
 from finetune_client.local.forms import read_form
-from finetune_client.local.reading import choice, page, size_limit
+from finetune_client.local.reading import choice, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["PURPOSES", "Files", "StoredFile"]
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_FORM_OVERHEAD = 64 * 1024
 _FIELDS = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
 
 
@@ -91,7 +90,6 @@ class Files:
 
     def create(self) -> dict[str, Any]:
         """``POST /files``."""
-        size_limit(self._state.limits.file_bytes + _FORM_OVERHEAD)
         form = read_form(self._state.limits.file_bytes, "file", _FIELDS)
         purpose = choice(form.fields, "purpose", PURPOSES, required=True)
         seconds = seconds_to_live(_expires_after(form.fields))

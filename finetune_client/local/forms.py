@@ -8,14 +8,17 @@ from typing import IO, TYPE_CHECKING, Any
 import flask
 
 from finetune_client.local.errors import WireError
-from finetune_client.local.reading import only
+from finetune_client.local.reading import only, size_limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from finetune_client.local.store import Blob, Store
 
-__all__ = ["BlobRequest", "Form", "drop_leftovers", "read_form"]
+__all__ = ["FORM_OVERHEAD", "BlobRequest", "Form", "drop_leftovers", "read_form"]
+
+FORM_OVERHEAD = 64 * 1024
+"""Bytes that a form may have beside its binary part."""
 
 
 class BlobRequest(flask.Request):
@@ -58,6 +61,7 @@ def _request() -> BlobRequest:
 
 def read_form(most: int, binary: str, fields: Collection[str] = ()) -> Form:
     """Read a multipart body with the binary part ``binary`` of at most ``most`` bytes."""
+    size_limit(most + FORM_OVERHEAD)
     request = _request()
     if request.mimetype != "multipart/form-data":
         raise WireError(415, "The body must be sent with Content-Type: multipart/form-data.")

@@ -14,7 +14,7 @@ from finetune_client.local.similarity import METRICS, similarity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Grade", "grade", "reward", "trainable"]
+__all__ = ["Grade", "grade", "trainable"]
 
 _TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
 _LONGEST = 10_000
@@ -47,11 +47,6 @@ def trainable(grader: Mapping[str, Any]) -> str | None:
         f"A grader of type '{kind}' is not run by the local server: it would need a model or "
         "would run a request's code. Use string_check, text_similarity or a multi grader of them."
     )
-
-
-def reward(grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> float:
-    """Grade a sampled text for a line of the training file."""
-    return grade(grader, sample, item).reward
 
 
 def grade(grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:

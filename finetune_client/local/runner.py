@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.errors import WireError
 from finetune_client.local.examples import read_examples
-from finetune_client.local.grading import reward
+from finetune_client.local.grading import grade
 from finetune_client.local.job import ENDED
 from finetune_client.local.trainer import TrainingError, TrainingTask
 from finetune_client.local.validation import InterruptedCheckError, problem
@@ -158,7 +158,7 @@ class Runner:
             hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
             seed=wire["seed"],
             weights=weights,
-            grade=None if grader is None else lambda text, line: reward(grader, text, line),
+            grade=None if grader is None else lambda text, line: grade(grader, text, line).reward,
         )
 
     def _queue(self, job: Job, task: TrainingTask) -> None:
@@ -247,7 +247,8 @@ class Runner:
                 self._halt(job, training)
                 return
             self._models.add(name, job.base, training.model())
-            table = _table(job.metrics(), _REWARD_COLUMNS if _rewarded(job) else _COLUMNS)
+            columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
+            table = _table(job.metrics(), columns)
             blob = self._state.store.put(table)
             result = self._files.add(
                 blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
@@ -277,10 +278,6 @@ def _validating(wire: Mapping[str, Any]) -> str:
     if wire["validation_file"] is None:
         return message
     return f"{message} and validation file: {wire['validation_file']}"
-
-
-def _rewarded(job: Job) -> bool:
-    return job.method == "reinforcement"
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:

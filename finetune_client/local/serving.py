@@ -15,6 +15,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from finetune_client.local.forms import FORM_OVERHEAD
 from finetune_client.local.gate import GatedServer
 from finetune_client.local.guard import is_loopback
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Listener", "running", "serve"]
 
-_FORM_OVERHEAD = 64 * 1024
 _THREADS = 8
 _IDLE_SECONDS = 60
 _PATIENCE = 1
@@ -117,7 +117,7 @@ def _listen(
     sockets: dict[int, Any],
     threads: ThreadedTaskDispatcher,
 ) -> Any:
-    largest = max(server.limits.file_bytes, server.limits.part_bytes) + _FORM_OVERHEAD
+    largest = max(server.limits.file_bytes, server.limits.part_bytes) + FORM_OVERHEAD
     settings = Adjustments(
         host=host,
         port=port,

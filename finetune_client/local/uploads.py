@@ -14,7 +14,7 @@ from finetune_client.local.errors import WireError
 from finetune_client.local.expiry import seconds_to_live
 from finetune_client.local.files import PURPOSES
 from finetune_client.local.forms import read_form
-from finetune_client.local.reading import choice, integer, json_body, only, size_limit, text
+from finetune_client.local.reading import choice, integer, json_body, only, text
 
 if TYPE_CHECKING:
     from finetune_client.local.files import Files
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Uploads"]
 
 _BLOCK = 1024 * 1024
-_FORM_OVERHEAD = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -108,7 +107,6 @@ class Uploads:
         """``POST /uploads/{upload_id}/parts``; parts may come in parallel and in any order."""
         with self._state.lock:
             self._pending(upload_id)
-        size_limit(self._state.limits.part_bytes + _FORM_OVERHEAD)
         form = read_form(self._state.limits.part_bytes, "data")
         with self._state.lock:
             row = self._pending(upload_id)
