@@ -89,7 +89,7 @@ class Composed:
         """Call any endpoint of the server, also one that this package has no name for.
 
         Args:
-            method: ``"GET"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
+            method: ``"GET"``, ``"HEAD"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
             path: Below the base URL, such as ``"/fine_tuning/jobs"``.
             json: The body, plain data.
             query: Its query; None drops a key, a dict is sent as ``key[sub]``.

@@ -182,7 +182,7 @@ class Client(Composed):
         Raises:
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
         """
-        config = settings(environ=_no_environment, base_url=_LOCAL_URL, provider=LOCAL)
+        config = settings(environ=environment, base_url=_LOCAL_URL, provider=LOCAL)
         config = changed(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         server = _local_server(directory, theirs)
@@ -197,10 +197,6 @@ def _wire(config: Config, session: requests.Session | None, **network: Any) -> W
         if value is not None:
             raise ConfigurationError(f"Set {name} on the session that you pass, not here.")
     return BorrowedWire(session)
-
-
-def _no_environment(_name: str) -> None:
-    return None
 
 
 def _local_server(directory: str | Path | None, options: dict[str, Any]) -> Any:
