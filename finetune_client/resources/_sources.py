@@ -207,10 +207,10 @@ def _opened(content: Any, argument: str, stack: ExitStack) -> tuple[IO[bytes], b
         _refuse_text(content, argument)
         file: IO[bytes] = stack.enter_context(Path(content).open("rb", buffering=0))  # noqa: SIM115  the stack closes it
         return (file, True) if _real(file) else (_spooled(file, stack), True)
-    if isinstance(content, io.TextIOBase):
-        raise RequestError(f"{argument}= is a file in text mode; open it with 'rb'.")
     if not callable(getattr(content, "read", None)):
         raise RequestError(f"{argument}= must be {_FORMS}, not {type(content).__name__}.")
+    if isinstance(content, io.TextIOBase) or isinstance(content.read(0), str):
+        raise RequestError(f"{argument}= is a file in text mode; open it with 'rb'.")
     return (content, False) if _rewinds(content) else (_spooled(content, stack), True)
 
 

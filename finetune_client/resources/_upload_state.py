@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,17 +96,31 @@ def load_state(
 def _read(data: bytes, path: str) -> UploadState:
     try:
         found: dict[str, Any] = json.loads(data)
-        return UploadState(
+        state = UploadState(
             target=UploadTarget(**found["target"]),
-            upload_id=str(found["upload_id"]),
+            upload_id=found["upload_id"],
             expires_at=found["expires_at"],
-            parts={int(number): str(part) for number, part in found["parts"].items()},
+            parts={int(number): part for number, part in found["parts"].items()},
             completing=found["completing"],
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise RequestError(
-            f"{path!r} holds no state of an upload; give another path, or delete it if it is damaged."
-        ) from None
+        if _is_sound(found, state):
+            return state
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        pass
+    raise RequestError(
+        f"{path!r} holds no state of an upload; give another path, or delete it if it is damaged."
+    )
+
+
+def _is_sound(found: dict[str, Any], state: UploadState) -> bool:
+    """Tell whether all values are of their kind, and all parts are parts of the file."""
+    ends, count = found["expires_at"], -(-state.target.size // state.target.part_size)
+    return (
+        all(isinstance(name, str) and name for name in (found["upload_id"], *state.parts.values()))
+        and all(0 <= number < count for number in state.parts)
+        and (ends is None or (type(ends) in {int, float} and math.isfinite(ends)))
+        and isinstance(found["completing"], bool)
+    )
 
 
 def _differences(was: UploadTarget, now: UploadTarget) -> list[str]:

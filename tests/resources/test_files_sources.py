@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
@@ -154,6 +155,16 @@ def test_source__threads_read_at_the_same_time(path: Path, from_disk: bool) -> N
         for thread in threads:
             thread.join()
     assert b"".join(found[at] for at in sorted(found)) == DATA
+
+
+def test_source__a_temporary_file_in_text_mode_is_refused() -> None:
+    with tempfile.NamedTemporaryFile("w+") as file:
+        given: Any = file
+        file.write("text")
+        file.seek(0)
+        with pytest.raises(RequestError) as caught, open_source(given):
+            pass
+    assert str(caught.value) == "file= is a file in text mode; open it with 'rb'."
 
 
 @pytest.mark.parametrize(

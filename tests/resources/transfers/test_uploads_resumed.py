@@ -224,7 +224,9 @@ def test_state__of_an_upload_that_expired_is_refused(
     )
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"target": {"size": 3}}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"target": {"size": 3}}', "null", "[" * 100_000], ids=repr
+)
 def test_state__a_file_that_holds_none_is_refused_and_kept(
     server: FaultServer, client: Client, path: Path, state: Path, text: str
 ) -> None:
@@ -234,6 +236,37 @@ def test_state__a_file_that_holds_none_is_refused_and_kept(
         f"{str(state)!r} holds no state of an upload; give another path, or delete it if it is "
         "damaged."
     )
+    assert state.read_text() == text
+    assert server.lines == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"upload_id": None},
+        {"upload_id": ""},
+        {"expires_at": "soon"},
+        {"expires_at": [1]},
+        {"expires_at": True},
+        {"expires_at": float("nan")},
+        {"parts": ["part_1000"]},
+        {"parts": {"0": None}},
+        {"parts": {"first": "part_1000"}},
+        {"parts": {"-1": "part_1000"}},
+        {"parts": {str(PARTS): "part_1000"}},
+        {"completing": "no"},
+    ],
+    ids=str,
+)
+def test_state__that_is_damaged_is_refused_and_kept(
+    server: FaultServer, client: Client, path: Path, state: Path, damage: dict[str, Any]
+) -> None:
+    _broken_off(server, client, path, state)
+    text = json.dumps({**json.loads(state.read_bytes()), **damage})
+    state.write_text(text)
+    server.seen.clear()
+    error = failure(lambda: _send(client, path, state), RequestError)
+    assert "holds no state of an upload" in error.message
     assert state.read_text() == text
     assert server.lines == []
 
@@ -317,7 +350,7 @@ def test_state__is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         part_size=3,
     )
     file = tmp_path / "state.json"
-    state = UploadState(target=target, upload_id="upload_1", parts={3: "part_3"})
+    state = UploadState(target=target, upload_id="upload_1", parts={0: "part_3"})
     state.save(file)
     assert load_state(file, target, now=0) == state
     state.upload_id = object()  # type: ignore[assignment]  # what JSON cannot write
