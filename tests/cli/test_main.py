@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,3 +48,14 @@ def test_main__ends_quietly_while_it_is_still_loading(tmp_path: Path, number: st
         capture_output=True, text=True, check=False, timeout=20,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_main__ends_quietly_when_it_is_interrupted_at_the_very_end() -> None:
+    code = (
+        "import atexit, os, signal, sys; sys.argv = ['finetune', '--version']\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "from finetune_client.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -150,7 +150,7 @@ def test_run__a_missing_file_and_a_directory_are_wrong_usage(
     ("wrong", "said"),
     [
         (("no.jsonl", "-m", "tiny"), "Invalid value for 'FILE': File 'no.jsonl' does not exist."),
-        (("--bogus",), "No such option '--bogus'."),
+        (("--bogus",), "No such option"),
         ((), "Missing argument 'FILE'."),
     ],
     ids=["file", "option", "nothing"],
@@ -162,7 +162,7 @@ def test_run__wrong_usage_as_a_json_line(
     assert (done.exit_code, done.stderr) == (2, "")
     told = json.loads(done.stdout)
     assert (told["kind"], told["error"]) == ("error", "UsageError")
-    assert told["message"].startswith(said.rstrip("."))
+    assert told["message"].startswith(said)
 
 
 @pytest.mark.parametrize("value", ["many", "1.5", ""])
