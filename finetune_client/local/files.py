@@ -13,7 +13,7 @@ import flask
 from finetune_client.local.errors import WireError, no_such_file
 from finetune_client.local.expiry import seconds_to_live
 from finetune_client.local.forms import read_form
-from finetune_client.local.reading import choice, page
+from finetune_client.local.reading import choice, page, with_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,14 +107,7 @@ class Files:
             rows.reverse()
         if query.get("purpose") is not None:
             rows = [row for row in rows if row["purpose"] == query["purpose"]]
-        data, more = page(rows, 10_000)
-        return {
-            "object": "list",
-            "data": data,
-            "first_id": data[0]["id"] if data else "",
-            "last_id": data[-1]["id"] if data else "",
-            "has_more": more,
-        }
+        return with_ends(*page(rows, 10_000), nothing="")
 
     def retrieve(self, file_id: str) -> dict[str, Any]:
         """``GET /files/{file_id}``."""

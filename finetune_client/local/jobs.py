@@ -16,7 +16,7 @@ import flask
 from finetune_client.local.errors import WireError, no_such_job, no_such_model
 from finetune_client.local.job import ENDED, Job
 from finetune_client.local.job_request import job_request
-from finetune_client.local.reading import json_body, page
+from finetune_client.local.reading import json_body, page, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -172,10 +172,7 @@ class Jobs:
         """``GET /fine_tuning/jobs/{id}/checkpoints``, newest first."""
         job = self.find(job_id)
         with self._state.lock:
-            listing = _listing(*page(job.checkpoints[::-1], 10))
-        data = listing["data"]
-        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
-        return {**listing, "first_id": None, "last_id": None, **ends}
+            return with_ends(*page(copy.deepcopy(job.checkpoints[::-1]), 10))
 
 
 def _same(job: Job, digest: str) -> dict[str, Any]:

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from finetune_client.local.errors import WireError, no_such_model
-from finetune_client.local.reading import choice, json_body, only, page
+from finetune_client.local.reading import choice, json_body, only, page, with_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from finetune_client.local.model_list import Models
     from finetune_client.local.state import State
 
@@ -54,7 +52,7 @@ class Permissions:
             rows = [row for row in rows if row["project_id"] == query["project_id"]]
         if order == "descending":
             rows.reverse()
-        return _listing(*page(rows, 10))
+        return with_ends(*page(rows, 10))
 
     def create(self, checkpoint: str) -> dict[str, Any]:
         """``POST``: gives the list of what was created; a project that is there stays as it is."""
@@ -72,7 +70,7 @@ class Permissions:
             known = {row["project_id"]: row for row in self._of(checkpoint)}
             for project in dict.fromkeys(projects):
                 known[project] = known.get(project) or self._add(checkpoint, project)
-        return _listing([known[project] for project in dict.fromkeys(projects)], more=False)
+        return with_ends([known[project] for project in dict.fromkeys(projects)], more=False)
 
     def _add(self, checkpoint: str, project: str) -> dict[str, Any]:
         wire = {
@@ -103,13 +101,3 @@ class Permissions:
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _listing(data: list[Mapping[str, Any]], more: bool) -> dict[str, Any]:
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": more,
-    }

@@ -24,6 +24,7 @@ __all__ = [
     "size_limit",
     "text",
     "too_large",
+    "with_ends",
 ]
 
 JSON_BYTES = 8 * 1024 * 1024
@@ -201,6 +202,19 @@ def page(rows: Sequence[Mapping[str, Any]], default: int) -> tuple[list[Mapping[
     limit = _limit(flask.request.args.get("limit"), default)
     start = _position(rows, flask.request.args.get("after"))
     return list(rows[start : start + limit]), len(rows) > start + limit
+
+
+def with_ends(
+    data: list[Mapping[str, Any]], more: bool, *, nothing: str | None = None
+) -> dict[str, Any]:
+    """Make the object of a page that names its first and its last row, ``nothing`` without rows."""
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else nothing,
+        "last_id": data[-1]["id"] if data else nothing,
+        "has_more": more,
+    }
 
 
 def _limit(value: str | None, default: int) -> int:
