@@ -16,14 +16,10 @@ class SeenIds:
     Among a million ids, two are taken for one with a probability of 3e-11.
     """
 
-    __slots__ = ("_buckets", "_count")
+    __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
         self._buckets: dict[int, array[int]] = {}
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
 
     def __contains__(self, id: str) -> bool:
         place, rest = _digest(id)
@@ -38,7 +34,6 @@ class SeenIds:
         if rest in bucket:
             return False
         bucket.append(rest)
-        self._count += 1
         return True
 
 

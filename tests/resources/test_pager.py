@@ -198,7 +198,6 @@ def test_seen_ids__tells_new_from_known() -> None:
     assert not seen.add("a")
     assert seen.add("\udc80")
     assert "a" in seen
-    assert len(seen) == 2
 
 
 def test_pager__lets_go_of_pages_that_were_walked() -> None:
@@ -219,8 +218,6 @@ def test_pager__lets_go_of_pages_that_were_walked() -> None:
 
 def test_seen_ids__take_some_ten_bytes_each() -> None:
     seen = SeenIds()
-    for number in range(20_000):
-        seen.add(f"ftjob-{number}")
-    assert len(seen) == 20_000
+    assert all(seen.add(f"ftjob-{number}") for number in range(20_000))
     held = sum(sys.getsizeof(bucket) for bucket in seen._buckets.values())
     assert held / 20_000 < 20
