@@ -80,10 +80,9 @@ class UnknownFieldWarning(UserWarning):
 class FineTuneError(Exception):
     """The base of every exception here. `message` is the whole sentence."""
 
-    def __init__(self, message: str, **facts: Any) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-        self.__dict__.update(facts)
 
     def __reduce__(self) -> tuple[Callable[..., FineTuneError], tuple[Any, ...]]:
         return _restore, (type(self), dict(self.__dict__))
