@@ -87,6 +87,10 @@ class Runner:
     """Brings each job from its creation to its end.
 
     Args:
+        state: What the server's parts share.
+        files: Where training files come from and result files go.
+        models: Where tuned models go.
+        trainer: What trains.
         step_seconds: How long to wait after each step, so that there is time to watch.
         workers: How many jobs train at once; the others are queued.
     """

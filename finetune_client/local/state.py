@@ -41,6 +41,7 @@ class State:
         store: Where bytes and records are kept.
         clock: Unix time in seconds.
         limits: See `Limits`.
+        lock: What keeps threads apart.
         changed: Notified whenever a job's status changes; its lock is `lock`.
     """
 

@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from finetune_client.resources._sources import Source
     from finetune_client.resources._upload_state import UploadTarget
 
-__all__ = ["FileUpload", "UploadCalls"]
+__all__ = ["FileUpload", "Stretch", "UploadCalls"]
 
 _log = logging.getLogger("finetune_client")
 
 _HOPELESS: Final = frozenset({400, 404, 409, 410, 413, 422})
 """Statuses after which an upload cannot be gone on with: it is gone, or never will be right."""
-
 
 _HASHED: Final = 1024 * 1024
 """Bytes hashed at a time; fewer would make the threads wait for each other."""
@@ -112,6 +111,7 @@ class FileUpload:
         state_path: Where its state is kept, if it can be gone on with.
         now: Unix time in seconds.
         md5: The file's MD5 in hexadecimal, if it is known already; False to send none.
+        stop: Says to all threads that they are to stop.
     """
 
     calls: UploadCalls

@@ -17,7 +17,6 @@ Task: TypeAlias = "tuple[Callable[[], Any], Callable[[Any], None]]"
 _TICK: Final = 0.5
 """Seconds; Windows only notices Ctrl-C between two waits."""
 
-
 _BIT: Final = 0.1
 """Seconds that a task may go on waiting after it was told to stop."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from finetune_client.resources._options import Options
     from finetune_client.transport import Session
 
-__all__ = ["Jobs"]
+__all__ = ["BEING_PROCESSED", "Jobs"]
 
 JOBS_A_PAGE = 100
 
