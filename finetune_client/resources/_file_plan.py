@@ -92,7 +92,7 @@ def send_in_parts(session: Session, source: Source, plan: FilePlan, options: Opt
     """Send a source as planned; see `Uploads.upload_file`."""
     session.require("uploads", "sending a file in parts")
     plan.check()
-    life = expiry(session.provider, plan.expires_after)
+    life = expiry(session, plan.expires_after)
     limit = session.provider.max_upload_bytes
     check_size(source, limit, "an upload in parts", "split it into several files")
     target = plan.target(source, session.config.base_url.url)

@@ -17,8 +17,8 @@ from finetune_client.resources._multipart import BINARY
 
 if TYPE_CHECKING:
     from finetune_client.models import FileObject, Upload
-    from finetune_client.providers import Provider
     from finetune_client.resources._sources import Source
+    from finetune_client.transport import Session
 
 __all__ = [
     "check_purpose",
@@ -63,12 +63,14 @@ def mime_type(filename: str) -> str:
     return mimetypes.guess_type(filename)[0] or BINARY
 
 
-def expiry(provider: Provider, given: Mapping[str, Any] | int | None) -> dict[str, Any] | None:
+def expiry(session: Session, given: Mapping[str, Any] | int | None) -> dict[str, Any] | None:
     """Check ``expires_after`` and give it as the API writes it; a number is seconds.
 
     Raises:
         RequestError: It is out of range or of another shape, or the provider wants one.
+        ConfigurationError: The provider knows none.
     """
+    provider = session.provider
     if given is None:
         if provider.needs_file_expiry:
             raise RequestError(
@@ -76,6 +78,7 @@ def expiry(provider: Provider, given: Mapping[str, Any] | int | None) -> dict[st
                 f"seconds it is to be kept, from {SHORTEST_LIFE} to {LONGEST_LIFE}."
             )
         return None
+    session.require("file_expiry", "expires_after")
     wire = dict(given) if isinstance(given, Mapping) else {"seconds": given}
     wire = {"anchor": "created_at", **wire}
     seconds = wire.get("seconds")

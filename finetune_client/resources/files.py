@@ -81,9 +81,7 @@ class Files(Contents):
             APIError: See `finetune_client.errors`.
         """
         check_purpose(purpose)
-        if expires_after is not None:
-            self._session.require("file_expiry", "expires_after")
-        fields = expiry_fields(expiry(self._session.provider, expires_after))
+        fields = expiry_fields(expiry(self._session, expires_after))
         with open_source(file) as source:
             check_size(source, self._session.provider.max_file_bytes, *self._too_large())
             name = name_for(source, purpose)

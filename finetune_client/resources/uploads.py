@@ -108,7 +108,7 @@ class Uploads(Resource):
             purpose=purpose,
             size=bytes,
             mime_type=mime_type,
-            life=expiry(self._session.provider, expires_after),
+            life=expiry(self._session, expires_after),
         )
         return self._read(request, Upload.from_dict, options)
 

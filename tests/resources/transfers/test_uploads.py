@@ -343,6 +343,23 @@ def test_create__azure_takes_larger_uploads(service: FileService, client: Client
     assert error.message == "bytes must be a whole number from 1 to 9000000000, not 9000000001."
 
 
+def test_uploads__a_provider_without_expiry_is_not_asked_for_it(
+    server: FaultServer, client: Client, path: Path
+) -> None:
+    client._session.config = replace(client._session.config, provider=AZURE_CLASSIC)
+    uploads = client.uploads
+    calls = [
+        lambda: uploads.create(
+            bytes=1, filename="a", mime_type="b", purpose="c", expires_after=3600
+        ),
+        lambda: uploads.upload_file(path, expires_after=3600),
+    ]
+    for call in calls:
+        error = failure(call, ConfigurationError)
+        assert "'azure-classic' does not have expires_after" in error.message
+    assert server.lines == []
+
+
 def test_uploads__a_provider_that_has_none_is_not_asked(client: Client, path: Path) -> None:
     client._session.config = replace(client._session.config, provider=AZURE)
     uploads = client.uploads
