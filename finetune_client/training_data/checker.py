@@ -93,8 +93,8 @@ def check(
     _whole("workers", workers)
     length = _whole("context_length", context_length) or context_length_of(model)
     with opened(path) as file:
-        read = blocks(file, most)
         size = size_of(file)
+        read = blocks(file, most, size or None)
         first = list(itertools.islice(read, 1))
         plan = Plan(
             format=_format(first, told),

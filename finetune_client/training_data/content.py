@@ -75,7 +75,10 @@ class ContentCheck:
             self._found("invalid_part", path, reason=f"it is {kind(part)}")
             return
         if part.get("prompt_cache_breakpoint", BREAKPOINT) != BREAKPOINT:
-            facts = {"found": kind(part["prompt_cache_breakpoint"]), "expected": json.dumps(BREAKPOINT)}
+            facts = {
+                "found": kind(part["prompt_cache_breakpoint"]),
+                "expected": json.dumps(BREAKPOINT),
+            }
             self._found("invalid_value", f"{path}.prompt_cache_breakpoint", **facts)
         type_ = part.get("type")
         if type_ == "image_url":

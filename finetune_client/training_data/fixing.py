@@ -18,6 +18,7 @@ from finetune_client.training_data.lines import (
     short_digest,
 )
 from finetune_client.training_data.problems import KEPT
+from finetune_client.training_data.sources import refuse_irregular
 
 if TYPE_CHECKING:
     import os
@@ -103,11 +104,12 @@ def fix(
 
     Raises:
         FileExistsError: There is a file ``output``, and ``overwrite`` is not set.
-        TrainingDataError: The file begins as UTF-16 and is not.
+        TrainingDataError: The file cannot be read, or begins as UTF-16 and is not.
     """
     source = Path(path)
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
+    refuse_irregular(source)
     suspects = _suspects(source) if duplicates else repeat(False)
     work = _Work()
     if encoding_of(source) != "utf-8":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.errors import TrainingDataError
+from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +52,7 @@ class Line(NamedTuple):
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
     """Tell the encoding of a file by its beginning, as `encoding_by` does."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         return encoding_by(file.read(4))
 
 
@@ -68,26 +69,26 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
     """Read a file line by line, whatever wrote it: UTF-8 or UTF-16, with CRLF, with blank lines.
 
     Raises:
-        TrainingDataError: It begins as UTF-16 and is not.
+        TrainingDataError: It cannot be read, or begins as UTF-16 and is not.
     """
-    for number, raw in enumerate(_raw_lines(Path(path)), 1):
+    for number, raw in enumerate(_raw_lines(path), 1):
         yield _cleaned(number, raw)
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
-    encoding = encoding_of(path)
-    if encoding == "utf-8":
-        with path.open("rb") as file:
+def _raw_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    with open_file(path) as file:
+        encoding = encoding_by(file.peek(4))
+        if encoding == "utf-8":
             yield from file
-        return
-    with path.open(encoding=encoding, newline="\n") as text:
-        try:
-            for line in text:
-                yield line.encode()
-        except UnicodeError as error:
-            raise TrainingDataError(
-                f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
-            ) from error
+            return
+        with io.TextIOWrapper(file, encoding, newline="\n") as text:
+            try:
+                for line in text:
+                    yield line.encode()
+            except UnicodeError as error:
+                raise TrainingDataError(
+                    f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
+                ) from error
 
 
 def _cleaned(number: int, raw: bytes) -> Line:

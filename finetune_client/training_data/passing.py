@@ -68,7 +68,8 @@ class Pass:
         if self.validation is None:
             return scanner.tally, None
         with opened(self.validation) as file:
-            return scanner.tally, digested(blocks(file, self.plan.max_line_bytes))
+            read = blocks(file, self.plan.max_line_bytes, size_of(file) or None)
+            return scanner.tally, digested(read)
 
     def _say(self, done: int) -> None:
         if self.progress is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.lines import encoding_of, read_lines
+from finetune_client.training_data.lines import encoding_by, read_lines
+from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:
     import os
@@ -58,7 +60,7 @@ def read_rows(
 
     Raises:
         RequestError: The format is not known.
-        TrainingDataError: A row cannot be read, is no object, or lacks a column; the message
+        TrainingDataError: The file or a row cannot be read, or a row is no object, or lacks a column; the message
             names the place. Rows before it have been given by then.
     """
     source = Path(path)
@@ -218,8 +220,9 @@ def _tsv(source: Path) -> Iterator[_Row]:
 
 
 def _text(source: Path, newline: str | None = None) -> TextIO:
-    encoding = encoding_of(source).replace("utf-8", "utf-8-sig")
-    return source.open(encoding=encoding, newline=newline)
+    file = open_file(source)
+    encoding = encoding_by(file.peek(4)).replace("utf-8", "utf-8-sig")
+    return io.TextIOWrapper(file, encoding, newline=newline)
 
 
 _READERS = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -11,8 +12,17 @@ from finetune_client.errors import RequestError, TrainingDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["Source", "name_of", "opened", "size_of", "unreadable"]
+__all__ = [
+    "Source",
+    "name_of",
+    "open_file",
+    "opened",
+    "refuse_irregular",
+    "size_of",
+    "unreadable",
+]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
 """A path, the bytes themselves, or a file that is open for reading in binary mode."""
@@ -29,7 +39,7 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield io.BytesIO(source)
     elif isinstance(source, (str, os.PathLike)):
-        with _open(source) as file:
+        with open_file(source) as file:
             yield file
     elif hasattr(source, "read"):
         yield source
@@ -40,13 +50,34 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
         )
 
 
-def _open(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a file to read its bytes.
+
+    Raises:
+        TrainingDataError: There is no such file, it cannot be read, or it is a device, which may
+            have no end.
+    """
     try:
-        return open(path, "rb")  # noqa: PTH123 - a str will do; the caller closes it
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - a str will do; the caller closes it
     except OSError as wrong:
         raise unreadable(path, (wrong.strerror or str(wrong)).lower()) from wrong
     except ValueError as wrong:  # a null character
         raise unreadable(path, str(wrong)) from wrong
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        file.close()
+        raise unreadable(path, "it is a device and not a file")
+    return file
+
+
+def refuse_irregular(path: Path) -> None:
+    """Refuse what cannot be read a second time.
+
+    Raises:
+        TrainingDataError: It is a pipe, or the like.
+    """
+    if path.exists() and not path.is_file():
+        raise unreadable(path, "it is no regular file, and it has to be read more than once")
 
 
 def unreadable(path: Source, reason: str) -> TrainingDataError:

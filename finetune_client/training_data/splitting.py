@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data.atomic import refuse_existing, whole_file
 from finetune_client.training_data.lines import read_lines, sameness, short_digest
+from finetune_client.training_data.sources import refuse_irregular
 
 if TYPE_CHECKING:
     import os
@@ -69,8 +70,8 @@ def split(
     Raises:
         RequestError: ``validation`` is neither a share nor a number of examples, or both new
             files have one name.
-        TrainingDataError: The file has fewer than two different examples, or too few for so many
-            to validate on.
+        TrainingDataError: The file cannot be read, has fewer than two different examples, or too
+            few for so many to validate on.
         FileExistsError: One of the files is there, and ``overwrite`` is not set.
     """
     source = Path(path)
@@ -80,6 +81,7 @@ def split(
         raise RequestError(f"The two parts of {source} cannot both be written to {training_path}.")
     for target in (training_path, validation_path):
         refuse_existing(target, overwrite=overwrite)
+    refuse_irregular(source)
     digests = _digests(source, seed)
     last = _last_of_validation(digests, _wanted(validation, len(digests), source), source)
     targets = (training_path, validation_path)
