@@ -126,6 +126,17 @@ def test_follow__gives_everything_after_an_event_that_is_not_there(
     assert caplog.messages == ["there is no event 'ev-9' in the job: all events are given"]
 
 
+def test_follow__a_list_that_is_empty_for_now_does_not_say_that_an_event_is_not_there() -> None:
+    class Lagging(EventList):
+        def _page(self, after: str | None) -> Any:
+            page = super()._page(after)
+            if self.requests.count("job") == 1:
+                page.data.clear()
+            return page
+
+    assert _told(_follow(Lagging(_steps(2, 1, 1)), after="ev-1")) == ["2", "3"]
+
+
 def test_follow__counts_equal_events_without_ids() -> None:
     same = event(0, at=3, named=False)
     server = EventList([[same], [dict(same)], [], [dict(same), dict(same)]])

@@ -124,7 +124,7 @@ class History:
             if row.id == self._after:
                 self._skipped.update(row.id or _text(row) for row in rows[: i + 1])
                 return rows[i + 1 :]
-        if whole and self._last_id is None:
+        if whole and rows and self._last_id is None:
             _log.warning("there is no event %r in the job: all events are given", self._after)
             self._after = None
         return rows
