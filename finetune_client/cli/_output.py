@@ -55,7 +55,8 @@ def reporter(*, as_json: bool) -> Reporter:
         return PlainLines()
     from finetune_client.cli.live import LiveTerminal
 
-    return LiveTerminal()
+    terminal = LiveTerminal()
+    return PlainLines() if terminal.console.is_dumb_terminal else terminal
 
 
 def show_rows(rows: Iterable[Any], columns: Sequence[str], *, as_json: bool) -> None:
