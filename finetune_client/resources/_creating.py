@@ -10,7 +10,7 @@ from finetune_client.errors import APIError, DecodeError, FineTuneError
 from finetune_client.models import FineTuningJob
 from finetune_client.models.limits import limits_of
 from finetune_client.resources._base import read_reply
-from finetune_client.resources._job_calls import PATH
+from finetune_client.resources._job_calls import MOST_A_PAGE, PATH
 from finetune_client.resources._marks import HEADER, job_may_exist, like, look_for, mark, new_key
 from finetune_client.resources._options import apply, without_body
 from finetune_client.transport.request import Request
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from finetune_client.transport import Session
 
 __all__ = ["create_job"]
-
-NEWEST_A_PAGE = 100
 
 _log = logging.getLogger("finetune_client")
 
@@ -97,7 +95,7 @@ def _read_created(data: Any) -> FineTuningJob:
 def _newest(jobs: Jobs, options: Options) -> list[FineTuningJob]:
     """Return the newest jobs; none if they cannot be listed."""
     try:
-        return jobs.list(limit=NEWEST_A_PAGE, **options).data
+        return jobs.list(limit=MOST_A_PAGE, **options).data
     except FineTuneError:
         return []
 

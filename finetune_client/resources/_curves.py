@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from finetune_client.errors import APIStatusError
 from finetune_client.metrics import Metrics
+from finetune_client.resources._job_calls import MOST_A_PAGE
 
 if TYPE_CHECKING:
     from finetune_client.resources._options import Options
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from finetune_client.resources.jobs import Jobs
 
 __all__ = ["metrics_of"]
-
-EVENTS_A_PAGE = 100
 
 
 def metrics_of(jobs: Jobs, files: Files, job_id: str, options: Options) -> Metrics:
@@ -24,7 +23,7 @@ def metrics_of(jobs: Jobs, files: Files, job_id: str, options: Options) -> Metri
         metrics = _result(files, file_id, options)
         if metrics:
             return metrics
-    return Metrics.from_events(jobs.list_events(job_id, limit=EVENTS_A_PAGE, **options))
+    return Metrics.from_events(jobs.list_events(job_id, limit=MOST_A_PAGE, **options))
 
 
 def _result(files: Files, file_id: str, options: Options) -> Metrics | None:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from finetune_client.resources._options import Options
     from finetune_client.resources._pager import Pager
 
-__all__ = ["PATH", "JobCalls"]
+__all__ = ["MOST_A_PAGE", "PATH", "JobCalls"]
 
 PATH = "/fine_tuning/jobs"
+
+MOST_A_PAGE = 100
+"""Rows of a page where all are walked; servers give no more."""
 
 
 class JobCalls(Resource):

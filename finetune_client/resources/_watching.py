@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from finetune_client.resources._job_calls import JobCalls
+from finetune_client.resources._job_calls import MOST_A_PAGE, JobCalls
 from finetune_client.resources._options import check_extras
 from finetune_client.transport import changed
 from finetune_client.waiting import Outage, Pace, Watcher
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Looks"]
 
-EVENTS_A_PAGE = 100
 SHORTEST_CALL = 1.0
 """Seconds that a look may take even when the time is nearly over."""
 
@@ -87,7 +86,7 @@ class Looks:
     def _walking(self, job_id: str) -> Callable[[str | None], Iterator[Page[FineTuningJobEvent]]]:
         def walk(start: str | None) -> Iterator[Page[FineTuningJobEvent]]:
             calls = self._calls()
-            events = calls.list_events(job_id, after=start, limit=EVENTS_A_PAGE, **self._extras)
+            events = calls.list_events(job_id, after=start, limit=MOST_A_PAGE, **self._extras)
             return events.pages()
 
         return walk

@@ -12,6 +12,7 @@ from finetune_client.models import FineTuningJobRequest
 from finetune_client.resources._creating import create_job
 from finetune_client.resources._curves import metrics_of
 from finetune_client.resources._drafts import check_draft, check_files, local_files, shown
+from finetune_client.resources._job_calls import MOST_A_PAGE
 from finetune_client.resources._job_waiting import JobWaiting
 from finetune_client.resources._marks import MARK, bearing, checked_key
 from finetune_client.resources._options import without_body
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from finetune_client.transport import Session
 
 __all__ = ["BEING_PROCESSED", "Jobs"]
-
-JOBS_A_PAGE = 100
 
 BEING_PROCESSED = frozenset({"pending", "running"})
 """What Azure says of a file that no job can use yet."""
@@ -159,7 +158,7 @@ class Jobs(JobWaiting):
         key = checked_key(idempotency_key)
         filtered = "metadata_filter" not in self._session.provider.lacks
         chosen = {MARK: key} if filtered else None
-        return bearing(self.list(metadata=chosen, limit=JOBS_A_PAGE, **options), key)
+        return bearing(self.list(metadata=chosen, limit=MOST_A_PAGE, **options), key)
 
     def metrics(self, fine_tuning_job_id: str, **options: Unpack[Options]) -> Metrics:
         """Return the training curves of a job: from its result file, or else from its events."""
