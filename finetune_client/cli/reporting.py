@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from finetune_client.cli.curve import loss_series, summarise
+from finetune_client.training_data._show import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ __all__ = [
     "Reporter",
     "json_line",
     "losses",
-    "metrics_line",
+    "metrics_of",
     "printable",
 ]
 
@@ -167,11 +168,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def printable(text: str) -> str:
-    """Show what a terminal would act on, or cannot show, as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def metrics_of(event: FineTuningJobEvent) -> dict[str, Any]:

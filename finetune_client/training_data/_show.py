@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from finetune_client.training_data.problems import Problem
     from finetune_client.training_data.report import Report
 
-__all__ = ["as_html", "as_text"]
+__all__ = ["as_html", "as_text", "printable"]
 
 SHOWN = 3
 """Problems of each code that are shown; `Report.problems` has more."""
@@ -23,7 +23,7 @@ def as_text(report: Report) -> str:
     lines = [_verdict(report), _figures(report)]
     for code, number, problems in _by_code(report):
         lines.append(f"{CODES[code].severity} {code}: {number}")
-        lines += [f"  {_place(problem)}: {_printable(problem.message)}" for problem in problems]
+        lines += [f"  {_place(problem)}: {printable(problem.message)}" for problem in problems]
     return "\n".join(lines)
 
 
@@ -39,13 +39,13 @@ def as_html(report: Report) -> str:
 
 
 def _html_problem(problem: Problem) -> str:
-    return f"{escape(_place(problem))}: {escape(_printable(problem.message))}"
+    return f"{escape(_place(problem))}: {escape(printable(problem.message))}"
 
 
 def _verdict(report: Report) -> str:
     verdict = "is fit to train on" if report.ok else "is not fit to train on"
     found = f"{_number(report.errors, 'error')}, {_number(report.warnings, 'warning')}"
-    return f"{_printable(report.path)} {verdict} ({found})."
+    return f"{printable(report.path)} {verdict} ({found})."
 
 
 def _figures(report: Report) -> str:
@@ -71,13 +71,13 @@ def _by_code(report: Report) -> Iterator[tuple[str, int, list[Problem]]]:
 
 def _place(problem: Problem) -> str:
     place = "the file" if problem.line is None else f"line {problem.line}"
-    return f"{place}, {_printable(problem.path)}" if problem.path else place
+    return f"{place}, {printable(problem.path)}" if problem.path else place
 
 
 def _number(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Show what a terminal would act on, or cannot show, as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
