@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, Final
 
 from finetune_client.errors import (
     APIConnectionError,
-    APIError,
     APIResponseError,
     APIStatusError,
     IntegrityError,
@@ -92,27 +91,28 @@ class Download:
         while True:
             try:
                 return self._transfer()
-            except (APIConnectionError, IntegrityError) as error:
+            except (APIConnectionError, IntegrityError):  # noqa: PERF203  # nothing beside a transfer
                 misses = 1 if self._done >= self._furthest + STEP else misses + 1
                 self._furthest = max(self._furthest, self._done)
-                if not self._begun or self._done > self._limit or misses >= TRIES:
+                over = not self._begun or self._done > self._limit or misses >= TRIES
+                if over or not self._pause(misses):
                     raise
-                failed: APIError = error
             except APIStatusError as error:
                 if error.status_code != 416 or not self._done:
                     raise
                 misses += 1
                 self._empty()
-                failed = error
-            self._pause(misses, failed)
+                if not self._pause(misses):
+                    raise
 
-    def _pause(self, misses: int, failed: APIError) -> None:
-        """Wait before the next transfer; raise if the total timeout leaves no time for it."""
+    def _pause(self, misses: int) -> bool:
+        """Wait before the next transfer; False if the total timeout leaves no time for it."""
         clock, deadline = self._session.clock, self._request.deadline
         delay = _delay(misses, clock.random())
         if deadline is not None and clock.monotonic() + delay >= deadline:
-            raise failed
+            return False
         clock.sleep(delay)
+        return True
 
     def _transfer(self) -> None:
         request = replace(self._request, headers={**self._request.headers, **self._wanted()})

@@ -31,3 +31,12 @@ class Adapter(HTTPAdapter):
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = POOL_CLASSES
         return manager
+
+    def close(self) -> None:
+        """Close the connections at once; urllib3 2 would wait until nothing holds a pool."""
+        managers = [self.poolmanager, *self.proxy_manager.values()]
+        pools = [manager.pools.get(key) for manager in managers for key in manager.pools.keys()]  # noqa: SIM118  # it cannot be iterated over
+        super().close()
+        for pool in pools:
+            if pool is not None:
+                pool.close()

@@ -79,7 +79,7 @@ def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Strea
     try:
         raise failed
     finally:
-        del failed  # or it would keep itself alive by way of this frame
+        del failed  # or it would keep itself, and every frame, alive
 
 
 def _withheld(failure: Failure, secret: Secret | None) -> Failure:

@@ -132,7 +132,10 @@ class Session:
             wait = self._wait(call, result, tries)
             if wait is None:
                 result.error.attempts = tries
-                raise result.error
+                try:
+                    raise result.error
+                finally:
+                    del result  # or the error would keep itself, and every frame, alive
             log_retry(call.request, result.error, wait=wait, tries=tries)
             self.clock.sleep(wait)
 

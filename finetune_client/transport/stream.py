@@ -43,7 +43,10 @@ class Stream:
         while True:
             block = self._next(blocks)
             if not isinstance(block, bytes):
-                raise block
+                try:
+                    raise block
+                finally:
+                    del block  # or the error would keep itself, and the connection, alive
             if not block:
                 return
             yield block
