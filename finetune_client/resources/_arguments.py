@@ -57,12 +57,14 @@ def check_callable(name: str, value: object) -> None:
 
 
 def path_of(value: object, name: str) -> Path:
-    """Take a path.
+    """Take the path of a file.
 
     Raises:
-        RequestError: It is none, or empty.
+        RequestError: It is none, or empty, or ends with a slash, as that of a folder.
     """
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         shown = "an empty text" if value == "" else type(value).__name__
         raise RequestError(f"{name} must be a path, not {shown}.")
+    if os.fspath(value).endswith(("/", os.sep)):
+        raise RequestError(f"{name} must be the path of a file, not of a folder, got {value!r}.")
     return Path(value)

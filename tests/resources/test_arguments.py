@@ -118,6 +118,10 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
         lambda client: client.files.download("file-1", WRONG),
         "path must be a path, not bytes.",
     ),
+    "a folder to be": (
+        lambda client: client.files.download("file-1", "results/"),
+        "path must be the path of a file, not of a folder, got 'results/'.",
+    ),
     "state": (
         lambda client: client.uploads.upload_file(b"x", state=FIVE),
         "state must be a path, not int.",
