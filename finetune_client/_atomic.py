@@ -41,6 +41,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         fresh.replace(target)
     except BaseException:
+        with suppress(OSError):
+            fresh.chmod(0o600)  # Windows removes no file that is read-only, as the target may be
         fresh.unlink(missing_ok=True)
         raise
     _settle(target.parent)

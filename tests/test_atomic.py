@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune_client._atomic import replacing
+
+
+def test_replacing__of_a_file_that_windows_does_not_let_go_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(_: Path, target: Path) -> None:
+        raise PermissionError(13, "Access is denied", str(target))
+
+    def unlink(path: Path, **options: Any) -> None:
+        if not path.stat().st_mode & 0o200:
+            raise PermissionError(13, "Access is denied", str(path))
+        remove(path, **options)
+
+    remove = Path.unlink
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    target = tmp_path / "data.jsonl"
+    target.write_bytes(b"old")
+    target.chmod(0o400)
+    denied = pytest.raises(PermissionError, match=r"Access is denied: .*data\.jsonl'$")
+    with denied, replacing(target) as file:
+        file.write(b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["data.jsonl"]
+    assert target.read_bytes() == b"old"
