@@ -23,7 +23,7 @@ STEP = "step"
 NOT_CURVES = frozenset({STEP, "total_steps"})
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, repr=False)
 class Metrics:
     """Training curves.
 
@@ -51,6 +51,10 @@ class Metrics:
 
     def __bool__(self) -> bool:
         return bool(self.names)
+
+    def __repr__(self) -> str:
+        """Say how much there is, not all of it: a long job has thousands of rows."""
+        return f"Metrics({len(self.rows)} steps: {', '.join(self.names) or 'no curves'})"
 
     @classmethod
     def from_events(cls, events: Iterable[FineTuningJobEvent]) -> Metrics:

@@ -41,7 +41,7 @@ class Statistics(TypedDict):
     tokens_exact: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Report:
     """What `check` found out about a training file.
 
@@ -110,6 +110,10 @@ class Report:
             "statistics": dict(self.statistics),
             "billed_tokens": self.billed_tokens,
         }
+
+    def __repr__(self) -> str:
+        """Say in a line whether the file is fit; `str` and `problems` say what is wrong."""
+        return f"<Report of {self.path}: {self.errors} errors, {self.warnings} warnings>"
 
     def __str__(self) -> str:
         """Show it on a terminal: a line of figures, then each kind of problem with examples."""

@@ -47,6 +47,10 @@ def test_str__of_a_bad_file() -> None:
     ]
 
 
+def test_repr__is_a_line() -> None:
+    assert repr(check(b"[]\n" * 500)) == "<Report of 1500 bytes: 500 errors, 499 warnings>"
+
+
 def test_repr_html__is_escaped() -> None:
     html = check(BAD)._repr_html_()
     assert "<b>\\u001b" not in html
