@@ -13,7 +13,7 @@ from finetune_client.providers import PROVIDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["connect", "named_server", "server_options"]
+__all__ = ["Command", "connect", "named_server", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 

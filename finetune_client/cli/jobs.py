@@ -11,7 +11,7 @@ import click
 from finetune_client import Hyperparameters
 from finetune_client.cli._connect import connect, named_server, server_options
 from finetune_client.cli._output import json_option, metrics_option, reporter, show_rows
-from finetune_client.cli.run import AUTO_INT, AUTO_NUMBER, training
+from finetune_client.cli.run import job_options, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
 
@@ -56,12 +56,7 @@ def _pair(text: str) -> tuple[str, str]:
 @click.argument("training_file")
 @click.option("--model", "-m", required=True, help="The base model.")
 @click.option("--validation-file", help="The id of an uploaded file.")
-@click.option("--suffix", help="Goes into the tuned model's name.")
-@click.option("--epochs", type=AUTO_INT, help="Passes over the training file.")
-@click.option("--batch-size", type=AUTO_INT, help="Examples in one step.")
-@click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
-@click.option("--seed", type=int, help="The same seed and data give the same run.")
-@click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
+@job_options
 @server_options
 @json_option
 def create(

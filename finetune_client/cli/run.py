@@ -24,9 +24,10 @@ from finetune_client.training_data import check
 
 if TYPE_CHECKING:
     from finetune_client import AutoOr, FineTuningJob
+    from finetune_client.cli._connect import Command
     from finetune_client.cli.reporting import Reporter
 
-__all__ = ["AUTO_INT", "AUTO_NUMBER", "DATA_FILE", "expires_after_option", "run", "training"]
+__all__ = ["DATA_FILE", "expires_after_option", "job_options", "run", "training"]
 
 METHOD = "supervised"
 DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -52,6 +53,22 @@ class AutoOrNumber(click.ParamType):  # type: ignore[type-arg]  # generic in new
 AUTO_INT = AutoOrNumber(int, "auto|integer")
 AUTO_NUMBER = AutoOrNumber(float, "auto|number")
 
+_JOB_OPTIONS = (
+    click.option("--suffix", help="Goes into the tuned model's name."),
+    click.option("--epochs", type=AUTO_INT, help="Passes over the training file."),
+    click.option("--batch-size", type=AUTO_INT, help="Examples in one step."),
+    click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate."),
+    click.option("--seed", type=int, help="The same seed and data give the same run."),
+    click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job."),
+)
+
+
+def job_options(command: Command) -> Command:
+    """Add the options of every command that creates a job."""
+    for option in reversed(_JOB_OPTIONS):
+        command = option(command)
+    return command
+
 
 expires_after_option = click.option(
     "--expires-after",
@@ -65,12 +82,7 @@ expires_after_option = click.option(
 @click.argument("file", type=DATA_FILE)
 @click.option("--model", "-m", required=True, help="The base model, such as gpt-4o-mini or tiny.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Examples to validate on.")
-@click.option("--suffix", help="Goes into the tuned model's name.")
-@click.option("--epochs", type=AUTO_INT, help="Passes over the training file.")
-@click.option("--batch-size", type=AUTO_INT, help="Examples in one step.")
-@click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate.")
-@click.option("--seed", type=int, help="The same seed and data give the same run.")
-@click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job.")
+@job_options
 @expires_after_option
 @metrics_option
 @click.option(
