@@ -1,4 +1,7 @@
-"""The tests begin in the same surroundings on every machine."""
+"""The tests begin in the same surroundings on every machine, and hypothesis with the same examples.
+
+``pytest --hypothesis-profile=default`` looks for new ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +22,15 @@ SAYS_SOMETHING = re.compile(
     r"|PYTHON(UNBUFFERED|WARNINGS|UTF8|IOENCODING|OPTIMIZE|INSPECT|VERBOSE)|_?FINETUNE_COMPLETE",
     re.IGNORECASE,
 )
+
+
+settings.register_profile(
+    "the same each time",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("the same each time")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -125,7 +125,7 @@ def test_odd_id__stays_in_its_segment(
 @settings(
     max_examples=100,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.text(min_size=1, max_size=30))
 def test_any_text__is_on_the_wire_as_it_is_or_refused(

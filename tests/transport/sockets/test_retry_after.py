@@ -150,7 +150,7 @@ DATES = st.integers(-(10**12), 10**12).map(
 @settings(
     max_examples=100,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(after=st.one_of(TEXT, NUMBERS, DATES), ms=st.one_of(st.none(), TEXT, NUMBERS))
 def test_anything__is_slept_for_or_raised(
