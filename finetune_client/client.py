@@ -39,6 +39,10 @@ class Client(Composed):
     It can be shared by threads; after a fork each process has connections of its own. It is not
     pickled. Close it, or use it in a with-statement.
 
+    Every call raises `RequestError` or `ConfigurationError` if it cannot be sent as it stands, and
+    an `APIError` if the exchange fails; beside its own arguments it takes ``extra_headers``,
+    ``extra_query``, ``extra_body`` (where there is a body) and ``timeout`` in seconds.
+
     Attributes:
         jobs: Fine-tuning jobs, their events and checkpoints.
         checkpoints: Permissions on checkpoints.

@@ -29,7 +29,10 @@ Order = Literal["ascending", "descending"]
 
 
 class JobCheckpoints(Resource):
-    """The checkpoints of a job: ``client.jobs.checkpoints``."""
+    """The checkpoints of a job: ``client.jobs.checkpoints``.
+
+    https://platform.openai.com/docs/api-reference/fine-tuning/list-checkpoints
+    """
 
     __slots__ = ()
 
@@ -59,10 +62,13 @@ class JobCheckpoints(Resource):
 
 
 class Permissions(Resource):
-    """Which projects may use a checkpoint; an admin key is needed.
+    """Which projects may use a checkpoint: ``client.checkpoints.permissions``.
+
+    https://platform.openai.com/docs/api-reference/fine-tuning/create-permission
 
     The checkpoint is named by its model's name, such as ``ft:gpt-4o-mini-2024-07-18:org::B7R9VjQd``
-    or the ``fine_tuned_model_checkpoint`` of a job's checkpoint, not by an id.
+    or the ``fine_tuned_model_checkpoint`` of a job's checkpoint, not by an id. An admin key is
+    needed.
     """
 
     __slots__ = ()

@@ -44,7 +44,10 @@ FileObjects: TypeAlias = "list[FileObject]"
 
 
 class Files(Contents):
-    """``client.files``."""
+    """Files: ``client.files``.
+
+    https://platform.openai.com/docs/api-reference/files
+    """
 
     __slots__ = ()
 

@@ -26,7 +26,10 @@ __all__ = ["Graders"]
 
 
 class Graders(Resource):
-    """Graders of reinforcement fine-tuning, tried before a job pays for them."""
+    """Graders of reinforcement jobs, tried before one is paid for: ``client.graders``.
+
+    https://platform.openai.com/docs/api-reference/graders
+    """
 
     __slots__ = ()
 

@@ -47,6 +47,8 @@ _log = logging.getLogger("finetune_client")
 class Jobs(JobWaiting):
     """Fine-tuning jobs: ``client.jobs``.
 
+    https://platform.openai.com/docs/api-reference/fine-tuning
+
     Attributes:
         checkpoints: The checkpoints of a job.
     """

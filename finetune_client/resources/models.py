@@ -22,7 +22,10 @@ __all__ = ["Models"]
 
 
 class Models(Resource):
-    """Models: ``client.models``."""
+    """Models that the server offers: ``client.models``.
+
+    https://platform.openai.com/docs/api-reference/models
+    """
 
     __slots__ = ()
 

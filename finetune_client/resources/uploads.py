@@ -30,7 +30,10 @@ __all__ = ["PART_SIZE", "Parts", "Uploads"]
 
 
 class Parts(Resource):
-    """``client.uploads.parts``."""
+    """The parts of an upload: ``client.uploads.parts``.
+
+    https://platform.openai.com/docs/api-reference/uploads/add-part
+    """
 
     __slots__ = ()
 
@@ -62,7 +65,9 @@ class Parts(Resource):
 
 
 class Uploads(Resource):
-    """``client.uploads``: files that are too large for one request.
+    """Files that are too large for one request: ``client.uploads``.
+
+    https://platform.openai.com/docs/api-reference/uploads
 
     Attributes:
         parts: Sends single parts; `upload_file` does all of it.
