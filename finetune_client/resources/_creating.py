@@ -11,7 +11,15 @@ from finetune_client.models import FineTuningJob
 from finetune_client.models.limits import limits_of
 from finetune_client.resources._base import read_reply
 from finetune_client.resources._job_calls import MOST_A_PAGE, PATH
-from finetune_client.resources._marks import HEADER, job_may_exist, like, look_for, mark, new_key
+from finetune_client.resources._marks import (
+    HEADER,
+    job_may_exist,
+    like,
+    look_for,
+    mark,
+    mark_in,
+    new_key,
+)
 from finetune_client.resources._options import apply, without_body
 from finetune_client.transport.request import Request
 
@@ -77,7 +85,9 @@ def _request(
     provider = session.provider
     pairs = limits_of(provider.limits).metadata_pairs
     marked = mark(request.json, key, pairs) if provider.marks_jobs else None
-    return (request, False) if marked is None else (replace(request, json=marked), True)
+    if marked is not None:
+        request = replace(request, json=marked)
+    return request, mark_in(request.json) == key
 
 
 def _read_created(data: Any) -> FineTuningJob:

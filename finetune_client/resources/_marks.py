@@ -29,6 +29,7 @@ __all__ = [
     "like",
     "look_for",
     "mark",
+    "mark_in",
     "new_key",
 ]
 
@@ -81,6 +82,12 @@ def mark(body: Mapping[str, Any], key: str, pairs: int) -> dict[str, Any] | None
     return {**body, "metadata": {**metadata, MARK: key}}
 
 
+def mark_in(body: Mapping[str, Any]) -> str | None:
+    """Return the mark in the metadata of ``body``, whoever put it there."""
+    metadata = body.get("metadata")
+    return metadata.get(MARK) if isinstance(metadata, dict) else None
+
+
 def bearing(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
     """Return the first of ``jobs`` that bears the mark ``key``, within the newest ones."""
     for job in islice(jobs, NEWEST):
@@ -121,8 +128,9 @@ def like(
     jobs: Iterable[FineTuningJob], body: Mapping[str, Any], key: str, started: float
 ) -> Iterator[FineTuningJob]:
     """Give those of ``jobs`` that the create of ``body`` may have made."""
+    borne = mark_in(body) or key
     for job in jobs:
-        other = (job.metadata or {}).get(MARK, key) != key
+        other = (job.metadata or {}).get(MARK, borne) != borne
         born = job.created.timestamp() if job.created else started
         if other or born < started - SLACK:
             continue

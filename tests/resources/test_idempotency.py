@@ -23,6 +23,8 @@ from tests.support.fake_time import FakeTime
 from tests.support.sent import sent_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import responses
 
 JOBS = "https://api.openai.com/v1/fine_tuning/jobs"
@@ -298,6 +300,38 @@ def test_create__without_marks_names_the_candidates_and_warns_of_the_key(
         "It bears no mark: look through client.jobs.list() before creating again."
     )
     assert caplog.messages[0].startswith("compatible is not known to keep metadata")
+
+
+ELSEWHERE = "https://ft.example/v1"
+MARKED = {"idempotency_key": "run-7"}
+LISTED = _list(_job("ftjob-2", metadata={"idempotency_key": "run-8"}), _job(metadata=MARKED))
+
+
+@pytest.fixture
+def compatible() -> Iterator[Client]:
+    with Client("k", provider="compatible", base_url=ELSEWHERE, max_retries=0) as client:
+        yield client
+
+
+def test_create__without_marks_finds_the_job_by_the_mark_that_the_caller_put_there(
+    compatible: Client, server: responses.RequestsMock
+) -> None:
+    jobs = f"{ELSEWHERE}/fine_tuning/jobs"
+    asked = query_param_matcher({"limit": "100", "metadata[idempotency_key]": "run-7"})
+    server.get(jobs, json=NONE, match=[asked])
+    server.get(jobs, json=LISTED, match=[asked])
+    server.post(jobs, status=504)
+    assert _create(compatible, idempotency_key="run-7", metadata=MARKED).id == "ftjob-1"
+
+
+def test_create__without_marks_knows_its_candidates_by_the_mark_that_the_caller_put_there(
+    compatible: Client, server: responses.RequestsMock
+) -> None:
+    server.get(f"{ELSEWHERE}/fine_tuning/jobs", json=LISTED)
+    server.post(f"{ELSEWHERE}/fine_tuning/jobs", status=504)
+    with pytest.raises(JobMayExistError) as caught:
+        _create(compatible, metadata=MARKED)
+    assert [job.id for job in caught.value.candidates] == ["ftjob-1"]
 
 
 def test_create__says_what_ctrl_c_may_have_left_behind(
