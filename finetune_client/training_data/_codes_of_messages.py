@@ -158,6 +158,12 @@ MESSAGE_CODES: tuple[Code, ...] = (
         "{where} is no JSON object written as a string: {reason}.",
         "Write the arguments with json.dumps.",
     ),
+    warning(
+        "doubly_encoded_arguments",
+        "{where} is the JSON of a string that holds the JSON of the arguments, and the model learns "
+        "to answer so.",
+        "Write the arguments with json.dumps once, not twice.",
+    ),
     error(
         "missing_argument",
         "{where} lacks the argument {name}, which {tool} requires.",

@@ -117,6 +117,7 @@ class Allowed:
         reinforcement_images: Images may stand in reinforcement examples.
         outputs: Messages in one output of a preference example; None for any number.
         examples: The least number of examples in a file.
+        byte_order_mark: A file may begin with one.
     """
 
     images: int = 10
@@ -125,10 +126,17 @@ class Allowed:
     reinforcement_images: bool = True
     outputs: int | None = 1
     examples: int = 10
+    byte_order_mark: bool = False
 
 
 _OPENAI = Allowed()
-_AZURE = Allowed(images=64, image_examples=None, reinforcement_images=False, outputs=None)
+_AZURE = Allowed(
+    images=64,
+    image_examples=None,
+    reinforcement_images=False,
+    outputs=None,
+    byte_order_mark=True,
+)
 _ALLOWED: Mapping[str, Allowed] = {
     "openai": _OPENAI,
     "local": _OPENAI,

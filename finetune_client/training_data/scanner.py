@@ -60,8 +60,9 @@ class _Seen(NamedTuple):
 class Scanner:
     """Checks a part of a file, which begins with a line, block by block into its `tally`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, begins_file: bool = True) -> None:
         self._plan = plan
+        self._marked = begins_file and plan.allowed.byte_order_mark
         self._format = FORMATS[plan.format]
         self.tally = Tally()
         found = self.tally.found
@@ -175,7 +176,8 @@ class Scanner:
             found("line_too_long", most=self._plan.max_line_bytes)
             return
         if line.startswith(BOM_UTF8):
-            found("byte_order_mark")
+            if number > 1 or not self._marked:
+                found("byte_order_mark")
             line = line[len(BOM_UTF8) :]
         line = line.strip(BLANKS)
         if not line.strip():

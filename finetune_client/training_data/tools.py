@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from finetune_client.training_data.problems import broken, kind, quoted
+from finetune_client.training_data.arguments import (
+    expected_types,
+    is_of_type,
+    read_arguments,
+    read_twice,
+)
+from finetune_client.training_data.problems import kind, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,16 +24,6 @@ __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN = 10
 """Names of tools that a message lists."""
-TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
-"""A type of JSON Schema and what Python reads it as."""
 
 
 class Parameters(NamedTuple):
@@ -185,7 +180,10 @@ class CallCheck:
 
     def _arguments(self, call: dict[str, Any], defined: Definitions, path: str) -> None:
         path = f"{path}.arguments"
-        arguments = _read_arguments(call["arguments"])
+        arguments = read_arguments(call["arguments"])
+        if isinstance(arguments, str) and (inner := read_twice(call["arguments"])) is not None:
+            self._found("doubly_encoded_arguments", path)
+            arguments = inner
         if isinstance(arguments, str):
             self._found("invalid_arguments", path, reason=arguments)
             return
@@ -211,8 +209,8 @@ class CallCheck:
         self, tool: str, arguments: dict[str, Any], properties: Mapping[str, Any], path: str
     ) -> None:
         for name, value in arguments.items():
-            expected = _expected(properties.get(name))
-            if expected and not any(_is(value, type_) for type_ in expected):
+            expected = expected_types(properties.get(name))
+            if expected and not any(is_of_type(value, type_) for type_ in expected):
                 facts = {"name": quoted(name), "tool": quoted(tool), "found": kind(value)}
                 self._found("wrong_argument_type", path, expected=" or ".join(expected), **facts)
 
@@ -246,43 +244,3 @@ def _wrong_call(call: object) -> str | None:
     if not isinstance(function.get("name"), str):
         return "its function has no name"
     return None if "arguments" in function else "its function has no arguments"
-
-
-def _refused(name: str) -> NoReturn:
-    raise ValueError(f"it has {name}, which is no JSON")
-
-
-ARGUMENTS = json.JSONDecoder(parse_int=float, parse_constant=_refused)
-
-
-def _read_arguments(text: object) -> dict[str, Any] | str:
-    """Give the arguments, or the reason why they cannot be read."""
-    if not isinstance(text, str):
-        return f"it is {kind(text)}"
-    try:
-        arguments = ARGUMENTS.decode(text)
-    except json.JSONDecodeError as wrong:
-        return f"{broken(wrong)} at column {wrong.colno}"
-    except ValueError as wrong:
-        return str(wrong)
-    except RecursionError:
-        return "it is nested too deep"
-    return arguments if isinstance(arguments, dict) else f"it holds {kind(arguments)}"
-
-
-def _expected(schema: object) -> list[str]:
-    """Give the types that a parameter may have, or none where the schema does not say."""
-    type_: object = schema.get("type") if isinstance(schema, dict) else None
-    types: list[object] = type_ if isinstance(type_, list) else [type_]
-    if len(types) > len(TYPES):
-        return []
-    known = [name for name in types if isinstance(name, str) and name in TYPES]
-    return known if len(known) == len(types) else []
-
-
-def _is(value: object, type_: str) -> bool:
-    if isinstance(value, bool):
-        return type_ == "boolean"
-    if type_ == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, TYPES[type_])

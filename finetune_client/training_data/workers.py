@@ -191,7 +191,7 @@ def work(job: Job, say: Callable[[int], None]) -> Tally | Digests:
         read = blocks(file, job.max_line_bytes, job.stop - job.start)
         if job.plan is None:
             return digested(read)
-        scanner = Scanner(job.plan)
+        scanner = Scanner(job.plan, begins_file=job.start == 0)
         said = 0
         for block in read:
             scanner.scan(block)

@@ -175,6 +175,14 @@ def test_check__takes_a_provider_of_ones_own_by_the_name_of_its_limits() -> None
     assert check(b"\n".join([*good_lines("chat"), images.line]), provider=own).ok
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_check__takes_the_byte_order_mark_that_azure_asks_for(workers: int, tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join(b"\xef\xbb\xbf" + line for line in good_lines("chat")))
+    counts = [check(path, provider=name, workers=workers).counts for name in ("azure", "openai")]
+    assert counts == [{"byte_order_mark": 9}, {"byte_order_mark": 10}]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_check__recognises_the_format(format: str) -> None:
     content = b"\n".join(good_lines(format))
@@ -233,6 +241,25 @@ def test_check__a_file_in_utf16_is_one_problem(encoding: str, tmp_path: Path) ->
         ]
         figures = report.statistics
         assert (figures["lines"], figures["bytes"]) == (3, path.stat().st_size)
+
+
+def test_check__looks_into_arguments_that_are_encoded_twice() -> None:
+    function = {
+        "name": "f",
+        "parameters": {"required": ["a"], "properties": {"b": {"type": "null"}}},
+    }
+    given = {"name": "f", "arguments": json.dumps(json.dumps({"b": 1}))}
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": given}]}
+    line = {
+        "messages": [{"role": "user", "content": "Go"}, call],
+        "tools": [{"type": "function", "function": function}],
+    }
+    report = check(b"\n".join([*good_lines("chat"), json.dumps(line).encode()]))
+    assert list(report.counts) == [
+        "doubly_encoded_arguments",
+        "missing_argument",
+        "wrong_argument_type",
+    ]
 
 
 def test_check__takes_a_thousand_examples_to_validate_reinforcement_on() -> None:
