@@ -177,9 +177,8 @@ class Files(Contents):
             after: The id of a file; the list begins behind it.
             **options: See `Options`.
         """
-        given = {"limit": limit, "order": order, "after": after}
         paged = "files_paging" not in self._session.provider.lacks
-        if any(value is not None for value in given.values()):
+        if any(value is not None for value in (limit, order, after)):
             self._session.require("files_paging", "limit, order and after of files.list")
         query = list_query(purpose=purpose, limit=limit, order=order, after=after)
         request = Request(method="GET", path="/files", query=query)

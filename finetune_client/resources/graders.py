@@ -5,17 +5,17 @@ https://platform.openai.com/docs/api-reference/graders
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models import GraderRun, GraderValidation, ReinforcementMethod
+from finetune_client.models import GraderRun, GraderValidation
 from finetune_client.models._checks import needed_object, needed_text, object_at
+from finetune_client.models._write import plain
 from finetune_client.resources._arguments import check_call
 from finetune_client.resources._base import Resource
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from typing_extensions import Unpack
 
@@ -58,7 +58,7 @@ class Graders(Resource):
             needed_text("model_sample", model_sample, empty=True),
             object_at("item", item),
         )
-        body = {"grader": _plain(grader), "model_sample": model_sample}
+        body = {"grader": plain(grader), "model_sample": model_sample}
         return self._read(
             self._request("run", body if item is None else {**body, "item": dict(item)}, paid=True),
             GraderRun.from_dict,
@@ -75,7 +75,7 @@ class Graders(Resource):
             RequestError: It is no grader.
         """
         check_call("validate the grader", _grader_problems(grader))
-        request = self._request("validate", {"grader": _plain(grader)}, paid=False)
+        request = self._request("validate", {"grader": plain(grader)}, paid=False)
         return self._read(request, GraderValidation.from_dict, options)
 
     def _request(self, verb: str, body: dict[str, Any], *, paid: bool) -> Request:
@@ -91,10 +91,3 @@ class Graders(Resource):
 def _grader_problems(grader: object) -> Iterator[str]:
     if not hasattr(grader, "to_dict"):
         yield from needed_object("grader", grader)
-
-
-def _plain(grader: Grader | Mapping[str, Any]) -> dict[str, Any]:
-    """Write a grader as the API does; a dict may hold models at any depth."""
-    if not isinstance(grader, Mapping):
-        return grader.to_dict()
-    return ReinforcementMethod(grader=grader).to_dict()["grader"]  # type: ignore[arg-type, no-any-return]  # a dict is written as one

@@ -34,13 +34,15 @@ def conclude(path: str, plan: Plan, tally: Tally, other: Digests | None) -> Repo
     tally.found.line = None
     if not tally.found.counts["utf16"]:
         _number(plan, tally)
-    _number_of_validation(plan, tally, len(other) if other else 0)
+    kind, held_back = FORMATS[plan.format], len(other) if other else 0
+    code = "too_many_validation_examples"
+    _at_most(kind.most_validation, held_back, code, tally.found, method=kind.method)
     tally.endings.report(tally.found)
     tally.items.report(tally.found)
     return Report(
         path=path,
         format=plan.format,
-        method=FORMATS[plan.format].method,
+        method=kind.method,
         problems=list(tally.found),
         counts=dict(sorted(tally.found.counts.items())),
         statistics=_statistics(plan, tally, repeated, leaked),
@@ -68,26 +70,20 @@ def _pairs(code: str, fact: str, pairs: Iterable[tuple[int, int]], found: Found)
 def _number(plan: Plan, tally: Tally) -> None:
     """Judge how many examples there are."""
     examples, least = tally.examples, plan.allowed.examples
-    most, method = FORMATS[plan.format].most, FORMATS[plan.format].method
+    kind = FORMATS[plan.format]
     if not examples:
         tally.found("empty_file")
     elif examples < least:
         tally.found("too_few_examples", found=examples, least=least, missing=least - examples)
-    if most is not None and examples > most:
-        facts = {"found": examples, "most": most, "surplus": examples - most}
-        tally.found("too_many_examples", method=method, **facts)
-    most = plan.allowed.image_examples
-    if most is not None and tally.image_examples > most:
-        facts = {"found": tally.image_examples, "most": most}
-        tally.found("too_many_image_examples", surplus=tally.image_examples - most, **facts)
+    _at_most(kind.most, examples, "too_many_examples", tally.found, method=kind.method)
+    images = tally.image_examples
+    _at_most(plan.allowed.image_examples, images, "too_many_image_examples", tally.found)
 
 
-def _number_of_validation(plan: Plan, tally: Tally, examples: int) -> None:
-    """Judge how many examples the validation file has."""
-    most, method = FORMATS[plan.format].most_validation, FORMATS[plan.format].method
-    if most is not None and examples > most:
-        facts = {"found": examples, "most": most, "surplus": examples - most}
-        tally.found("too_many_validation_examples", method=method, **facts)
+def _at_most(most: int | None, number: int, code: str, found: Found, **facts: str) -> None:
+    """Report a number that is larger than it may be, where it is known how large that is."""
+    if most is not None and number > most:
+        found(code, found=number, most=most, surplus=number - most, **facts)
 
 
 def _statistics(plan: Plan, tally: Tally, duplicates: int, leaks: int) -> Statistics:

@@ -60,8 +60,8 @@ def read_rows(
 
     Raises:
         RequestError: The format is not known.
-        TrainingDataError: The file or a row cannot be read, or a row is no object, or lacks a column; the message
-            names the place. Rows before it have been given by then.
+        TrainingDataError: The file or a row cannot be read, or a row is no object, or lacks a
+            column; the message names the place. Rows before it have been given by then.
     """
     source = Path(path)
     kind = format or _SUFFIXES.get(source.suffix.lower())
