@@ -15,7 +15,7 @@ from finetune_client.resources._base import Resource
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from typing_extensions import Unpack
 
@@ -52,13 +52,14 @@ class Graders(Resource):
         Raises:
             RequestError: An argument is of another kind.
         """
+        written = plain(grader)
         check_call(
             "run the grader",
-            _grader_problems(grader),
+            needed_object("grader", written),
             needed_text("model_sample", model_sample, empty=True),
             object_at("item", item),
         )
-        body = {"grader": plain(grader), "model_sample": model_sample}
+        body = {"grader": written, "model_sample": model_sample}
         return self._read(
             self._request("run", body if item is None else {**body, "item": dict(item)}, paid=True),
             GraderRun.from_dict,
@@ -74,8 +75,9 @@ class Graders(Resource):
             BadRequestError: It would not, and says why.
             RequestError: It is no grader.
         """
-        check_call("validate the grader", _grader_problems(grader))
-        request = self._request("validate", {"grader": plain(grader)}, paid=False)
+        written = plain(grader)
+        check_call("validate the grader", needed_object("grader", written))
+        request = self._request("validate", {"grader": written}, paid=False)
         return self._read(request, GraderValidation.from_dict, options)
 
     def _request(self, verb: str, body: dict[str, Any], *, paid: bool) -> Request:
@@ -86,8 +88,3 @@ class Graders(Resource):
             json=body,
             repeat="costly" if paid else "harmless",
         )
-
-
-def _grader_problems(grader: object) -> Iterator[str]:
-    if not hasattr(grader, "to_dict"):
-        yield from needed_object("grader", grader)
