@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,6 @@ def test_training__a_bar_over_the_steps_and_lines_above_it() -> None:
     with out.training():
         out.event(FineTuningJobEvent(id="e", level="info", message="Job started"))
         out.event(event(7))
-        time.sleep(0.15)
     shown = raw.getvalue().decode()
     assert "info: Job started" in shown
     assert "7/10" in shown
@@ -41,7 +39,6 @@ def test_uploading__a_bar_over_the_bytes() -> None:
     out, raw = terminal()
     with out.uploading(Path("train.jsonl")) as progress:
         progress(500, 1000)
-        time.sleep(0.15)
     shown = raw.getvalue().decode()
     assert "uploading train.jsonl" in shown
     assert "/1.0 kB" in shown

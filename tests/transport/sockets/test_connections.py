@@ -25,6 +25,14 @@ def _ask(client: Client, name: str) -> str | None:
         return None
 
 
+def _until_closed(server: FaultServer) -> None:
+    """Wait until the server has left its end of every connection."""
+    ends = time.monotonic() + 20
+    while server.wires and time.monotonic() < ends:
+        time.sleep(0.005)
+    assert server.wires == []
+
+
 @pytest.mark.parametrize("then", ["retrieve a job", "cancel a job", "upload a file"])
 @pytest.mark.parametrize("reset", [False, True])
 def test_stale__next_call_is_answered(server: FaultServer, reset: bool, then: str) -> None:
@@ -32,7 +40,7 @@ def test_stale__next_call_is_answered(server: FaultServer, reset: bool, then: st
     with connect(server) as client:
         sleepless(client)
         assert client.jobs.list().data == []
-        time.sleep(0.05)
+        _until_closed(server)
         assert OPERATIONS[then](client)
     assert server.pending == []
 
@@ -42,7 +50,7 @@ def test_stale__create_is_sent_once(server: FaultServer, reset: bool) -> None:
     server.script(fault("stale", reset=reset))
     with connect(server) as client:
         client.jobs.retrieve("ftjob-1")
-        time.sleep(0.05)
+        _until_closed(server)
         create(client)
     assert server.lines.count("POST /fine_tuning/jobs") == 1
     assert server.api.count("job") == 1
