@@ -150,6 +150,8 @@ def from_alpaca(
 
 
 def _turns(history: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(history, (list, tuple, type(None))):
+        raise TrainingDataError(f"'history' must be a list, not {history!r}.")
     for pair in history or []:
         if not isinstance(pair, (list, tuple)) or [type(text) for text in pair] != [str, str]:
             raise TrainingDataError(f"history must be pairs of question and answer, not {pair!r}.")

@@ -50,7 +50,8 @@ def read_rows(
     """Give the rows of a file, one at a time, in memory that does not grow with the file.
 
     JSONL may have a byte order mark, CRLF and blank lines. JSON is an array of objects, or objects
-    one after the other. The first row of CSV and TSV names the columns, and every cell is text.
+    one after the other. The first row of CSV and TSV names the columns, and every cell is text, as
+    long as `csv.field_size_limit` allows.
 
     Args:
         path: The file, in UTF-8 or UTF-16.
@@ -199,7 +200,8 @@ def _csv(source: Path, dialect: str = "excel") -> Iterator[_Row]:
                 yield _Row(f"line {rows.line_num}", _whole(source, rows.line_num, row))
         except (csv.Error, UnicodeError) as error:
             place = f"line {rows.line_num + 1}"
-            raise _unreadable(source, place, f"not readable as CSV ({error})") from error
+            hint = "; csv.field_size_limit allows longer cells" * ("limit" in str(error))
+            raise _unreadable(source, place, f"not readable as CSV ({error}){hint}") from error
 
 
 def _check_names(source: Path, names: Sequence[str]) -> None:

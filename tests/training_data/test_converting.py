@@ -76,6 +76,13 @@ def test_from_alpaca__system_and_history() -> None:
     ]
 
 
+@pytest.mark.parametrize("history", [5, True, "1? 3", {"1?": "3"}])
+def test_from_alpaca__history_is_no_list(history: Any) -> None:
+    with pytest.raises(TrainingDataError) as caught:
+        from_alpaca({"instruction": "a", "output": "b", "history": history})
+    assert caught.value.message == f"'history' must be a list, not {history!r}."
+
+
 @pytest.mark.parametrize("history", [["1?", "3"], [["1?"]], [[1, 2]], [{"q": 1}]])
 def test_from_alpaca__history_is_odd(history: list[Any]) -> None:
     with pytest.raises(TrainingDataError) as caught:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import csv
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -177,3 +178,19 @@ def test_read_rows__broken_json_is_not_read_to_the_end(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_read_rows__a_long_cell_of_csv(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text\n" + "x" * 200_000 + "\n")
+    with pytest.raises(TrainingDataError) as caught:
+        list(read_rows(path))
+    assert caught.value.message == (
+        f"{path}, line 2: not readable as CSV (field larger than field limit (131072)); "
+        "csv.field_size_limit allows longer cells."
+    )
+    usual = csv.field_size_limit(300_000)
+    try:
+        assert [len(row["text"]) for row in read_rows(path)] == [200_000]
+    finally:
+        csv.field_size_limit(usual)
