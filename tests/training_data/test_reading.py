@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import csv
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
