@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models._show import shown
+from finetune_client.models._write import DEEPEST
 
 if TYPE_CHECKING:
     from finetune_client.models.limits import Bounds
@@ -21,9 +22,6 @@ __all__ = [
     "optional_text",
     "unsendable",
 ]
-
-DEEPEST = 64
-"""Nothing in the API is half as deep; what lies deeper is not looked at."""
 
 
 def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:

@@ -8,11 +8,11 @@ from typing import Any
 from finetune_client.models._base import Wire
 from finetune_client.models.auto import Auto
 
-__all__ = ["copy_of", "plain", "written"]
+__all__ = ["DEEPEST", "copy_of", "plain", "written"]
 
 ATOMS = frozenset({str, int, float, bool})
 DEEPEST = 64
-"""Nothing in the API is half as deep; what lies deeper is handed on as it is."""
+"""Nothing in the API is half as deep; what lies deeper is handed on as it is, and not checked."""
 
 
 def plain(value: Any, depth: int = DEEPEST) -> Any:
