@@ -10,7 +10,7 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from finetune_client.local import graders
-from finetune_client.local.errors import WireError
+from finetune_client.local.errors import WireError, because
 from finetune_client.local.forms import BlobRequest, drop_leftovers
 from finetune_client.local.guard import admit
 
@@ -103,7 +103,7 @@ def _as_wire(error: Exception) -> WireError:
     if isinstance(error, HTTPException) and error.code is not None:
         return _refused(error, error.code)
     _log.error("a request failed within the server", exc_info=error)
-    message = "The server had an error while processing your request."
+    message = f"The server had an error while processing your request{because(error)}"
     return WireError(500, message, type="server_error")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["WireError", "no_such_file", "no_such_job", "no_such_model"]
+__all__ = ["WireError", "because", "no_such_file", "no_such_job", "no_such_model"]
 
 
 class WireError(Exception):
@@ -35,6 +35,12 @@ class WireError(Exception):
         """Give the body of the answer, the API's ``ErrorResponse``."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return {"error": error}
+
+
+def because(error: Exception) -> str:
+    """Give the end of a sentence: why the system refused, such as a disk that is full."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f": {reason}." if reason else "."
 
 
 def no_such_file(file_id: str, param: str = "id") -> WireError:

@@ -9,7 +9,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.errors import WireError
+from finetune_client.local.errors import WireError, because
 from finetune_client.local.examples import read_examples
 from finetune_client.local.grading import grade
 from finetune_client.local.job import ENDED
@@ -70,9 +70,10 @@ class Lane:
             self._work(job)
         except TrainingError as error:
             job.fail(error.code, str(error))
-        except Exception:  # noqa: BLE001 - whatever a trainer raises must end its job
+        except Exception as error:  # noqa: BLE001 - whatever a trainer raises must end its job
             _log.exception("job %s failed within the server", job.id)
-            job.fail("server_error", "The server failed while it worked on this job.")
+            message = f"The server failed while it worked on this job{because(error)}"
+            job.fail("server_error", message)
 
     def close(self) -> None:
         """End the threads; what is under way must already be stopping."""
