@@ -147,14 +147,17 @@ class _TimedInput(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     """An answer that is read in time, after all interim answers (103 and the like)."""
 
+    fp: Any = None  # so that one that an interrupt left half made can be closed
+
     def __init__(
         self, sock: socket.socket, *args: Any, attempt: Attempt | None, **kwargs: Any
     ) -> None:
         super().__init__(sock, *args, **kwargs)
         self._input: _TimedInput | None = None
         if attempt is not None:
-            self._input = _TimedInput(self.fp.detach(), sock, attempt)
-            self.fp: Any = io.BufferedReader(self._input)
+            given, self.fp = self.fp, None
+            self._input = _TimedInput(given.detach(), sock, attempt)
+            self.fp = io.BufferedReader(self._input)
 
     def begin(self) -> None:
         super().begin()
@@ -184,6 +187,7 @@ class _Timed(HTTPConnection):
     """What plain and TLS connections have in common."""
 
     _opening = False
+    _plain: socket.socket | None = None
 
     @property
     def _attempt(self) -> Attempt | None:
@@ -191,13 +195,9 @@ class _Timed(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         attempt = self._attempt
-        sock = super()._new_conn()
-        try:
-            if attempt is not None:
-                sock.settimeout(attempt.allow(attempt.connect))
-        except TimeoutError:
-            sock.close()
-            raise
+        self._plain = sock = super()._new_conn()
+        if attempt is not None:
+            sock.settimeout(attempt.allow(attempt.connect))
         return sock
 
     def connect(self) -> None:
@@ -207,8 +207,12 @@ class _Timed(HTTPConnection):
         self._opening = True
         try:
             super().connect()
+        except BaseException:
+            if self._plain is not None:  # nothing else may know it yet
+                self._plain.close()
+            raise
         finally:
-            self._opening = False
+            self._opening, self._plain = False, None
 
     def send(self, data: Any) -> None:
         if self.sock is None:

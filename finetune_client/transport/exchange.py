@@ -62,24 +62,32 @@ def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Strea
         Exception: Whatever the body raised.
     """
     before = being_handled()
-    own = wire.fresh() if call.request.fresh_connection else None
     try:
-        this = _Try(call, own or wire, clock, number)
-        response = _arrived(this)
-        result = response if isinstance(response, Failure) else _taken(this, response)
-        return _withheld(result, this.secret) if isinstance(result, Failure) else result
+        return _made(call, wire, clock, number)
     except BodyFailure as failure:
         failed = failure.error
     except BaseException as error:
         scrub(error, before)
         raise
-    finally:
-        if own is not None:
-            own.close()
     try:
         raise failed
     finally:
         del failed  # or it would keep itself, and every frame, alive
+
+
+def _made(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | StreamedReply | Failure:
+    own = wire.fresh() if call.request.fresh_connection else None
+    try:
+        return _judged(_Try(call, own or wire, clock, number))
+    finally:
+        if own is not None:
+            own.close()
+
+
+def _judged(this: _Try) -> Reply | StreamedReply | Failure:
+    response = _arrived(this)
+    result = response if isinstance(response, Failure) else _taken(this, response)
+    return _withheld(result, this.secret) if isinstance(result, Failure) else result
 
 
 def _withheld(failure: Failure, secret: Secret | None) -> Failure:
