@@ -215,7 +215,7 @@ def test_follow__says_when_the_time_is_over() -> None:
         _told(events)
     assert caught.value.message == (
         "The time to wait is over and not all is done: ftjob-1 (running). Nothing was cancelled; "
-        "client.jobs.wait('ftjob-1') goes on waiting."
+        "client.jobs.follow('ftjob-1', after='ev-0') goes on waiting."
     )
     assert caught.value.job.status == "running"
     assert server.looks == 4
@@ -238,6 +238,15 @@ def test_follow__says_how_to_go_on_after_ctrl_c() -> None:
         "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
         "client.jobs.follow('ftjob-1', after='ev-1'); to stop a job: client.jobs.cancel(id)."
     )
+
+
+def test_follow__does_not_end_in_silence_when_the_last_events_could_not_be_had() -> None:
+    broken = APIResponseError("not JSON", outcome="bad_answer")
+    server = EventList(_steps(1, 1), faults=dict.fromkeys(range(4, 99), broken))
+    events = _follow(server, timeout=10, poll_interval=4)
+    assert next(events).message == "step 0"
+    with pytest.raises(WaitTimeoutError, match=r"not all is done: ftjob-1 \(succeeded\)\."):
+        next(events)
 
 
 def test_follow__that_was_gone_on_with_names_the_event_before_ctrl_c() -> None:

@@ -35,10 +35,9 @@ def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
                 last = event.id or last
                 yield event
     except KeyboardInterrupt:
-        again = f"client.jobs.follow({watcher.id!r}, after={last!r})"
-        _interrupted([watcher], again if last else f"client.jobs.follow({watcher.id!r})")
-    if not watcher.ended:
-        raise _timed_out([watcher])
+        _interrupted([watcher], _follow_again(watcher.id, last))
+    if not watcher.seen_out:
+        raise _timed_out([watcher], _follow_again(watcher.id, last))
 
 
 def wait(
@@ -137,7 +136,8 @@ def _rest_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
 def _results(watchers: Sequence[Watcher], *, raise_on_failure: bool) -> list[FineTuningJob]:
     jobs = [w.job for w in watchers if w.job is not None and (w.ended or w.done)]
     if len(jobs) < len(watchers):
-        raise _timed_out([watcher for watcher in watchers if not (watcher.ended or watcher.done)])
+        pending = [watcher for watcher in watchers if not (watcher.ended or watcher.done)]
+        raise _timed_out(pending, _wait_again(pending))
     for job in jobs:
         if raise_on_failure and job.is_terminal and not job.is_succeeded:
             raise _failed(job)
@@ -155,11 +155,11 @@ def _failed(job: FineTuningJob) -> JobFailedError:
     return JobFailedError(message, job=job, code=code, param=param)
 
 
-def _timed_out(pending: Sequence[Watcher]) -> WaitTimeoutError:
+def _timed_out(pending: Sequence[Watcher], again: str) -> WaitTimeoutError:
     names = ", ".join(f"{w.id} ({_status(w)})" for w in pending)
     return WaitTimeoutError(
         f"The time to wait is over and not all is done: {names}. Nothing was cancelled; "
-        f"{_wait_again(pending)} goes on waiting.",
+        f"{again} goes on waiting.",
         job=pending[0].job,
         jobs=[watcher.job for watcher in pending if watcher.job is not None],
     )
@@ -172,6 +172,10 @@ def _status(watcher: Watcher) -> str:
 def _wait_again(watchers: Sequence[Watcher]) -> str:
     ids = [watcher.id for watcher in watchers]
     return f"client.jobs.wait({ids[0]!r})" if len(ids) == 1 else f"client.jobs.wait_all({ids!r})"
+
+
+def _follow_again(id: str, last: str | None) -> str:
+    return f"client.jobs.follow({id!r}, after={last!r})" if last else f"client.jobs.follow({id!r})"
 
 
 def _interrupted(watchers: Sequence[Watcher], again: str) -> NoReturn:

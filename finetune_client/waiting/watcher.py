@@ -73,9 +73,14 @@ class Watcher:
         return self._ended_at is not None
 
     @property
+    def seen_out(self) -> bool:
+        """Whether the job has ended, and its events were looked at since."""
+        return self.ended and self._looked_since
+
+    @property
     def closing(self) -> bool:
         """Whether the next look is the last: the job has ended, and was looked at since."""
-        if self._ended_at is None or not self._looked_since:
+        if self._ended_at is None or not self.seen_out:
             return False
         return self._clock.monotonic() - self._ended_at >= self._linger
 
