@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.trainer import Example
@@ -11,7 +12,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["example", "read_examples"]
+__all__ = ["ExampleFiles", "example", "read_examples"]
+
+
+class _Examples(list[Example]):
+    """A list that can be let go of: a plain one has no weak references."""
+
+
+class ExampleFiles:
+    """Files of examples, held in memory once for all jobs that use them, and only as long."""
+
+    def __init__(self) -> None:
+        self._held: weakref.WeakValueDictionary[tuple[Path, str], _Examples] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def read(self, path: Path, method: str) -> list[Example]:
+        """Give the examples of a file that never changes; called by one thread at a time."""
+        examples = self._held.get((path, method))
+        if examples is None:
+            examples = self._held[path, method] = _Examples(read_examples(path, method))
+        return examples
 
 
 def read_examples(path: Path, method: str) -> list[Example]:

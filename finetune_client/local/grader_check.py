@@ -37,6 +37,7 @@ def check_grader(grader: object, where: str = "grader", *, inside: bool = False)
         raise _bad(f"Invalid type for '{where}': expected an object, but got {got} instead.", where)
     types = (*GRADER_TYPES[:-1], "label_model") if inside else GRADER_TYPES
     kind = choice(grader, "type", types, where=f"{where}.", required=True)
+    text(grader, "name", where=f"{where}.")
     _CHECKS[kind](grader, where)
     return grader
 

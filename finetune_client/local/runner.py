@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.errors import WireError, because
-from finetune_client.local.examples import read_examples
+from finetune_client.local.examples import ExampleFiles
 from finetune_client.local.grading import grade
 from finetune_client.local.job import ENDED
 from finetune_client.local.trainer import TrainingError, TrainingTask
@@ -110,6 +110,7 @@ class Runner:
         self._files = files
         self._models = models
         self._trainer = trainer
+        self._examples = ExampleFiles()
         self._step_seconds = step_seconds
         self._closed = False
         self._checking = Lane("check", self._check, 1)
@@ -151,7 +152,7 @@ class Runner:
         if weights is None and wire["model"] != job.base:
             told = f"The model '{wire['model']}', which the job starts from, was deleted."
             raise TrainingError(told, code="model_not_found")
-        examples = read_examples(self._files.path(wire["training_file"]), job.method)
+        examples = self._examples.read(self._files.path(wire["training_file"]), job.method)
         checked = wire["validation_file"]
         grader = settings.get("grader")
         given = settings.get("hyperparameters", {})
@@ -159,7 +160,9 @@ class Runner:
             method=job.method,
             model=wire["model"],
             examples=examples,
-            validation=read_examples(self._files.path(checked), job.method) if checked else (),
+            validation=self._examples.read(self._files.path(checked), job.method)
+            if checked
+            else (),
             hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
             seed=wire["seed"],
             weights=weights,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.examples import example, read_examples
+from finetune_client.local.examples import ExampleFiles, example, read_examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +76,16 @@ def test_read_examples__takes_a_carriage_return_for_the_space_it_is_in_json(tmp_
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"prompt": "a",\r"completion": "b"}\n')
     assert [one.texts for one in read_examples(path, "supervised")] == [("b",)]
+
+
+def test_example_files__are_held_once_and_no_longer_than_they_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"completion": "b"}\n')
+    files = ExampleFiles()
+    first = files.read(path, "supervised")
+    assert files.read(path, "supervised") is first
+    assert files.read(path, "reinforcement") is not first
+    let_go = weakref.ref(first)
+    del first
+    gc.collect()
+    assert let_go() is None

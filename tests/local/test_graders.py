@@ -240,6 +240,10 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
             },
             "'grader.graders.exact.passing_labels' must be among 'labels'.",
         ),
+        (
+            {"type": "python", "source": "x", "name": 1},
+            "Invalid value for 'grader.name': expected a string that is not empty, but got 1.",
+        ),
     ],
 )
 def test_validate__says_what_is_wrong(api: LocalApi, grader: Any, message: str) -> None:
