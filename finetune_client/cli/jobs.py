@@ -162,7 +162,10 @@ def checkpoints(job_id: str, as_json: bool, **server: Any) -> None:
 def metrics(job_id: str, as_json: bool, **server: Any) -> None:
     """Show a job's measurements and draw its loss curve."""
     with connect(**server) as client:
-        reporter(as_json=as_json).curve(client.jobs.metrics(job_id))
+        found = client.jobs.metrics(job_id)
+    reporter(as_json=as_json).curve(found)
+    if not found and not as_json:
+        click.echo(f"Job {job_id} has no metrics, or none yet.", err=True)
 
 
 COMMANDS = [

@@ -132,6 +132,20 @@ def test_wait__shows_what_a_server_says_without_acting_on_it(finetune: Finetune)
 
 
 @responses.activate
+def test_metrics__says_so_where_there_are_none(finetune: Finetune) -> None:
+    api = "https://api.example.com/v1"
+    responses.get(f"{api}/fine_tuning/jobs/ftjob-1", json={"id": "ftjob-1", "status": "queued"})
+    nothing = {"data": [], "has_more": False}
+    responses.get(f"{api}/fine_tuning/jobs/ftjob-1/events", json=nothing)
+    env = {"OPENAI_API_KEY": "sk-made-up", "OPENAI_BASE_URL": api}
+    done = finetune("metrics", "ftjob-1", **env)
+    as_json = finetune("metrics", "ftjob-1", "--json", **env)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "Job ftjob-1 has no metrics, or none yet.\n"
+    assert (as_json.stdout, as_json.stderr) == ('{"kind": "metrics", "series": {}}\n', "")
+
+
+@responses.activate
 def test_follow__names_the_model_though_its_metrics_cannot_be_had(
     finetune: Finetune, tmp_path: Path
 ) -> None:
