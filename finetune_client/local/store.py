@@ -84,11 +84,11 @@ class Store:
         for path in (path for kind in _KINDS for path in self._root.glob(f"{kind}/*")):
             if _DRAFT.fullmatch(path.name):
                 path.unlink()
-            else:
+            elif path.suffix == ".json":
                 kept.update(_NAME.findall(path.read_text(encoding="utf-8")))
         for blob in self._blobs.iterdir():
             if _NAME.fullmatch(blob.name) and blob.name not in kept:
-                blob.unlink()
+                self.drop(blob.name)
 
     def blob(self, most: int) -> Blob:
         """Open a new, empty blob for writing."""

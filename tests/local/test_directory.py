@@ -149,6 +149,7 @@ def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Pa
     (tmp_path / "files" / "file-1.0123abcd.new").write_bytes(b'{"wi')
     strange = blobs / "not made here"
     strange.write_bytes(b"x")
+    (tmp_path / "models" / "strange.bin").write_bytes(b"\xff")
 
     again = connect(LocalServer(tmp_path))
     assert set(blobs.iterdir()) == {*kept, strange}
