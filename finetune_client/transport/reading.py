@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import zlib
 from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
@@ -98,6 +99,7 @@ def _next(response: Response, size: int) -> bytes:
     except ProtocolError as error:
         if not any(isinstance(cause, IncompleteRead) for cause in error.args):
             raise
+        traceback.clear_frames(error.__traceback__)  # since Python 3.12 they hold what they raised
         reason = "the connection was closed before its end"
     else:
         return block

@@ -131,7 +131,7 @@ def test_progress__that_raises_ends_the_upload_with_what_it_raised(
         began = time.monotonic()
         with pytest.raises(type(raised)) as caught:
             UPLOADS[upload](client, progress)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         assert caught.value is raised
         assert caught.value.__context__ is None
         assert naps == []
@@ -143,7 +143,7 @@ def test_close__during_a_call_leaves_no_connection() -> None:
         client = connect(server)
         sleepless(client, client.close)
         assert client.jobs.retrieve("ftjob-7").id == "ftjob-7"
-        ends = time.monotonic() + 5
+        ends = time.monotonic() + 20
         while server.wires and time.monotonic() < ends:
             time.sleep(0.01)
         assert server.wires == []
