@@ -4,13 +4,15 @@ urllib3 bounds each single read by the read timeout, so that a server which send
 then holds a call for ever, and it sends bodies under the *connect* timeout. `http.client` skips
 only ``100 Continue`` among the interim answers and takes any other for the answer. The classes
 here cure these three; everything else is urllib3's. They hang on names that urllib3 keeps for
-subclasses: ``pool_classes_by_scheme``, ``ConnectionCls``, ``response_class``, ``_new_conn``.
+subclasses: ``pool_classes_by_scheme``, ``ConnectionCls``, ``QueueCls``, ``response_class``, ``_new_conn``.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import queue
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -242,12 +244,40 @@ class _TLSConnection(_Timed, HTTPSConnection):
     pass
 
 
+class _Idle:
+    """The connections of a pool that wait for a request.
+
+    It has no lock, since an interrupt or a fork may come while one is held: every later call
+    would wait for it. What a deque does takes effect as a whole.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._most = maxsize
+        self._waiting: deque[Any] = deque()
+
+    def put(self, connection: Any, **_: Any) -> None:
+        if len(self._waiting) >= self._most:
+            raise queue.Full
+        self._waiting.append(connection)
+
+    def get(self, **_: Any) -> Any:
+        try:
+            return self._waiting.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        return len(self._waiting)
+
+
 class _PlainPool(HTTPConnectionPool):
     ConnectionCls = _PlainConnection
+    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
 
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
 
 
 POOL_CLASSES: Final = {"http": _PlainPool, "https": _TLSPool}

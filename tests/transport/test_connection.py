@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ClosedPoolError, HTTPError
 
 from finetune_client.transport.connection import POOL_CLASSES, Attempt, AttemptTimeout
 
@@ -52,3 +53,19 @@ def test_connection__closed_when_its_certificates_cannot_be_read(tmp_path: Path)
             assert peer.recv(1) == b""
         assert caught.value.__traceback__ is not None
     assert not attempt.sent
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_pool__has_no_lock_that_an_interrupt_or_a_fork_could_leave_held(scheme: str) -> None:
+    pool = POOL_CLASSES[scheme]("127.0.0.1", 1, maxsize=2)
+    kept = [pool._get_conn() for _ in range(3)]
+    lock_types = (type(threading.Lock()), type(threading.RLock()), threading.Condition)
+    assert not [each for each in vars(pool.pool).values() if isinstance(each, lock_types)]
+    for each in kept:
+        pool._put_conn(each)
+    assert pool._get_conn() is kept[1]
+    assert pool._get_conn() is kept[0]
+    assert pool._get_conn() not in kept
+    pool.close()
+    with pytest.raises(ClosedPoolError):
+        pool._get_conn()
