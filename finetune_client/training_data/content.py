@@ -67,6 +67,10 @@ class ContentCheck:
         texts = [part.get("text") for part in parts if isinstance(part, dict)]
         if all(text == "" for text in texts) and len(texts) == len(parts):
             self._found("empty_content", path)
+        refused = any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
+        if refused and len(parts) > 1 and role == "assistant":
+            facts = {"found": "a refusal with other parts", "expected": "text or one refusal"}
+            self._found("invalid_content", path, **facts)
         for index, part in enumerate(parts):
             self._part(part, role, f"{path}[{index}]")
 
