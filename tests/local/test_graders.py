@@ -179,6 +179,11 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
         ),
         ({**CHECK, "name": None}, "Missing required parameter: 'grader.name'."),
         ({**CHECK, "input": 3}, "'grader.input' must be a string."),
+        ({**CHECK, "operation": None}, "Missing required parameter: 'grader.operation'."),
+        (
+            {"type": "text_similarity", "name": "near", "input": "a", "reference": "b"},
+            "Missing required parameter: 'grader.evaluation_metric'.",
+        ),
         (
             {**CHECK, "operation": "neq"},
             (
