@@ -24,7 +24,7 @@ from tests.support.fake_time import FakeTime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.models import FineTuningJobEvent
+    from finetune_client.models import FineTuningJob, FineTuningJobEvent
 
 
 def _follow(
@@ -141,6 +141,17 @@ def test_follow__counts_equal_events_without_ids() -> None:
     same = event(0, at=3, named=False)
     server = EventList([[same], [dict(same)], [], [dict(same), dict(same)]])
     assert _told(_follow(server)) == ["0", "0", "0", "0"]
+
+
+def test_follow__knows_an_event_without_an_id_in_whatever_order_its_keys_come() -> None:
+    class Turning(EventList):
+        def fetch(self) -> FineTuningJob:
+            job = super().fetch()
+            self.rows[0]["data"] = dict(reversed(self.rows[0]["data"].items()))
+            return job
+
+    turned = {**event(0, at=3, named=False), "data": {"a": 1, "b": 2}}
+    assert _told(_follow(Turning([[turned], [], [event(1, at=4)]]))) == ["0", "1"]
 
 
 def test_follow__puts_times_of_any_form_in_order() -> None:
