@@ -177,11 +177,12 @@ def test_create__says_so_too_when_it_cannot_look(
     assert time.sleeps == [1.0, 4.0]
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422, 501])
 def test_create__stops_looking_where_it_may_not(
-    client: Client, server: responses.RequestsMock, time: FakeTime
+    client: Client, server: responses.RequestsMock, time: FakeTime, status: int
 ) -> None:
     server.post(JOBS, status=502)
-    server.get(JOBS, status=403, json={})
+    server.get(JOBS, status=status, json={})
     with pytest.raises(JobMayExistError):
         _create(client)
     assert time.sleeps == []
