@@ -57,10 +57,11 @@ def names_in(formula: str) -> set[str]:
     Raises:
         FormulaError: It cannot be read.
     """
-    called = {id(node.func) for node in ast.walk(_parse(formula)) if isinstance(node, ast.Call)}
+    nodes = list(ast.walk(_parse(formula)))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     return {
         node.id
-        for node in ast.walk(_parse(formula))
+        for node in nodes
         if isinstance(node, ast.Name) and node.id not in _FUNCTIONS and id(node) not in called
     }
 

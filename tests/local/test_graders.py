@@ -342,3 +342,12 @@ def test_formula__without_a_value(formula: str) -> None:
 
 def test_formula__names() -> None:
     assert names_in("max(a, min(b, 2)) + a") == {"a", "b"}
+    many = {f"{letter}{number}" for number in range(50) for letter in "ab"}
+    formula = " + ".join(f"max(a{number}, b{number})" for number in range(50))
+    for _ in range(20):
+        assert names_in(formula) == many
+
+
+def test_formula__has_a_finite_value() -> None:
+    with pytest.raises(FormulaError, match="has no finite value"):
+        calculate("a * 10", {"a": 1e308})
