@@ -121,6 +121,7 @@ def test_is_loopback(host: str, here: bool) -> None:
 def test_origin__has_the_default_port() -> None:
     assert split_url("https://a.example/x?y=z").origin == ("https", "a.example", 443)
     assert split_url("https://A.example:443/").origin == ("https", "a.example", 443)
+    assert split_url("http://A.example/").origin == ("http", "a.example", 80)
     assert split_url("https://a.example/x?y=z").url == "https://a.example/x?y=z"
 
 
