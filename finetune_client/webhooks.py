@@ -157,9 +157,11 @@ def _bytes(given: object) -> bytes:
 
 
 def _keys(secret: object) -> list[bytes]:
-    if not isinstance(secret, str) or not secret.strip():
+    if not isinstance(secret, str | None):
+        raise ConfigurationError(f"The webhook secret must be text, not {type(secret).__name__}.")
+    plain = (secret or "").strip()
+    if not plain:
         raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
-    plain = secret.strip()
     try:
         decoded = base64.b64decode(plain.removeprefix(PREFIX), validate=True)
     except ValueError:

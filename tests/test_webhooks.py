@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from email.message import Message
 from typing import Any, cast
 
@@ -138,11 +139,24 @@ def test_unwrap__refuses_a_time_that_is_none(time: str) -> None:
         _unwrap(BODY, {**_headers(), "webhook-timestamp": time})
 
 
+NO_SECRET = "The webhook secret is empty: give the endpoint's whsec_… secret."
+BAD_SECRET = "The webhook secret is not base64 after whsec_: copy it whole."
+
+
 @pytest.mark.parametrize(
-    "secret", ["", "  ", "whsec_", "whsec_not base64!", "whsec_é", None, b"whsec_QQ=="]
+    ("secret", "message"),
+    [
+        ("", NO_SECRET),
+        ("  ", NO_SECRET),
+        (None, NO_SECRET),
+        ("whsec_", BAD_SECRET),
+        ("whsec_not base64!", BAD_SECRET),
+        ("whsec_é", BAD_SECRET),
+        (b"whsec_QQ==", "The webhook secret must be text, not bytes."),
+    ],
 )
-def test_unwrap__refuses_a_secret_that_is_none(secret: Any) -> None:
-    with pytest.raises(ConfigurationError, match="webhook secret"):
+def test_unwrap__refuses_a_secret_that_is_none(secret: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(message)}$"):
         webhooks.unwrap(BODY, _headers(), secret, clock=CLOCK)
 
 

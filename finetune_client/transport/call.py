@@ -65,7 +65,7 @@ class Call:
     @property
     def host(self) -> str:
         """Whom it goes to, for messages."""
-        return self.config.base_url.host
+        return self.config.base_url.place
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class BaseURL:
         return self.scheme, self.host, self.port
 
     @property
+    def place(self) -> str:
+        """Host and port as in the URL: without the port where it is the scheme's own."""
+        return urlsplit(self.url).netloc
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine."""
         return is_loopback(self.host)

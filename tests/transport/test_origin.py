@@ -41,6 +41,19 @@ def test_base_url__is_put_in_form(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("https://api.example.com:443/v1", "api.example.com"),
+        ("http://127.0.0.1:8000/v1", "127.0.0.1:8000"),
+        ("http://[::1]:8000/v1", "[::1]:8000"),
+        ("http://localhost:80", "localhost"),
+    ],
+)
+def test_base_url__is_named_in_messages(text: str, place: str) -> None:
+    assert parse_base_url(text).place == place
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (7, "base_url must be text, not int."),
