@@ -13,9 +13,11 @@ from finetune_client.providers import PROVIDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Command", "connect", "named_server", "server_options"]
+__all__ = ["PROVIDER", "Command", "connect", "named_server", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
+
+PROVIDER = click.Choice(sorted(set(PROVIDERS) - {"local"}))
 
 _OPTIONS = (
     click.option(
@@ -25,27 +27,33 @@ _OPTIONS = (
     ),
     click.option(
         "--provider",
-        type=click.Choice(sorted(set(PROVIDERS) - {"local"})),
+        type=PROVIDER,
         help="What kind of server it is. Default: told from the URL.",
+    ),
+    click.option(
+        "--allow-http",
+        is_flag=True,
+        help="Allow plain http to another machine, which shows the key to the network.",
     ),
 )
 
 
 def server_options(command: Command) -> Command:
-    """Add ``--base-url`` and ``--provider``; the key comes from the environment."""
+    """Add the options that say where the server is; the key comes from the environment."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def named_server(base_url: str | None, provider: str | None) -> str:
+def named_server(*, base_url: str | None, provider: str | None, allow_http: bool) -> str:
     """Write the options that name the same server in another command."""
     given = {"--base-url": base_url, "--provider": provider}
-    return "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
+    named = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
+    return f"{named} --allow-http" if allow_http else named
 
 
-def connect(*, base_url: str | None, provider: str | None) -> Client:
+def connect(*, base_url: str | None, provider: str | None, allow_http: bool) -> Client:
     """Make the client that the options ask for."""
     if provider in {"azure", "azure-classic"}:
-        return Client.azure(base_url)
-    return Client(base_url=base_url, provider=provider)
+        return Client.azure(base_url, allow_http=allow_http)
+    return Client(base_url=base_url, provider=provider, allow_http=allow_http)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client.cli._connect import connect, server_options
+from finetune_client.cli._connect import PROVIDER, connect, server_options
 from finetune_client.cli._output import json_option, reporter, show_rows
 from finetune_client.cli.run import DATA_FILE, expires_after_option
 from finetune_client.errors import TrainingDataError
@@ -26,6 +26,7 @@ METHODS = ("supervised", "dpo", "reinforcement")
 @click.option("--method", type=click.Choice(METHODS), help="Default: told from the file.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Look for leaks to this file.")
 @click.option("--model", "-m", help="The base model; tells how long an example may be.")
+@click.option("--provider", type=PROVIDER, default="openai", help="Whose rules. Default: openai.")
 @click.option(
     "--least-examples",
     type=click.IntRange(1),
@@ -38,6 +39,7 @@ def check(
     method: str | None,
     validation: Path | None,
     model: str | None,
+    provider: str,
     least_examples: int | None,
     as_json: bool,
 ) -> None:
@@ -46,7 +48,12 @@ def check(
     Exit status: 0 when it is fit, 2 when it is not.
     """
     report = check_data(
-        file, method, model=model, validation=validation, least_examples=least_examples
+        file,
+        method,
+        provider=provider,
+        model=model,
+        validation=validation,
+        least_examples=least_examples,
     )
     if as_json:
         reporter(as_json=True).checked(file, report)

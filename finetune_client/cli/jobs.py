@@ -66,6 +66,7 @@ def create(
     learning_rate_multiplier: AutoOr[float] | None,
     base_url: str | None,
     provider: str | None,
+    allow_http: bool,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -79,7 +80,7 @@ def create(
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
-    with connect(base_url=base_url, provider=provider) as client:
+    with connect(base_url=base_url, provider=provider, allow_http=allow_http) as client:
         job = client.jobs.create(
             training_file=training_file, **training(client, settings), **wanted
         )

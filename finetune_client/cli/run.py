@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,38 +106,37 @@ def run(
     expires_after: int | None,
     metrics: Path | None,
     local: bool,
-    base_url: str | None,
-    provider: str | None,
     as_json: bool,
+    **server: Any,
 ) -> None:
     """Check FILE, upload it, fine-tune MODEL on it and watch until the model is there.
 
     Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
     or a file that is not fit to train on. Ctrl-C leaves a remote job running.
     """
-    if local and (base_url or provider):
+    if local and (server["base_url"] or server["provider"]):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    _check_files(out, file, validation, model)
+    _check_files(out, file, validation, model=model, provider=server["provider"] or "openai")
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
-    server = None if local else named_server(base_url, provider)
-    with Client.local() if local else connect(base_url=base_url, provider=provider) as client:
+    named = None if local else named_server(**server)
+    with Client.local() if local else connect(**server) as client:
         job = _create(
             client,
             out,
             file,
             validation,
             expires_after,
-            server=server,
+            server=named,
             model=model,
             suffix=suffix,
             seed=seed,
             idempotency_key=idempotency_key,
             **training(client, settings),
         )
-        again = None if server is None else f"{job.id}{server}"
+        again = None if named is None else f"{job.id}{named}"
         watch(client, out, job.id, again=again, save_to=metrics)
 
 
@@ -147,15 +147,18 @@ def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
     return {"method": FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))}
 
 
-def _check_files(out: Reporter, file: Path, validation: Path | None, model: str) -> None:
+def _check_files(
+    out: Reporter, file: Path, validation: Path | None, *, model: str, provider: str
+) -> None:
     """Check both files and tell what is wrong with them.
 
     Raises:
         TrainingDataError: One of them is not fit to train on.
     """
-    reports = {file: check(file, METHOD, model=model, validation=validation)}
+    judge = partial(check, method=METHOD, provider=provider, model=model)
+    reports = {file: judge(file, validation=validation)}
     if validation and validation != file:
-        reports[validation] = check(validation, METHOD, model=model, least_examples=1)
+        reports[validation] = judge(validation, least_examples=1)
     for path, report in reports.items():
         out.checked(path, report)
     for path, report in reports.items():

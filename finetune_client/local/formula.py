@@ -52,18 +52,13 @@ def calculate(formula: str, values: Mapping[str, float]) -> float:
 
 
 def names_in(formula: str) -> set[str]:
-    """Name the variables of the formula.
+    """Name the variables of the formula, and functions that there are not.
 
     Raises:
         FormulaError: It cannot be read.
     """
-    nodes = list(ast.walk(_parse(formula)))
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    return {
-        node.id
-        for node in nodes
-        if isinstance(node, ast.Name) and node.id not in _FUNCTIONS and id(node) not in called
-    }
+    names = {node.id for node in ast.walk(_parse(formula)) if isinstance(node, ast.Name)}
+    return names - _FUNCTIONS.keys()
 
 
 def _parse(formula: str) -> ast.expr:

@@ -120,7 +120,7 @@ def _multi(grader: Mapping[str, Any], where: str) -> None:
     if unknown:
         raise _bad(
             f"'{where}.calculate_output' names {', '.join(sorted(unknown))}, "
-            "which is none of its graders.",
+            "which is none of its graders and no function.",
             f"{where}.calculate_output",
         )
 

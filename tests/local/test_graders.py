@@ -219,7 +219,11 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
         ),
         (
             {**MULTI, "calculate_output": "exact + near"},
-            "'grader.calculate_output' names near, which is none of its graders.",
+            "'grader.calculate_output' names near, which is none of its graders and no function.",
+        ),
+        (
+            {**MULTI, "calculate_output": "mean(exact, close)"},
+            "'grader.calculate_output' names mean, which is none of its graders and no function.",
         ),
         ({**MULTI, "calculate_output": "exact +"}, "The formula 'exact +' cannot be read."),
         (

@@ -1,0 +1,75 @@
+"""The options that say which server a command talks to."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finetune_client.cli._connect import connect, named_server
+from finetune_client.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+BOX = "http://box.example:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "provider", "allow_http", "named"),
+    [
+        (None, None, False, ""),
+        (BOX, None, True, f" --base-url {BOX} --allow-http"),
+        ("https://a.example/v1?", "azure", False, " --base-url 'https://a.example/v1?' --provider azure"),
+    ],
+)  # fmt: skip
+def test_named_server__as_options(
+    base_url: str | None, provider: str | None, allow_http: bool, named: str
+) -> None:
+    assert named_server(base_url=base_url, provider=provider, allow_http=allow_http) == named
+
+
+@pytest.mark.parametrize("provider", [None, "openai", "azure", "azure-classic"])
+def test_connect__over_plain_http_only_if_allowed(
+    monkeypatch: pytest.MonkeyPatch, provider: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "made-up")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    base_url = "http://box.example:8000" if provider and "azure" in provider else BOX
+    with connect(base_url=base_url, provider=provider, allow_http=True) as client:
+        assert client.base_url.startswith("http://box.example:8000/")
+    with pytest.raises(ConfigurationError, match="plain http"):
+        connect(base_url=base_url, provider=provider, allow_http=False)
+
+
+def test_connect__tells_that_plain_http_is_refused(finetune: Callable[..., Result]) -> None:
+    done = finetune("list", "--base-url", BOX, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert "plain http to box.example" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [((), 2), (("--provider", "azure"), 0), (("--provider", "openai"), 2)]
+)
+def test_check__by_the_rules_of_a_provider(
+    finetune: Callable[..., Result], train: Path, options: tuple[str, ...], status: int
+) -> None:
+    """Azure takes, and asks for, the byte order mark that OpenAI refuses."""
+    train.write_bytes(BOM_UTF8 + train.read_bytes())
+    assert finetune("check", train, *options).exit_code == status
+
+
+def test_run__checks_by_the_rules_of_the_provider(
+    finetune: Callable[..., Result], train: Path
+) -> None:
+    train.write_bytes(BOM_UTF8 + train.read_bytes())
+    refused = finetune("run", train, "-m", "m")
+    assert "byte_order_mark" in refused.output
+    passed = finetune("run", train, "-m", "m", "--provider", "azure")
+    assert "byte_order_mark" not in passed.output
+    assert passed.output.endswith("AZURE_OPENAI_ENDPOINT.\n")
