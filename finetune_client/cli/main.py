@@ -6,28 +6,33 @@ import io
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import click
 
 __all__ = ["main"]
 
 NEEDED = {"click", "rich", "plotille"}
 INTERRUPTED = 130
+ENDING = ("SIGTERM", "SIGHUP")
 
 
 def main() -> None:
     """Run the command line; the entry point ``finetune``."""
     try:
-        _end_as_ctrl_c_does("SIGTERM", "SIGHUP")
+        _turn(signal.SIG_DFL, _interrupt, *ENDING)  # so that nothing temporary stays behind
         command = _load()
         _write_anything()
         command()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more Ctrl-C ends what is left at once
+        _turn(_interrupt, signal.SIG_DFL, *ENDING)
+        _turn(signal.default_int_handler, signal.SIG_DFL, "SIGINT")  # one more ends what is left
         _drop_what_has_no_room()
 
 
@@ -44,12 +49,16 @@ def _load() -> click.Command:
     return cli
 
 
-def _end_as_ctrl_c_does(*names: str) -> None:
-    """Let these signals end what goes on in good order, so that nothing temporary stays behind."""
+def _turn(
+    before: Callable[..., object] | int, after: Callable[..., object] | int, *names: str
+) -> None:
+    """Let signals do another thing than before, except those that do something else already."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # where Python allows it to nobody
     for name in names:
         number = getattr(signal, name, None)  # Windows lacks SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
+        if number is not None and signal.getsignal(number) is before:
+            signal.signal(number, after)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -59,3 +59,29 @@ def test_main__ends_quietly_when_it_is_interrupted_at_the_very_end() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_main__runs_in_a_thread_too() -> None:
+    code = (
+        "import sys, threading; sys.argv = ['finetune', '--version']\n"
+        "from finetune_client.cli.main import main\n"
+        "thread = threading.Thread(target=main); thread.start(); thread.join()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("finetune, version ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another default there")
+def test_main__leaves_what_ignores_ctrl_c_so_and_takes_sigterm_back() -> None:
+    code = (
+        "import signal, sys; sys.argv = ['finetune', '--version']\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from finetune_client.cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n"
+        "    print(*(int(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n1 0\n")
