@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data.atomic import refuse_existing, whole_file
 from finetune_client.training_data.lines import read_lines, sameness, short_digest
 from finetune_client.training_data.sources import refuse_irregular
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = ["Split", "split"]
 
@@ -77,7 +74,7 @@ def split(
     source = Path(path)
     training_path = _beside(source, "train", training_path)
     validation_path = _beside(source, "valid", validation_path)
-    if training_path == validation_path:
+    if os.path.realpath(training_path) == os.path.realpath(validation_path):
         raise RequestError(f"The two parts of {source} cannot both be written to {training_path}.")
     for target in (training_path, validation_path):
         refuse_existing(target, overwrite=overwrite)

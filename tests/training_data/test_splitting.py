@@ -86,6 +86,14 @@ def test_split__named_files(tmp_path: Path) -> None:
     )
 
 
+def test_split__refuses_two_names_of_one_file(tmp_path: Path) -> None:
+    source = source_of(tmp_path, list(range(10)))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RequestError, match="cannot both be written to"):
+        split(source, training_path=tmp_path / "c", validation_path=tmp_path / "folder/../c")
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize("name", ["data.train.jsonl", "data.valid.jsonl", "data.jsonl"])
 def test_split__does_not_overwrite_unasked(name: str, tmp_path: Path) -> None:
     source = source_of(tmp_path, list(range(10)))
