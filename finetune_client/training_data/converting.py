@@ -150,7 +150,7 @@ def from_alpaca(
 
 
 def _turns(history: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(history, (list, tuple, type(None))):
+    if history and not isinstance(history, (list, tuple)):
         raise TrainingDataError(f"'history' must be a list, not {history!r}.")
     for pair in history or []:
         if not isinstance(pair, (list, tuple)) or [type(text) for text in pair] != [str, str]:

@@ -52,6 +52,7 @@ def test_from_prompt_completion__marks_that_are_not_there() -> None:
         ({"instruction": "Add 2, 2.", "input": "", "output": "4"}, "Add 2, 2."),
         ({"instruction": "Add 2, 2.", "output": "4"}, "Add 2, 2."),
         ({"instruction": "", "input": "2+2", "output": "4", "history": None}, "2+2"),
+        ({"instruction": "2+2", "input": "", "output": "4", "history": ""}, "2+2"),
     ],
 )
 def test_from_alpaca__instruction_and_input(row: dict[str, Any], user: str) -> None:
