@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.models.auto import AUTO
 from finetune_client.training_data import epochs
-from finetune_client.training_data._show import as_html, as_text
+from finetune_client.training_data._show import as_html, as_text, printable
 from finetune_client.training_data.codes import CODES
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class Report:
 
     def __repr__(self) -> str:
         """Say in a line whether the file is fit; `str` and `problems` say what is wrong."""
-        return f"<Report of {self.path}: {self.errors} errors, {self.warnings} warnings>"
+        path = printable(self.path)
+        return f"<Report of {path}: {self.errors} errors, {self.warnings} warnings>"
 
     def __str__(self) -> str:
         """Show it on a terminal: a line of figures, then each kind of problem with examples."""

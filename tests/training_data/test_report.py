@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_str__of_a_bad_file() -> None:
 
 def test_repr__is_a_line() -> None:
     assert repr(check(b"[]\n" * 500)) == "<Report of 1500 bytes: 500 errors, 499 warnings>"
+
+
+def test_repr__shows_what_a_terminal_would_act_on_as_an_escape() -> None:
+    report = replace(check(GOOD), path="a\x1b[31m\n.jsonl")
+    assert repr(report) == "<Report of a\\x1b[31m\\n.jsonl: 0 errors, 0 warnings>"
 
 
 def test_repr_html__is_escaped() -> None:
