@@ -145,7 +145,7 @@ def _unread(read: Iterable[Block]) -> Tally:
     """Count the lines of a file in UTF-16, which are not looked at."""
     tally = Tally()
     for block in read:
-        tally.lines += len(block.lines)
+        tally.lines += len(block.lines) - (block.data == b"\0")  # half of the last line feed
         tally.size += block.size
     tally.found("utf16")
     return tally

@@ -230,8 +230,8 @@ def test_check__an_empty_file_is_a_report() -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_check__a_file_in_utf16_is_one_problem(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
-    path.write_bytes("{}\r\n{\r\n[]".encode(encoding))
-    for workers in (1, 2):
+    for workers, end in ((1, ""), (2, ""), (1, "\r\n")):
+        path.write_bytes(f"{{}}\r\n{{\r\n[]{end}".encode(encoding))
         report = check(path, workers=workers)
         assert [str(problem) for problem in report.problems] == [
             (
