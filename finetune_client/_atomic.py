@@ -28,7 +28,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         RequestError: ``path`` is a directory, or a device that must not be replaced.
         OSError: The new file cannot be made.
     """
-    target = Path(path).resolve()
+    target = Path(os.path.realpath(path))  # Path.resolve raises at a link to itself
     if target.exists() and not target.is_file():
         raise RequestError(f"{os.fspath(path)!r} is no regular file; give the path of a file.")
     fresh = target.with_name(f".finetune-{secrets.token_hex(8)}.part")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,12 @@ def test_replacing__of_a_file_that_windows_does_not_let_go_leaves_nothing_behind
         file.write(b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["data.jsonl"]
     assert target.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not everyone may make a link on Windows")
+def test_replacing__of_a_link_to_itself(tmp_path: Path) -> None:
+    link = tmp_path / "data.jsonl"
+    link.symlink_to(link)
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.read_bytes() == b"new"
