@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -67,27 +68,33 @@ class LocalServer:
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
     ) -> None:
-        self._store = Store(None if directory is None else Path(directory))
-        state = State(store=self._store, clock=clock, limits=limits or Limits())
-        files, models = Files(state), Models(state)
-        self._jobs = Jobs(state, files, models)
-        self._runner = Runner(
-            state,
-            files,
-            models,
-            trainer or BigramTrainer(),
-            step_seconds=step_seconds,
-            workers=workers,
-        )
-        self._jobs.submit, self._jobs.resume_training = self._runner.submit, self._runner.resume
-        self.limits = state.limits
-        self.allowed_hosts = {host.lower() for host in allowed_hosts}
-        table = routes(files, Uploads(state, files), models, self._jobs, Permissions(state, models))
-        self.app = make_app(self._store, table, self.allowed_hosts)
-        self._closing = threading.Lock()
-        self._closed = False
-        self._owner = os.getpid()
-        self._go_on()
+        with contextlib.ExitStack() as undo:
+            self._store = Store(None if directory is None else Path(directory))
+            undo.callback(self._store.close)
+            state = State(store=self._store, clock=clock, limits=limits or Limits())
+            files, models = Files(state), Models(state)
+            self._jobs = Jobs(state, files, models)
+            self._runner = Runner(
+                state,
+                files,
+                models,
+                trainer or BigramTrainer(),
+                step_seconds=step_seconds,
+                workers=workers,
+            )
+            self._jobs.submit, self._jobs.resume_training = self._runner.submit, self._runner.resume
+            self.limits = state.limits
+            self.allowed_hosts = {host.lower() for host in allowed_hosts}
+            table = routes(
+                files, Uploads(state, files), models, self._jobs, Permissions(state, models)
+            )
+            self.app = make_app(self._store, table, self.allowed_hosts)
+            self._closing = threading.Lock()
+            self._closed = False
+            self._owner = os.getpid()
+            undo.callback(self.close)
+            self._go_on()
+            undo.pop_all()
 
     def _go_on(self) -> None:
         """Take up the jobs that an earlier run of the server left unfinished."""

@@ -75,8 +75,12 @@ class Store:
             self._root = directory
             self._release = weakref.finalize(self, release, claim(directory), os.getpid())
         self._blobs = self._root / "blobs"
-        self._blobs.mkdir(exist_ok=True)
-        self._sweep()
+        try:
+            self._blobs.mkdir(exist_ok=True)
+            self._sweep()
+        except BaseException:
+            self.close()
+            raise
 
     def _sweep(self) -> None:
         """Remove what a killed server left: half records, and blobs that no record names."""

@@ -74,6 +74,20 @@ def test_directory__on_a_file_system_without_locks_is_used_all_the_same(
         pass
 
 
+def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None:
+    for kind in ("jobs", "models"):
+        LocalServer(tmp_path).close()
+        record = tmp_path / kind / "strange.json"
+        record.parent.mkdir()
+        for content in (b"{", b"\xff"):
+            record.write_bytes(content)
+            with pytest.raises(ValueError, match=r"position|column") as held:
+                LocalServer(tmp_path)
+            assert held.tb is not None  # and with it all that the failed server was
+            record.unlink()
+            LocalServer(tmp_path).close()
+
+
 @forks
 def test_fork__leaves_the_server_to_its_parent(connect: Connect, tmp_path: Path) -> None:
     for server in (LocalServer(), LocalServer(tmp_path)):
