@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import logging
@@ -63,7 +64,8 @@ class Lane:
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
-            self._take(job)
+            with contextlib.suppress(OSError):  # no room for its end; the next may find some again
+                self._take(job)
 
     def _take(self, job: Job) -> None:
         try:
