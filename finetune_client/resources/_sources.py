@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -66,7 +65,7 @@ class Source:
         self._pread: Callable[[int, int, int], bytes] | None = None
         if ours and _real(file):
             self._pread = getattr(os, "pread", None)
-        self.size = file.seek(0, os.SEEK_END) - self._start
+        self.size = _end(file) - self._start
         file.seek(self._start)
         self._print = self._fingerprint()
         self.modified = self._print[1]
@@ -127,7 +126,7 @@ class Source:
             found = os.fstat(self._file.fileno())
             return found.st_size, found.st_mtime_ns
         with self._lock:
-            return self._file.seek(0, os.SEEK_END), 0
+            return _end(self._file), 0
 
     def __str__(self) -> str:
         return f"The file {self.filename!r}" if self.filename else "The data without a name"
@@ -206,12 +205,16 @@ def _opened(content: Any, argument: str, stack: ExitStack) -> tuple[IO[bytes], b
     if isinstance(content, (str, os.PathLike)):
         _refuse_text(content, argument)
         file: IO[bytes] = stack.enter_context(Path(content).open("rb", buffering=0))  # noqa: SIM115  the stack closes it
-        return (file, True) if _real(file) else (_spooled(file, stack), True)
+        return (file, True) if _real(file) else (_spooled(file, argument, stack), True)
     if not callable(getattr(content, "read", None)):
         raise RequestError(f"{argument}= must be {_FORMS}, not {type(content).__name__}.")
-    if isinstance(content, io.TextIOBase) or isinstance(content.read(0), str):
-        raise RequestError(f"{argument}= is a file in text mode; open it with 'rb'.")
-    return (content, False) if _rewinds(content) else (_spooled(content, stack), True)
+    if not _rewinds(content):
+        return _spooled(content, argument, stack), True
+    start = content.tell()
+    with suppress(OSError):  # it comes again when all of it is read
+        _block(content, 1, argument)
+    content.seek(start)
+    return content, False
 
 
 def _refuse_text(path: Any, argument: str) -> None:
@@ -235,12 +238,27 @@ def _rewinds(file: Any) -> bool:
     return True
 
 
-def _spooled(file: Any, stack: ExitStack) -> IO[bytes]:
+def _end(file: IO[bytes]) -> int:
+    """Go to the end of a file, and tell where that is: not everybody's `seek` does."""
+    file.seek(0, os.SEEK_END)
+    return file.tell()
+
+
+def _spooled(file: Any, argument: str, stack: ExitStack) -> IO[bytes]:
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
-    shutil.copyfileobj(file, copy, BLOCK)
+    while block := _block(file, BLOCK, argument):
+        copy.write(block)
     copy.flush()
     copy.seek(0)
     return copy
+
+
+def _block(file: Any, size: int, argument: str) -> bytes:
+    """Read from a file; to read nothing would tell its mode too, but means all to some."""
+    block: bytes | str = file.read(size)
+    if isinstance(block, str):
+        raise RequestError(f"{argument}= is a file in text mode; open it with 'rb'.")
+    return block
 
 
 def _real(file: Any) -> bool:

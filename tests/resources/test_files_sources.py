@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import mmap
 import os
 import tempfile
 import threading
@@ -129,6 +130,53 @@ def test_source__a_pipe_that_seems_to_rewind_is_copied_first() -> None:
         assert _read(source) == DATA[:5000]
 
 
+class _Wrapped:
+    """One of the many classes that have `read` and little else."""
+
+    def __init__(self) -> None:
+        self._file = io.BytesIO(DATA)
+
+    def read(self, size: int = 0) -> bytes:
+        return self._file.read(size or -1)
+
+
+class _Text(_Wrapped):
+    def read(self, size: int = 0) -> Any:
+        return super().read(size).decode("latin-1")
+
+
+class _Strict(_Wrapped):
+    def read(self, size: int = 0) -> bytes:
+        if size < 1:
+            raise ValueError(size)
+        return self._file.read(size)
+
+
+class _Rewound(_Wrapped):
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, *place: int) -> None:
+        self._file.seek(*place)
+
+
+@pytest.mark.parametrize("make", [_Wrapped, _Strict, _Rewound])
+def test_source__nothing_is_asked_of_a_file_but_to_read_and_to_rewind(
+    make: Callable[[], _Wrapped],
+) -> None:
+    with open_source(make()) as source:
+        assert source.size == len(DATA)
+        assert _read(source) == _read(source) == DATA
+        source.check()
+
+
+def test_source__a_file_in_memory_is_sent(path: Path) -> None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        mapped.seek(1000)
+        with open_source(mapped) as source:
+            assert _read(source) == DATA[1000:]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_source__a_path_that_is_a_pipe_is_copied_first(tmp_path: Path) -> None:
     fifo = tmp_path / "pipe.jsonl"
@@ -173,6 +221,7 @@ def test_source__a_temporary_file_in_text_mode_is_refused() -> None:
         (b"", "The data without a name is empty (file=); nothing was sent."),
         (("a.jsonl", b""), "The file 'a.jsonl' is empty (file=); nothing was sent."),
         (io.StringIO("text"), "file= is a file in text mode; open it with 'rb'."),
+        (_Text(), "file= is a file in text mode; open it with 'rb'."),
         (3, f"{FORMS}, not int."),
         (
             '{"a": 1}\n{"a": 2}\n',
@@ -243,8 +292,6 @@ def test_source__data_that_grows_is_noticed() -> None:
 def test_source__a_file_that_cannot_be_read_is_no_fault_of_the_network() -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
-            if size == 0:
-                return b""
             raise OSError(5, "Input/output error")
 
     with open_source(("a.jsonl", Broken(b"abc"))) as source:
