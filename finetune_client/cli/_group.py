@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from finetune_client.errors import (
     RequestError,
     TrainingDataError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Commands"]
 
@@ -70,26 +74,35 @@ def _sentence(error: OSError) -> str:
     return f"The command cannot go on: {error.strerror}{place}."
 
 
+@contextlib.contextmanager
+def _usage_errors(ctx: click.Context) -> Iterator[None]:
+    """Tell of wrong usage as JSON where that was asked for."""
+    try:
+        yield
+    except click.UsageError as error:
+        if not ctx.meta["json"]:
+            raise
+        message = error.format_message()
+        raise _WrongUse(message, {"error": "UsageError", "message": message}) from None
+
+
 class Commands(click.Group):
     """A group whose commands never end in a traceback for a documented error."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for ``--json`` first: what is wrong with the other arguments is told so too."""
         ctx.meta["json"] = "--json" in args
-        return super().parse_args(ctx, args)
+        with _usage_errors(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and turn its errors into sentences."""
         try:
-            return super().invoke(ctx)
+            with _usage_errors(ctx):
+                return super().invoke(ctx)
         except FineTuneError as error:
             failure = _WrongUse if isinstance(error, WRONG_USE) else _Failure
             raise failure(error.message, facts(error) if ctx.meta["json"] else None) from None
-        except click.UsageError as error:
-            if not ctx.meta["json"]:
-                raise
-            message = error.format_message()
-            raise _WrongUse(message, {"error": "UsageError", "message": message}) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
                 raise

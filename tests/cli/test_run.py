@@ -165,6 +165,14 @@ def test_run__wrong_usage_as_a_json_line(
     assert told["message"].startswith(said)
 
 
+def test_run__json_before_the_command_is_told_as_a_json_line(finetune: Finetune) -> None:
+    done = finetune("--json", "run", "train.jsonl")
+    assert (done.exit_code, done.stderr) == (2, "")
+    told = json.loads(done.stdout)
+    assert (told["kind"], told["error"]) == ("error", "UsageError")
+    assert told["message"].startswith("No such option")
+
+
 @pytest.mark.parametrize("value", ["many", "1.5", ""])
 def test_run__epochs_are_auto_or_a_whole_number(
     finetune: Finetune, train: Path, value: str
