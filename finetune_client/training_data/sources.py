@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
@@ -71,12 +71,15 @@ def open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def refuse_irregular(path: Path) -> None:
-    """Refuse what cannot be read a second time.
+    """Refuse what cannot be read a second time; to open it tells of all else that is wrong.
 
     Raises:
-        TrainingDataError: It is a pipe, or the like.
+        TrainingDataError: It is a pipe.
     """
-    if path.exists() and not path.is_file():
+    mode = 0
+    with suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+    if stat.S_ISFIFO(mode):
         raise unreadable(path, "it is no regular file, and it has to be read more than once")
 
 

@@ -82,6 +82,17 @@ def test_every_reader__says_that_there_is_no_file(
 
 
 @posix
+@pytest.mark.parametrize("name", ["x" * 300, "."])
+def test_fix_and_split__say_why_a_file_cannot_be_read(name: str, tmp_path: Path) -> None:
+    reason = "is a directory" if name == "." else "file name too long"
+    source, first, second = tmp_path / name, tmp_path / "a", tmp_path / "b"
+    with pytest.raises(TrainingDataError, match=f"cannot be read: {reason}"):
+        fix(source, first)
+    with pytest.raises(TrainingDataError, match=f"cannot be read: {reason}"):
+        split(source, training_path=first, validation_path=second)
+
+
+@posix
 def test_check__a_device_has_no_end() -> None:
     for path in ("/dev/zero", "/dev/null"):
         with pytest.raises(TrainingDataError) as refused:
@@ -100,7 +111,7 @@ def test_read_rows__of_a_pipe(format: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     content = b"a\n1\n2\n" if format == "csv" else b'{"a": "1"}\n{"a": "2"}\n'
-    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True)
     writer.start()
     rows = list(read_rows(pipe, format=format))  # type: ignore[arg-type]  # one of them
     writer.join()
