@@ -63,7 +63,7 @@ def test_handled_error__says_nothing_of_this_call(handled: Exception) -> None:
             APIConnectionError,
         )
     assert (type(error), error.outcome, error.attempts) == (APIConnectionError, "ambiguous", 2)
-    place = urlsplit(server.url).netloc
+    place = urlsplit(client.base_url).netloc
     assert error.message == (
         f"The connection to {place} was lost before the answer was there: RemoteDisconnected."
     )
