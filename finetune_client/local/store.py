@@ -17,7 +17,7 @@ from finetune_client.local.claim import claim, release
 from finetune_client.local.errors import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Blob", "Store"]
 
@@ -66,7 +66,7 @@ class Store:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.lasting = directory is not None
-        self._release: Callable[[], object]
+        self._release: weakref.finalize[..., Any]
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
             self._release = weakref.finalize(self, _remove, self._root, os.getpid())
@@ -122,6 +122,8 @@ class Store:
         """Write a record whole or not at all; ``record_id`` is one that the server made."""
         if not self.lasting:
             return
+        if not self._release.alive:  # another server may use the directory by now
+            raise WireError(503, "The embedded server has been closed.", type="server_error")
         target = self._record(kind, record_id)
         target.parent.mkdir(exist_ok=True)
         draft = target.with_suffix(f".{secrets.token_hex(4)}.new")

@@ -17,7 +17,7 @@ from finetune_client.local.store import Store
 from tests.support.local_api import BASE, LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Connect = Callable[[LocalServer], LocalApi]
@@ -86,6 +86,26 @@ def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None
             assert held.tb is not None  # and with it all that the failed server was
             record.unlink()
             LocalServer(tmp_path).close()
+
+
+def test_directory__of_a_closed_server_takes_nothing_that_was_still_coming(
+    connect: Connect, tmp_path: Path
+) -> None:
+    server = LocalServer(tmp_path)
+    api = connect(server)
+
+    def body() -> Iterator[bytes]:
+        yield b"--x\r\nContent-Disposition: form-data; name=purpose\r\n\r\nfine-tune\r\n"
+        yield b"--x\r\nContent-Disposition: form-data; name=file; filename=f\r\n\r\n"
+        server.close()
+        connect(LocalServer(tmp_path))
+        yield b"a\r\n--x--\r\n"
+
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = api.session.post(f"{BASE}/files", data=body(), headers=form)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["message"] == "The embedded server has been closed."
+    assert not list(tmp_path.glob("files/*"))
 
 
 @forks
