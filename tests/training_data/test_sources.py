@@ -140,8 +140,9 @@ def test_check__a_file_that_grows_is_read_as_long_as_it_was(workers: int, tmp_pa
 
     def grow(done: int, _size: int) -> None:
         said.append(done)
-        with path.open("ab") as file:
-            file.write(b"{\n" * 200_000)
+        if len(said) < 4:  # a reader that follows it comes to an end
+            with path.open("ab") as file:
+                file.write(b"{\n" * 200_000)
 
     report = check(path, workers=workers, progress=grow)
     assert (report.ok, report.statistics["examples"], said[-1]) == (True, 10, size)
