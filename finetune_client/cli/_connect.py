@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 from finetune_client import Client
-from finetune_client.providers import PROVIDERS
+from finetune_client.providers import PROVIDERS, guess_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PROVIDER", "Command", "connect", "named_server", "server_options"]
+__all__ = ["PROVIDER", "Command", "connect", "named_server", "rules", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -50,6 +52,16 @@ def named_server(*, base_url: str | None, provider: str | None, allow_http: bool
     given = {"--base-url": base_url, "--provider": provider}
     named = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
     return f"{named} --allow-http" if allow_http else named
+
+
+def rules(*, base_url: str | None, provider: str | None, **_: Any) -> str:
+    """Name the provider whose rules a file is checked by, before there is a client."""
+    place = base_url or os.environ.get("OPENAI_BASE_URL") or ""
+    try:
+        host = urlsplit(place).hostname
+    except ValueError:  # the client will say what is wrong with it
+        host = None
+    return provider or (guess_provider(host, place.rstrip("/")).name if host else "openai")
 
 
 def connect(*, base_url: str | None, provider: str | None, allow_http: bool) -> Client:

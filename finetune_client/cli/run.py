@@ -16,7 +16,7 @@ from finetune_client import (
     Hyperparameters,
     SupervisedMethod,
 )
-from finetune_client.cli._connect import connect, named_server, server_options
+from finetune_client.cli._connect import connect, named_server, rules, server_options
 from finetune_client.cli._output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError, TrainingDataError
@@ -117,7 +117,8 @@ def run(
     if local and (server["base_url"] or server["provider"]):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    _check_files(out, file, validation, model=model, provider=server["provider"] or "openai")
+    provider = "local" if local else rules(**server)
+    _check_files(out, file, validation, model=model, provider=provider)
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )

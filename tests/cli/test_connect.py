@@ -73,3 +73,9 @@ def test_run__checks_by_the_rules_of_the_provider(
     passed = finetune("run", train, "-m", "m", "--provider", "azure")
     assert "byte_order_mark" not in passed.output
     assert passed.output.endswith("AZURE_OPENAI_ENDPOINT.\n")
+    place = "https://box.openai.azure.com/openai/v1/"
+    for options, named in ((("--base-url", place), {}), ((), {"OPENAI_BASE_URL": place})):
+        told = finetune("run", train, "-m", "m", *options, **named)
+        assert "is fit to train on" in told.output
+    wrong = finetune("run", train, "-m", "m", "--base-url", "https://[x/v1")
+    assert (wrong.exit_code, "byte_order_mark" in wrong.output) == (2, True)
