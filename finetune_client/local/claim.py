@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -22,8 +21,11 @@ _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 """What a system says of a lock that is held; anything else is a file system without locks."""
 
 
-def claim(directory: Path) -> int:
+def claim(directory: Path) -> int | None:
     """Lock the file ``lock`` in a directory, and give its descriptor, for `release`.
+
+    Returns:
+        The descriptor; `None` on a file system without locks.
 
     Raises:
         BlockingIOError: Another server has locked it, in this process or in another.
@@ -33,10 +35,11 @@ def claim(directory: Path) -> int:
     try:
         _lock(handle)
     except OSError as error:
+        os.close(handle)
         if error.errno in _TAKEN:
-            os.close(handle)
             told = "Another server is using this directory; close it first, or give another one"
             raise BlockingIOError(errno.EAGAIN, told, str(directory)) from None
+        return None
     return handle
 
 
@@ -47,9 +50,10 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def release(handle: int, owner: int) -> None:
+def release(handle: int | None, owner: int) -> None:
     """End a lock of the process ``owner``; a fork of it only forgets its own descriptor."""
+    if handle is None:
+        return
     if sys.platform != "win32" and os.getpid() == owner:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_UN)
+        fcntl.flock(handle, fcntl.LOCK_UN)
     os.close(handle)

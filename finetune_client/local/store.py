@@ -66,6 +66,7 @@ class Store:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.lasting = directory is not None
+        held = None
         self._release: weakref.finalize[..., Any]
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
@@ -73,11 +74,13 @@ class Store:
         else:
             directory.mkdir(parents=True, exist_ok=True)
             self._root = directory
-            self._release = weakref.finalize(self, release, claim(directory), os.getpid())
+            held = claim(directory)
+            self._release = weakref.finalize(self, release, held, os.getpid())
         self._blobs = self._root / "blobs"
         try:
             self._blobs.mkdir(exist_ok=True)
-            self._sweep()
+            if held is not None:
+                self._sweep()
         except BaseException:
             self.close()
             raise

@@ -70,8 +70,10 @@ def test_directory__on_a_file_system_without_locks_is_used_all_the_same(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", flock)
-    with LocalServer(tmp_path), LocalServer(tmp_path):
-        pass
+    with LocalServer(tmp_path) as server:
+        being_written = server._store.put(b"x")
+        with LocalServer(tmp_path):
+            assert server._store.path(being_written).read_bytes() == b"x"
 
 
 def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None:
