@@ -150,8 +150,8 @@ def test_fork__that_lives_on_does_not_keep_the_directory(tmp_path: Path) -> None
 def test_killed__a_running_job_has_failed_and_keeps_its_checkpoints(
     connect: Connect, tmp_path: Path
 ) -> None:
-    api = connect(LocalServer(tmp_path / "first", step_seconds=0.05))
-    settings = {"n_epochs": 50, "batch_size": 5}
+    api = connect(LocalServer(tmp_path / "first", step_seconds=60))
+    settings = {"n_epochs": 50, "batch_size": 10}
     job = api.create(training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=settings)
     checkpoints = f"{JOBS}/{job['id']}/checkpoints"
     while not api.ok("GET", checkpoints)["data"]:
