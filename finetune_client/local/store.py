@@ -73,7 +73,7 @@ class Store:
             self._release = weakref.finalize(self, _remove, self._root, os.getpid())
         else:
             directory.mkdir(parents=True, exist_ok=True)
-            self._root = directory
+            self._root = directory.absolute()
             held = claim(directory)
             self._release = weakref.finalize(self, release, held, os.getpid())
         self._blobs = self._root / "blobs"

@@ -76,6 +76,17 @@ def test_directory__on_a_file_system_without_locks_is_used_all_the_same(
             assert server._store.path(being_written).read_bytes() == b"x"
 
 
+def test_directory__named_from_the_current_one_stays_when_that_changes(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    api = connect(LocalServer("server"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    file = api.upload(b"x\n")
+    assert (tmp_path / "server" / "files" / f"{file}.json").is_file()
+
+
 def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None:
     for kind in ("jobs", "models"):
         LocalServer(tmp_path).close()
