@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ from finetune_client.errors import WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from finetune_client import AutoOr, FineTuningJob
 
@@ -72,7 +73,7 @@ def create(
 ) -> None:
     """Create a job from TRAINING_FILE, the id of an uploaded file."""
     for file in (training_file, wanted["validation_file"]):
-        if file and not file.startswith("file-") and Path(file).is_file():
+        if file and not file.startswith("file-") and os.path.isfile(file):  # noqa: PTH113 - any id
             raise click.UsageError(
                 f"{file!r} is a file here, not the id of an uploaded one. "
                 f"Upload it first, with: finetune upload {shlex.quote(file)}"

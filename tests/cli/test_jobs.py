@@ -195,6 +195,13 @@ def test_create__a_path_in_place_of_an_id_names_the_way(
     )
 
 
+def test_create__takes_an_id_that_is_too_long_for_a_file(
+    finetune: Finetune, env: dict[str, str]
+) -> None:
+    done = finetune("create", "x" * 300, "-m", "tiny", "--json", **env)
+    assert json.loads(done.stdout)["error"] == "NotFoundError"
+
+
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_help__every_command_has_it_and_the_docs_name_it(finetune: Finetune, name: str) -> None:
     from pathlib import Path
