@@ -62,8 +62,8 @@ class State:
     def new_id(self, prefix: str) -> str:
         """Make an id nobody has: ``prefix``, the time, and chance.
 
-        Ids sort in the order they were made, also while the clock stands still or goes back (that
-        of Windows moves 64 times a second), so that records are read back in order.
+        Ids of one run sort in the order they were made, also while the clock stands still or goes
+        back (that of Windows moves 64 times a second), so that records are read back in order.
         """
         with self.lock:
             self._latest = max(time.time_ns(), self._latest + 1)
