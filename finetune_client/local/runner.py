@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import logging
@@ -64,10 +63,15 @@ class Lane:
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
-            with contextlib.suppress(OSError):  # no room for its end; the next may find some again
-                self._take(job)
+            self._take(job)
 
     def _take(self, job: Job) -> None:
+        try:
+            self._end(job)
+        except OSError:  # the next job may find room again
+            _log.exception("the end of job %s could not be kept", job.id)
+
+    def _end(self, job: Job) -> None:
         try:
             self._work(job)
         except TrainingError as error:

@@ -51,7 +51,10 @@ def test_local__says_why_the_disk_takes_no_more() -> None:
 
 
 def test_training__goes_on_with_the_next_job_when_there_is_room_again(
-    connect: Callable[[LocalServer], LocalApi], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    connect: Callable[[LocalServer], LocalApi],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
 
@@ -66,7 +69,9 @@ def test_training__goes_on_with_the_next_job_when_there_is_room_again(
     server = LocalServer(tmp_path, Unlucky(), workers=1)
     api = connect(server)
     train = api.upload(jsonl(chat_lines(10)))
-    assert api.ended(api.create(training_file=train)["id"])["status"] == "failed"
+    failed = api.ended(api.create(training_file=train)["id"])
+    assert failed["status"] == "failed"
     monkeypatch.undo()
     monkeypatch.setattr(Unlucky, "start", BigramTrainer.start)
     assert api.ended(api.create(training_file=train)["id"])["status"] == "succeeded"
+    assert f"the end of job {failed['id']} could not be kept" in caplog.messages
