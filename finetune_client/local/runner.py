@@ -1,23 +1,21 @@
-"""The threads behind the jobs: one that checks files, some that train."""
+"""What brings a job from its creation to its end."""
 
 from __future__ import annotations
 
 import csv
 import io
-import logging
-import queue
-import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.errors import WireError, because
+from finetune_client.local.errors import WireError
 from finetune_client.local.examples import ExampleFiles
 from finetune_client.local.grading import grade
 from finetune_client.local.job import ENDED
+from finetune_client.local.lane import Lane
 from finetune_client.local.trainer import TrainingError, TrainingTask
 from finetune_client.local.validation import InterruptedCheckError, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from finetune_client.local.files import Files
     from finetune_client.local.job import Job
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
     from finetune_client.local.state import State
     from finetune_client.local.trainer import Step, Trainer, Training
 
-__all__ = ["Lane", "Runner"]
+__all__ = ["Runner"]
 
-_log = logging.getLogger("finetune_client.local")
 _KEPT_CHECKPOINTS = 3
 _COLUMNS = {
     "step": "step",
@@ -41,53 +38,6 @@ _REWARD_COLUMNS = {
     "train_mean_reward": "train_mean_reward",
     "full_valid_mean_reward": "full_valid_mean_reward",
 }
-
-
-class Lane:
-    """A queue of jobs and the threads that take them, which start with the first job."""
-
-    def __init__(self, name: str, work: Callable[[Job], None], threads: int) -> None:
-        self._work = work
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"finetune-{name}-{number}", daemon=True)
-            for number in range(threads)
-        ]
-
-    def put(self, job: Job) -> None:
-        """Queue a job. Called by one thread at a time."""
-        for thread in self._threads:
-            if thread.ident is None:
-                thread.start()
-        self._queue.put(job)
-
-    def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
-            self._take(job)
-
-    def _take(self, job: Job) -> None:
-        try:
-            self._end(job)
-        except OSError:  # the next job may find room again
-            _log.exception("the end of job %s could not be kept", job.id)
-
-    def _end(self, job: Job) -> None:
-        try:
-            self._work(job)
-        except TrainingError as error:
-            job.fail(error.code, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a trainer raises must end its job
-            _log.exception("job %s failed within the server", job.id)
-            message = f"The server failed while it worked on this job{because(error)}"
-            job.fail("server_error", message)
-
-    def close(self) -> None:
-        """End the threads; what is under way must already be stopping."""
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
 
 
 class Runner:
