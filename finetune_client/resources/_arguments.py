@@ -62,9 +62,10 @@ def path_of(value: object, name: str) -> Path:
     Raises:
         RequestError: It is none, or empty, or ends with a slash, as that of a folder.
     """
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        shown = "an empty text" if value == "" else type(value).__name__
+    place = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(place, str) or not place:
+        shown = "an empty text" if place == "" else type(value).__name__
         raise RequestError(f"{name} must be a path, not {shown}.")
-    if os.fspath(value).endswith(("/", os.sep)):
+    if place.endswith(("/", os.sep)):
         raise RequestError(f"{name} must be the path of a file, not of a folder, got {value!r}.")
-    return Path(value)
+    return Path(place)

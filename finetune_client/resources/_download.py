@@ -15,6 +15,7 @@ from finetune_client.errors import (
 )
 from finetune_client.resources._base import answer_facts
 from finetune_client.resources._file_rules import fits, is_named_page, is_page, longest
+from finetune_client.transport.reading import content_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,8 +156,7 @@ class Download:
         if self._done:
             self._empty()
         self._etag = etag
-        length = reply.headers.get("Content-Length") or ""
-        self._whole = self._end = int(length) if length.isdecimal() else None
+        self._whole = self._end = content_length(reply.headers)
         if self._total is None:
             self._total = self._whole
         self._report(0, self._total or 0)
@@ -225,7 +225,7 @@ def checked_blocks(
 def _is_framed(reply: StreamedReply) -> bool:
     """Tell whether the answer says itself where it ends."""
     coding = reply.headers.get("Transfer-Encoding") or ""
-    return "Content-Length" in reply.headers or "chunked" in coding.lower()
+    return content_length(reply.headers) is not None or "chunked" in coding.lower()
 
 
 def _refuse_coded(request: Request, reply: StreamedReply) -> None:
@@ -237,8 +237,8 @@ def _refuse_coded(request: Request, reply: StreamedReply) -> None:
 
 
 def _refuse_page(request: Request, reply: StreamedReply, file: FileObject) -> None:
-    length = reply.headers.get("Content-Length")
-    if not is_named_page(file) and (length is None or length != str(file.bytes)):
+    length = content_length(reply.headers)
+    if not is_named_page(file) and (length is None or length != file.bytes):
         raise _strange(
             request,
             reply,

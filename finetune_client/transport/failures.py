@@ -183,7 +183,7 @@ def _any(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -> 
 
 def _chain(error: BaseException, before: BaseException | None = None) -> Iterator[BaseException]:
     """The exception and all that it wraps, outermost first, each once, as far as ``before``."""
-    waiting, seen = [error], {id(before)}
+    waiting, seen = [error], {id(before)} - {id(error)}
     while waiting:
         link = waiting.pop(0)
         if id(link) in seen:

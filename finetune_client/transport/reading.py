@@ -19,6 +19,7 @@ __all__ = [
     "CutOffError",
     "EncodingError",
     "TooLargeError",
+    "content_length",
     "discard",
     "raw_blocks",
     "read_body",
@@ -80,7 +81,7 @@ def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
     Raises:
         CutOffError: It ended before its Content-Length.
     """
-    length = _length(response.headers)
+    length = content_length(response.headers)
     count = 0
     while block := _next(response, size):
         count += len(block)
@@ -115,7 +116,11 @@ def discard(response: Response) -> None:
         release()
 
 
-def _length(headers: Mapping[str, str]) -> int | None:
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """How many bytes an answer says that its body has, as sent; `None` if it does not say so.
+
+    In chunks, a length that stands there too says nothing: RFC 9112, section 6.3.
+    """
     if "Transfer-Encoding" in headers:
         return None
     text = headers.get("Content-Length", "")

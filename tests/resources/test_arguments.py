@@ -23,6 +23,12 @@ NONE: Any = None
 CHECK = {"type": "string_check"}
 BEGUN: dict[str, Any] = {"bytes": 1, "purpose": "fine-tune"}
 
+
+class PathOfBytes:
+    def __fspath__(self) -> bytes:
+        return b"curve.csv"
+
+
 CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "events after bytes": (
         lambda client: client.jobs.list_events("ftjob-1", after=WRONG),
@@ -117,6 +123,10 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "download": (
         lambda client: client.files.download("file-1", WRONG),
         "path must be a path, not bytes.",
+    ),
+    "download to a path of bytes": (
+        lambda client: client.files.download("file-1", PathOfBytes()),  # type: ignore[arg-type]  # wrong, as meant
+        "path must be a path, not PathOfBytes.",
     ),
     "a folder to be": (
         lambda client: client.files.download("file-1", "results/"),

@@ -259,6 +259,14 @@ def test_scrub__ends_for_a_chain_that_bites_its_tail() -> None:
     scrub(error)
 
 
+def test_failure__is_the_error_that_is_being_handled_when_that_is_raised_again() -> None:
+    again = requests.ConnectionError("x")
+    failure = network_failure(again, _attempt(used=True), "api.example.com", before=again)
+    assert failure.error.message == (
+        "Could not connect to api.example.com: ConnectionError. Nothing was sent."
+    )
+
+
 def test_attempt__keeps_to_its_deadline() -> None:
     now = [0.0]
     attempt = Attempt(connect=10, read=60, deadline=None, monotonic=lambda: now[0])

@@ -118,6 +118,25 @@ def test_cut__starts_over_when_the_file_is_another(server: FaultServer, tmp_path
     assert (tmp_path / "curve.csv").read_bytes() == CSV
 
 
+def test_length__says_nothing_beside_chunks(server: FaultServer) -> None:
+    head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = f"{len(CSV):x}\r\n{CSV.decode()}\r\n0\r\n\r\n"
+    server.script(fault("raw", on=ON, text=head + chunks))
+    with connect(server) as client:
+        sleepless(client)
+        assert client.files.content("file-7") == CSV
+    assert [seen.line for seen in server.seen].count(ON) == 1
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "²"])
+def test_length__that_is_none_is_passed_over(server: FaultServer, length: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    server.script(fault("raw", on=ON, text=head + CSV.decode()))
+    with connect(server) as client:
+        assert client.files.content("file-7") == CSV
+    assert [seen.line for seen in server.seen].count(ON) == 1
+
+
 CHILD = """
 import sys
 from finetune_client import Client
