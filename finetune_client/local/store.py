@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -61,7 +62,7 @@ class Store:
 
     Raises:
         BlockingIOError: Another server is using the directory.
-        OSError: The directory cannot be used.
+        OSError: The directory cannot be used, or a record in it cannot be read.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -92,7 +93,7 @@ class Store:
             if _DRAFT.fullmatch(path.name):
                 path.unlink()
             elif path.suffix == ".json":
-                kept.update(_NAME.findall(path.read_text(encoding="utf-8")))
+                kept.update(_NAME.findall(json.dumps(_read(path))))
         for blob in self._blobs.iterdir():
             if _NAME.fullmatch(blob.name) and blob.name not in kept:
                 self.drop(blob.name)
@@ -142,7 +143,7 @@ class Store:
         """Read all records of a kind, in the order of their ids."""
         folder = self._root / kind
         paths = sorted(folder.glob("*.json")) if self.lasting else []
-        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        return [_read(path) for path in paths]
 
     def _record(self, kind: str, record_id: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", record_id):
@@ -152,6 +153,17 @@ class Store:
     def close(self) -> None:
         """Remove the directory if it was a temporary one; else let other servers use it."""
         self._release()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        told = "This record of the embedded server is damaged; put it right or remove it"
+        raise OSError(errno.EILSEQ, told, str(path))
+    return record
 
 
 def _remove(directory: Path, owner: int) -> None:

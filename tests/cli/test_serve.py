@@ -71,3 +71,15 @@ def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
         f"Error: Port {port} cannot be listened on: Address already in use. "
         "Choose another with --port, or any free one with --port 0.\n"
     )
+
+
+def test_serve__a_damaged_record_is_said_in_a_sentence(finetune: Finetune, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    record = tmp_path / "jobs" / "ftjob-1.json"
+    record.write_text('{"id": "ftjob', encoding="utf-8")
+    done = finetune("serve", "--port", 0, "--directory", tmp_path)
+    assert done.exit_code == 1
+    assert done.output == (
+        "Error: The command cannot go on: This record of the embedded server is damaged; put it "
+        f"right or remove it: {str(record)!r}.\n"
+    )

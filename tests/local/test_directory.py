@@ -92,10 +92,11 @@ def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None
         LocalServer(tmp_path).close()
         record = tmp_path / kind / "strange.json"
         record.parent.mkdir()
-        for content in (b"{", b"\xff"):
+        for content in (b"{", b"\xff", b"", b"\0\0", b"[]", b'{"id": "x'):
             record.write_bytes(content)
-            with pytest.raises(ValueError, match=r"position|column") as held:
+            with pytest.raises(OSError, match="This record of the embedded server is dam") as held:
                 LocalServer(tmp_path)
+            assert held.value.filename == str(record)
             assert held.tb is not None  # and with it all that the failed server was
             record.unlink()
             LocalServer(tmp_path).close()
