@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
 def test_main__without_its_extra_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['click'] = None\nfrom finetune_client.cli.main import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = _python(code)
     assert done.returncode == 1
     assert done.stderr == (
         "The command finetune needs the package click, which is not installed. "
@@ -57,7 +62,7 @@ def test_main__ends_quietly_when_it_is_interrupted_at_the_very_end() -> None:
         "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
         "from finetune_client.cli.main import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = _python(code)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
@@ -67,7 +72,7 @@ def test_main__runs_in_a_thread_too() -> None:
         "from finetune_client.cli.main import main\n"
         "thread = threading.Thread(target=main); thread.start(); thread.join()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = _python(code)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("finetune, version ")
 
@@ -82,6 +87,6 @@ def test_main__leaves_what_ignores_ctrl_c_so_and_takes_sigterm_back() -> None:
         "except SystemExit:\n"
         "    print(*(int(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = _python(code)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n1 0\n")

@@ -353,18 +353,24 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
             assert client.jobs.retrieve(job.id).status == "running"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
+def _training(train: Path, **env: str) -> subprocess.Popen[str]:
+    """Start a long local run, and wait until it has made a step."""
     train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
     command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
     child = subprocess.Popen(
-        [*command, "--local", "--epochs", "50"],
+        [*command, "--local", "--epochs", "50"], env={**os.environ, **env},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     for line in child.stdout:
         if line.startswith("step "):
             break
+    return child
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
+    child = _training(train)
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=20)
     assert child.returncode == 130
@@ -379,17 +385,8 @@ def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
 def test_run__leaves_nothing_behind_when_it_is_terminated(
     train: Path, tmp_path: Path, number: str
 ) -> None:
-    train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
     (folder := tmp_path / "tmp").mkdir()
-    command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
-    child = subprocess.Popen(
-        [*command, "--local", "--epochs", "50"], env={**os.environ, "TMPDIR": str(folder)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.startswith("step "):
-            break
+    child = _training(train, TMPDIR=str(folder))
     assert list(folder.iterdir())
     child.send_signal(getattr(signal, number))
     _, said = child.communicate(timeout=20)
