@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client import errors, models
-from finetune_client._lazy import attach
 from finetune_client._version import __version__
+from finetune_client.lazy import attach
 
 if TYPE_CHECKING:
     from finetune_client import training_data, webhooks

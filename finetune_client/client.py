@@ -10,13 +10,13 @@ from finetune_client.providers import LOCAL
 from finetune_client.transport import BorrowedWire, OwnWire, Session, changed
 from finetune_client.transport.config import DEFAULT_TIMEOUT
 from finetune_client.transport.credentials import hidden, hidden_headers
+from finetune_client.transport.environment import azure_settings, environment, settings
 from finetune_client.transport.options import (
     CLIENT_OPTIONS,
     NetworkOptions,
     check_names,
     of_client,
 )
-from finetune_client.transport.settings import azure_settings, environment, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

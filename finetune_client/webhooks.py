@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.clock import SYSTEM_CLOCK
 from finetune_client.errors import ConfigurationError, DecodeError, InvalidWebhookSignatureError
-from finetune_client.models._read import copied, integer, mapping, text
-from finetune_client.models._write import copy_of, written
+from finetune_client.models.codec import copied, integer, mapping, text
+from finetune_client.models.write import copy_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

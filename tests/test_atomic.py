@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client._atomic import replacing
+from finetune_client.atomic_file import replacing
 
 
 def test_replacing__of_a_file_that_windows_does_not_let_go_leaves_nothing_behind(

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 NAME = "finetune_client"
 
-VALUES = frozenset({"_atomic", "_lazy", "_version", "clock", "errors"})
+VALUES = frozenset({"atomic_file", "lazy", "_version", "clock", "errors"})
 """Modules that know nothing of the layers, and may be known by all."""
 
 LAYERS: dict[str, frozenset[str]] = {
-    "_atomic": frozenset({"errors"}),
-    "_lazy": frozenset(),
+    "atomic_file": frozenset({"errors"}),
+    "lazy": frozenset(),
     "_version": frozenset(),
     "clock": frozenset(),
     "errors": frozenset(),

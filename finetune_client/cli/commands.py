@@ -6,7 +6,7 @@ import click
 
 from finetune_client import __version__
 from finetune_client.cli import files, jobs
-from finetune_client.cli._group import Commands
+from finetune_client.cli.group import Commands
 from finetune_client.cli.run import run
 from finetune_client.cli.serve import serve
 

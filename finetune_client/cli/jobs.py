@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client import Hyperparameters
-from finetune_client.cli._connect import connect, named_server, server_options
-from finetune_client.cli._output import json_option, metrics_option, reporter, show_rows
+from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
 from finetune_client.cli.run import job_options, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError

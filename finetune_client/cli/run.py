@@ -16,16 +16,16 @@ from finetune_client import (
     Hyperparameters,
     SupervisedMethod,
 )
-from finetune_client.cli._connect import connect, named_server, rules, server_options
-from finetune_client.cli._output import json_option, metrics_option, reporter
+from finetune_client.cli.connect import connect, named_server, rules, server_options
+from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.resources.jobs import BEING_PROCESSED
+from finetune_client.resources.jobs.jobs import BEING_PROCESSED
 from finetune_client.training_data import check
 
 if TYPE_CHECKING:
     from finetune_client import AutoOr, FineTuningJob
-    from finetune_client.cli._connect import Command
+    from finetune_client.cli.connect import Command
     from finetune_client.cli.reporting import Reporter
 
 __all__ = ["DATA_FILE", "expires_after_option", "job_options", "run", "training"]

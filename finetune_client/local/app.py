@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.exceptions import HTTPException
 
-from finetune_client.local import graders
-from finetune_client.local.errors import WireError, because
-from finetune_client.local.forms import BlobRequest, drop_leftovers
-from finetune_client.local.guard import admit
+from finetune_client.local.api import graders
+from finetune_client.local.http.errors import WireError, because
+from finetune_client.local.http.forms import BlobRequest, drop_leftovers
+from finetune_client.local.http.guard import admit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from finetune_client.local.files import Files
-    from finetune_client.local.jobs import Jobs
-    from finetune_client.local.model_list import Models
-    from finetune_client.local.permissions import Permissions
-    from finetune_client.local.store import Store
-    from finetune_client.local.uploads import Uploads
+    from finetune_client.local.api.files import Files
+    from finetune_client.local.api.jobs import Jobs
+    from finetune_client.local.api.models import Models
+    from finetune_client.local.api.permissions import Permissions
+    from finetune_client.local.api.uploads import Uploads
+    from finetune_client.local.storage.store import Store
 
     Route = tuple[str, str, Callable[..., Any]]
 

@@ -9,24 +9,24 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune_client.local.adapter import LocalAdapter
+from finetune_client.local.api.files import Files
+from finetune_client.local.api.jobs import Jobs
+from finetune_client.local.api.models import Models
+from finetune_client.local.api.permissions import Permissions
+from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
-from finetune_client.local.bigram_trainer import BigramTrainer
-from finetune_client.local.files import Files
-from finetune_client.local.jobs import Jobs
-from finetune_client.local.model_list import Models
-from finetune_client.local.permissions import Permissions
-from finetune_client.local.runner import Runner
-from finetune_client.local.state import Limits, State
-from finetune_client.local.store import Store
-from finetune_client.local.uploads import Uploads
+from finetune_client.local.http.adapter import LocalAdapter
+from finetune_client.local.storage.state import Limits, State
+from finetune_client.local.storage.store import Store
+from finetune_client.local.training.bigram.trainer import BigramTrainer
+from finetune_client.local.training.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from typing_extensions import Self
 
-    from finetune_client.local.trainer import Trainer
+    from finetune_client.local.training.trainer import Trainer
 
 __all__ = ["LocalServer"]
 

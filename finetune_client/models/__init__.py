@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finetune_client._lazy import attach
+from finetune_client.lazy import attach
 
 if TYPE_CHECKING:
-    from finetune_client.models.any_grader import Grader, MultiGrader, read_grader
     from finetune_client.models.auto import AUTO, Auto, AutoOr
     from finetune_client.models.checkpoints import (
         CheckpointPermission,
@@ -27,7 +26,30 @@ if TYPE_CHECKING:
         MethodType,
         UploadStatus,
     )
-    from finetune_client.models.eval_items import (
+    from finetune_client.models.events import FineTuningJobEvent
+    from finetune_client.models.examples.lines import (
+        ChatExample,
+        CompletionExample,
+        PreferenceExample,
+        PreferenceInput,
+        ReinforcementExample,
+    )
+    from finetune_client.models.examples.messages import (
+        ChatMessage,
+        ContentPart,
+        ImagePart,
+        ImageUrl,
+        RefusalPart,
+        TextPart,
+    )
+    from finetune_client.models.examples.tools import (
+        FunctionCall,
+        FunctionDefinition,
+        Tool,
+        ToolCall,
+    )
+    from finetune_client.models.files import FileObject, Upload, UploadPart
+    from finetune_client.models.graders.eval_items import (
         AudioData,
         EvalItem,
         EvalItemContent,
@@ -37,23 +59,20 @@ if TYPE_CHECKING:
         InputText,
         OutputText,
     )
-    from finetune_client.models.events import FineTuningJobEvent
-    from finetune_client.models.examples import (
-        ChatExample,
-        CompletionExample,
-        PreferenceExample,
-        PreferenceInput,
-        ReinforcementExample,
+    from finetune_client.models.graders.model_based import (
+        LabelModelGrader,
+        SamplingParams,
+        ScoreModelGrader,
     )
-    from finetune_client.models.files import FileObject, Upload, UploadPart
-    from finetune_client.models.grader_rules import grader_problems
-    from finetune_client.models.grader_runs import (
+    from finetune_client.models.graders.multi import Grader, MultiGrader, read_grader
+    from finetune_client.models.graders.rules import grader_problems
+    from finetune_client.models.graders.runs import (
         GraderRun,
         GraderRunErrors,
         GraderRunMetadata,
         GraderValidation,
     )
-    from finetune_client.models.graders import (
+    from finetune_client.models.graders.simple import (
         PythonGrader,
         StringCheckGrader,
         TextSimilarityGrader,
@@ -70,14 +89,6 @@ if TYPE_CHECKING:
     from finetune_client.models.jobs import FineTuningJob, FineTuningJobError
     from finetune_client.models.limits import LIMITS, Bounds, Limits, limits_of
     from finetune_client.models.listing import job_list_query
-    from finetune_client.models.messages import (
-        ChatMessage,
-        ContentPart,
-        ImagePart,
-        ImageUrl,
-        RefusalPart,
-        TextPart,
-    )
     from finetune_client.models.methods import (
         DpoMethod,
         FineTuningMethod,
@@ -85,19 +96,13 @@ if TYPE_CHECKING:
         SupervisedMethod,
     )
     from finetune_client.models.model import Deleted, Model
-    from finetune_client.models.model_graders import (
-        LabelModelGrader,
-        SamplingParams,
-        ScoreModelGrader,
-    )
     from finetune_client.models.page import Page
-    from finetune_client.models.tools import FunctionCall, FunctionDefinition, Tool, ToolCall
     from finetune_client.models.unknown_keys import unknown_fields, warn_unknown_fields
 else:
     __getattr__, __dir__ = attach(
         __name__,
         {
-            ".any_grader": ["Grader", "MultiGrader", "read_grader"],
+            ".graders.multi": ["Grader", "MultiGrader", "read_grader"],
             ".auto": ["AUTO", "Auto", "AutoOr"],
             ".checkpoints": [
                 "CheckpointPermission",
@@ -114,7 +119,7 @@ else:
                 "MethodType",
                 "UploadStatus",
             ],
-            ".eval_items": [
+            ".graders.eval_items": [
                 "AudioData",
                 "EvalItem",
                 "EvalItemContent",
@@ -125,7 +130,7 @@ else:
                 "OutputText",
             ],
             ".events": ["FineTuningJobEvent"],
-            ".examples": [
+            ".examples.lines": [
                 "ChatExample",
                 "CompletionExample",
                 "PreferenceExample",
@@ -133,14 +138,14 @@ else:
                 "ReinforcementExample",
             ],
             ".files": ["FileObject", "Upload", "UploadPart"],
-            ".grader_rules": ["grader_problems"],
-            ".grader_runs": [
+            ".graders.rules": ["grader_problems"],
+            ".graders.runs": [
                 "GraderRun",
                 "GraderRunErrors",
                 "GraderRunMetadata",
                 "GraderValidation",
             ],
-            ".graders": [
+            ".graders.simple": [
                 "PythonGrader",
                 "StringCheckGrader",
                 "TextSimilarityGrader",
@@ -157,7 +162,7 @@ else:
             ".jobs": ["FineTuningJob", "FineTuningJobError"],
             ".limits": ["Bounds", "LIMITS", "Limits", "limits_of"],
             ".listing": ["job_list_query"],
-            ".messages": [
+            ".examples.messages": [
                 "ChatMessage",
                 "ContentPart",
                 "ImagePart",
@@ -172,9 +177,9 @@ else:
                 "SupervisedMethod",
             ],
             ".model": ["Deleted", "Model"],
-            ".model_graders": ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"],
+            ".graders.model_based": ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"],
             ".page": ["Page"],
-            ".tools": ["FunctionCall", "FunctionDefinition", "Tool", "ToolCall"],
+            ".examples.tools": ["FunctionCall", "FunctionDefinition", "Tool", "ToolCall"],
             ".unknown_keys": ["unknown_fields", "warn_unknown_fields"],
         },
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import copied, integer, mapping, text
-from finetune_client.models._times import moment_at
-from finetune_client.models._write import copy_of, written
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import copied, integer, mapping, text
+from finetune_client.models.times import moment_at
+from finetune_client.models.write import copy_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import auto_integer, auto_number, copied, text
-from finetune_client.models._write import plain, written
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import auto_integer, auto_number, copied, text
+from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

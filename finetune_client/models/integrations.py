@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import copied, nested, required, text, text_list
-from finetune_client.models._write import plain, written
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import copied, nested, required, text, text_list
+from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import (
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import (
     copied,
     integer,
     mapping,
@@ -18,8 +18,6 @@ from finetune_client.models._read import (
     nested_list,
     text,
 )
-from finetune_client.models._request_problems import request_problems
-from finetune_client.models._write import plain, written
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration, WandbIntegration
 from finetune_client.models.limits import limits_of
@@ -29,6 +27,8 @@ from finetune_client.models.methods import (
     ReinforcementMethod,
     SupervisedMethod,
 )
+from finetune_client.models.request_problems import request_problems
+from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

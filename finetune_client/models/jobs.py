@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import (
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import (
     boolean,
     copied,
     integer,
@@ -20,11 +20,11 @@ from finetune_client.models._read import (
     text,
     text_list,
 )
-from finetune_client.models._times import moment_at
-from finetune_client.models._write import copy_of, plain, written
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration
 from finetune_client.models.methods import FineTuningMethod
+from finetune_client.models.times import moment_at
+from finetune_client.models.write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.models._show import shown
+from finetune_client.models.show import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetune_client.errors import RequestError
-from finetune_client.models._checks import needed_text, number
+from finetune_client.models.checks import needed_text, number
 from finetune_client.models.limits import Bounds
 
 __all__ = ["job_list_query"]

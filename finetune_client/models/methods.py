@@ -9,22 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import copied, mapping, nested, required
-from finetune_client.models._write import plain, written
-from finetune_client.models.any_grader import read_grader
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import copied, mapping, nested, required
+from finetune_client.models.graders.multi import read_grader
 from finetune_client.models.hyperparameters import (
     DpoHyperparameters,
     Hyperparameters,
     ReinforcementHyperparameters,
 )
+from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from typing_extensions import Self
 
-    from finetune_client.models.any_grader import Grader
+    from finetune_client.models.graders.multi import Grader
 
 __all__ = ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMethod"]
 

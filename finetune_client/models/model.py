@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models._base import Wire
-from finetune_client.models._read import boolean, copied, integer, required, text
-from finetune_client.models._write import written
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import boolean, copied, integer, required, text
+from finetune_client.models.write import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

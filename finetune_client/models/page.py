@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from finetune_client.errors import DecodeError
-from finetune_client.models._base import Wire
-from finetune_client.models._read import boolean, copied, text
-from finetune_client.models._write import plain, written
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import boolean, copied, text
+from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,10 +10,19 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from finetune_client.errors import UnknownFieldWarning
-from finetune_client.models._base import Wire
-from finetune_client.models.any_grader import MultiGrader
-from finetune_client.models.eval_items import EvalItem
-from finetune_client.models.graders import PythonGrader, StringCheckGrader, TextSimilarityGrader
+from finetune_client.models.base import Wire
+from finetune_client.models.graders.eval_items import EvalItem
+from finetune_client.models.graders.model_based import (
+    LabelModelGrader,
+    SamplingParams,
+    ScoreModelGrader,
+)
+from finetune_client.models.graders.multi import MultiGrader
+from finetune_client.models.graders.simple import (
+    PythonGrader,
+    StringCheckGrader,
+    TextSimilarityGrader,
+)
 from finetune_client.models.hyperparameters import (
     DpoHyperparameters,
     Hyperparameters,
@@ -26,11 +35,6 @@ from finetune_client.models.methods import (
     FineTuningMethod,
     ReinforcementMethod,
     SupervisedMethod,
-)
-from finetune_client.models.model_graders import (
-    LabelModelGrader,
-    SamplingParams,
-    ScoreModelGrader,
 )
 
 if TYPE_CHECKING:

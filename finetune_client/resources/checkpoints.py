@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
-from finetune_client.models._checks import needed_texts
-from finetune_client.resources._arguments import check_call, list_query, several
-from finetune_client.resources._base import Resource
-from finetune_client.resources._pager import Pager
+from finetune_client.models.checks import needed_texts
+from finetune_client.resources.arguments import check_call, list_query, several
+from finetune_client.resources.base import Resource
+from finetune_client.resources.pager import Pager
 from finetune_client.transport import segment
 from finetune_client.transport.request import Request
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from finetune_client.resources._options import Options
+    from finetune_client.resources.options import Options
     from finetune_client.transport import Session
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from finetune_client.resources.checkpoints import Checkpoints
     from finetune_client.resources.graders import Graders
-    from finetune_client.resources.jobs import Jobs
+    from finetune_client.resources.jobs.jobs import Jobs
 
 __all__ = ["Alpha", "FineTuning"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import GraderRun, GraderValidation
-from finetune_client.models._checks import needed_object, needed_text, object_at
-from finetune_client.models._write import plain
-from finetune_client.resources._arguments import check_call
-from finetune_client.resources._base import Resource
+from finetune_client.models.checks import needed_object, needed_text, object_at
+from finetune_client.models.write import plain
+from finetune_client.resources.arguments import check_call
+from finetune_client.resources.base import Resource
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.models import Grader
-    from finetune_client.resources._options import Options
+    from finetune_client.resources.options import Options
 
 __all__ = ["Graders"]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.models import Deleted, Model
-from finetune_client.resources._base import Resource
+from finetune_client.resources.base import Resource
 from finetune_client.transport import segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from finetune_client.resources._options import Options
-    from finetune_client.resources._pager import Pager
+    from finetune_client.resources.options import Options
+    from finetune_client.resources.pager import Pager
 
 __all__ = ["Models"]
 

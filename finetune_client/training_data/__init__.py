@@ -1,22 +1,22 @@
 """Training files: checking them, and making ones that pass."""
 
-from finetune_client.training_data.checker import check
-from finetune_client.training_data.codes import CODES, Code
-from finetune_client.training_data.converting import (
+from finetune_client.training_data.checking.check import check
+from finetune_client.training_data.codes.table import CODES, Code
+from finetune_client.training_data.epochs import cost, default_epochs
+from finetune_client.training_data.making.converting import (
     convert,
     from_alpaca,
     from_prompt_completion,
     from_sharegpt,
 )
-from finetune_client.training_data.deduping import dedupe
-from finetune_client.training_data.epochs import cost, default_epochs
-from finetune_client.training_data.fixing import Change, Fixed, fix
+from finetune_client.training_data.making.deduping import dedupe
+from finetune_client.training_data.making.fixing import Change, Fixed, fix
+from finetune_client.training_data.making.reading import read_rows
+from finetune_client.training_data.making.splitting import Split, split
+from finetune_client.training_data.making.writing import write_jsonl
 from finetune_client.training_data.problems import Problem
-from finetune_client.training_data.reading import read_rows
 from finetune_client.training_data.report import Report, Statistics
-from finetune_client.training_data.splitting import Split, split
 from finetune_client.training_data.tokens import Counter, count_messages, resolve_counter
-from finetune_client.training_data.writing import write_jsonl
 
 __all__ = [
     "CODES",

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.training_data.codes import CODES, Severity
+from finetune_client.training_data.codes.table import CODES, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.models.auto import AUTO
 from finetune_client.training_data import epochs
-from finetune_client.training_data._show import as_html, as_text, printable
-from finetune_client.training_data.codes import CODES
+from finetune_client.training_data.codes.table import CODES
+from finetune_client.training_data.show import as_html, as_text, printable
 
 if TYPE_CHECKING:
     from finetune_client.models.auto import Auto
+    from finetune_client.training_data.checking.spread import SpreadSummary
     from finetune_client.training_data.problems import Problem
     from finetune_client.training_data.rules import FormatName
-    from finetune_client.training_data.spread import SpreadSummary
 
 __all__ = ["Report", "Statistics"]
 

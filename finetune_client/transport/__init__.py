@@ -1,6 +1,7 @@
 """Bytes over HTTP: never pays twice, never hangs, never leaks the key. Knows no model."""
 
 from finetune_client.transport.config import Config, changed
+from finetune_client.transport.connections.sender import BorrowedWire, OwnWire, Wire
 from finetune_client.transport.credentials import Credential, Key
 from finetune_client.transport.hooks import OnResponse, ResponseInfo
 from finetune_client.transport.origin import BaseURL, parse_base_url
@@ -17,7 +18,6 @@ from finetune_client.transport.request import (
 from finetune_client.transport.retry import RetryPolicy
 from finetune_client.transport.secret import Secret
 from finetune_client.transport.session import Session
-from finetune_client.transport.wire import BorrowedWire, OwnWire, Wire
 
 __all__ = [
     "NO_JSON",

@@ -7,19 +7,19 @@ from weakref import ref
 
 from finetune_client.clock import SYSTEM_CLOCK, Clock
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.call import prepared
-from finetune_client.transport.exchange import exchange
-from finetune_client.transport.failures import Failure
+from finetune_client.transport.exchange.attempt import exchange
+from finetune_client.transport.exchange.failures import Failure
+from finetune_client.transport.exchange.prepare import prepared
 from finetune_client.transport.hooks import log_retry
 from finetune_client.transport.request import Reply, StreamedReply
 from finetune_client.transport.retry import wait_before_retry
 
 if TYPE_CHECKING:
     from finetune_client.providers import Feature, Provider
-    from finetune_client.transport.call import Call
     from finetune_client.transport.config import Config
+    from finetune_client.transport.connections.sender import Wire
+    from finetune_client.transport.exchange.prepare import Call
     from finetune_client.transport.request import Request
-    from finetune_client.transport.wire import Wire
 
 __all__ = ["Session"]
 

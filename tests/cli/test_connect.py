@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.cli._connect import connect, named_server
+from finetune_client.cli.connect import connect, named_server
 from finetune_client.errors import ConfigurationError
 
 if TYPE_CHECKING:

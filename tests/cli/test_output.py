@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.cli._output import reporter
 from finetune_client.cli.live import LiveTerminal
+from finetune_client.cli.output import reporter
 from finetune_client.cli.reporting import JsonLines, PlainLines
 
 if TYPE_CHECKING:

@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 
 from finetune_client.local import Example, Step, TrainingError, TrainingTask
-from finetune_client.local.bigram import EDGE, SYMBOLS, cumulative, pairs, sample, unpack
-from finetune_client.local.bigram_trainer import BigramTrainer
+from finetune_client.local.training.bigram.model import (
+    EDGE,
+    SYMBOLS,
+    cumulative,
+    pairs,
+    sample,
+    unpack,
+)
+from finetune_client.local.training.bigram.trainer import BigramTrainer
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.examples import ExampleFiles, example, read_examples
+from finetune_client.local.training.examples import ExampleFiles, example, read_examples
 
 if TYPE_CHECKING:
     from pathlib import Path

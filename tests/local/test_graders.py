@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.local.formula import FormulaError, calculate, names_in
-from finetune_client.local.grader_check import GRADER_TYPES
-from finetune_client.local.similarity import METRICS, similarity
+from finetune_client.local.grading.check import GRADER_TYPES
+from finetune_client.local.grading.formulas import FormulaError, calculate, names_in
+from finetune_client.local.grading.similarity import METRICS, similarity
 
 if TYPE_CHECKING:
     from tests.support.local_api import LocalApi

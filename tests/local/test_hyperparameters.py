@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune_client.local.hyperparameters import resolve
+from finetune_client.local.training.hyperparameters import resolve
 
 
 @pytest.mark.parametrize(

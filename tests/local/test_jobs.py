@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.local import LocalServer
-from finetune_client.local.bigram_trainer import BigramTrainer
+from finetune_client.local.training.bigram.trainer import BigramTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:

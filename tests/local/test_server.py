@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from finetune_client.local import LocalServer
-from finetune_client.local.store import Store
+from finetune_client.local.storage.store import Store
 from tests.support.local_api import BASE, LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:

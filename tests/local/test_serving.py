@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from finetune_client.local import Limits, LocalServer, running, serving
-from finetune_client.local.serving import Listener
+from finetune_client.local import Limits, LocalServer, running
+from finetune_client.local.http import waitress_server as serving
+from finetune_client.local.http.waitress_server import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:

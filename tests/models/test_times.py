@@ -15,7 +15,7 @@ from finetune_client.models import (
     Upload,
     UploadPart,
 )
-from finetune_client.models._times import moment
+from finetune_client.models.times import moment
 
 THEN = datetime(2024, 7, 23, 20, 0, 0, tzinfo=timezone.utc)
 

@@ -5,9 +5,9 @@ import io
 from hypothesis import given, settings, strategies as st
 from werkzeug.formparser import parse_form_data
 
-from finetune_client.resources._multipart import Multipart
-from finetune_client.resources._progress import silent
-from finetune_client.resources._sources import BLOCK, open_source
+from finetune_client.resources.files.multipart import Multipart
+from finetune_client.resources.files.progress import silent
+from finetune_client.resources.files.sources import BLOCK, open_source
 
 
 def _parsed(body: Multipart) -> tuple[list[tuple[str, str]], str, str | None, bytes]:

@@ -4,7 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.resources._progress import reporting
+from finetune_client.resources.files.progress import reporting
 
 if TYPE_CHECKING:
     import pytest

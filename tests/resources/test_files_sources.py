@@ -11,13 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.errors import IntegrityError, RequestError
-from finetune_client.resources._sources import BLOCK, Source, open_source
+from finetune_client.resources.files.sources import BLOCK, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from finetune_client.resources._sources import FileInput
+    from finetune_client.resources.files.sources import FileInput
 
 DATA = bytes(range(256)) * 600
 FORMS = (

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from finetune_client.errors import PaginationError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
 from finetune_client.resources import Pager
-from finetune_client.resources._seen import SeenIds
+from finetune_client.resources.seen import SeenIds
 
 
 class Pages:

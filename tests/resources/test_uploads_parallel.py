@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client.resources._parallel import Stop, Stopped, run_together
+from finetune_client.resources.files.parallel import Stop, Stopped, run_together
 
 
 def test_together__results_are_handed_on_in_the_calling_thread() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from finetune_client.transport import OwnWire, Session, changed
-from finetune_client.transport.settings import settings
+from finetune_client.transport.environment import settings
 from tests.support.fake_time import FakeTime
 
 __all__ = ["BASE", "JOB_PATH", "KEY", "make_session"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data import blocks as module
-from finetune_client.training_data.blocks import BLOCK, blocks, next_line_start
+from finetune_client.training_data.checking import blocks as module
+from finetune_client.training_data.checking.blocks import BLOCK, blocks, next_line_start
 
 
 def lines_of(content: bytes, most: int = 1 << 20) -> list[bytes | None]:

@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
-from finetune_client.training_data.conclusion import conclude
-from finetune_client.training_data.digests import Digests
+from finetune_client.training_data.checking.digests import Digests
+from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.whole_file import conclude
 from finetune_client.training_data.rules import Allowed
-from finetune_client.training_data.tally import Plan, Tally
 from finetune_client.training_data.tokens import resolve_counter
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.models.examples import ChatExample, CompletionExample
-from finetune_client.training_data.converting import (
+from finetune_client.models.examples.lines import ChatExample, CompletionExample
+from finetune_client.training_data.making.converting import (
     convert,
     from_alpaca,
     from_prompt_completion,

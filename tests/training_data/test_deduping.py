@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import TrainingDataError
-from finetune_client.models.examples import CompletionExample
-from finetune_client.training_data.deduping import dedupe
+from finetune_client.models.examples.lines import CompletionExample
+from finetune_client.training_data.making.deduping import dedupe
 
 ROWS = st.lists(
     st.dictionaries(

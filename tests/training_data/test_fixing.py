@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import TrainingDataError
-from finetune_client.training_data.fixing import fix
+from finetune_client.training_data.making.fixing import fix
 from finetune_client.training_data.problems import KEPT
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data import reading
-from finetune_client.training_data.reading import read_rows
+from finetune_client.training_data.making import reading
+from finetune_client.training_data.making.reading import read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import example, given, settings, strategies as st
 
-from finetune_client.training_data.blocks import Block
+from finetune_client.training_data.checking.blocks import Block
+from finetune_client.training_data.checking.scanner import Scanner
+from finetune_client.training_data.checking.tally import Plan, Tally
 from finetune_client.training_data.rules import Allowed
-from finetune_client.training_data.scanner import Scanner
-from finetune_client.training_data.tally import Plan, Tally
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.splitting import split
+from finetune_client.training_data.making.splitting import split
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import TrainingDataError
-from finetune_client.models.examples import (
+from finetune_client.models.examples.lines import (
     ChatExample,
     CompletionExample,
     PreferenceExample,
     PreferenceInput,
     ReinforcementExample,
 )
-from finetune_client.models.messages import ChatMessage
-from finetune_client.training_data.reading import read_rows
-from finetune_client.training_data.writing import write_jsonl
+from finetune_client.models.examples.messages import ChatMessage
+from finetune_client.training_data.making.reading import read_rows
+from finetune_client.training_data.making.writing import write_jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

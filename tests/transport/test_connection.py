@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from urllib3.exceptions import ClosedPoolError, HTTPError
 
-from finetune_client.transport.connection import POOL_CLASSES, Attempt, AttemptTimeout
+from finetune_client.transport.connections.connection import POOL_CLASSES, Attempt, AttemptTimeout
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from urllib3.exceptions import (
 )
 
 from finetune_client.errors import APIConnectionError, APITimeoutError
-from finetune_client.transport.connection import Attempt
-from finetune_client.transport.failures import network_failure, scrub
+from finetune_client.transport.connections.connection import Attempt
+from finetune_client.transport.exchange.failures import network_failure, scrub
 
 HOST = "api.example.com"
 NEW: Any = None  # where urllib3 wants a pool or a connection, which its messages name

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError
-from finetune_client.transport.payload import (
+from finetune_client.transport.exchange.json_body import (
     UnreadableError,
     decoded_json,
     encoded_json,

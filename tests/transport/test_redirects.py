@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from finetune_client.transport.exchange.redirects import Hop, RefusedHop, next_hop
 from finetune_client.transport.origin import parse_base_url, split_url
-from finetune_client.transport.redirects import Hop, RefusedHop, next_hop
 
 BASE = parse_base_url("https://api.example.com/v1")
 HERE = Hop("https://api.example.com/v1/files/file-1/content")

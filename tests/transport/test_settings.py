@@ -7,7 +7,7 @@ import pytest
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import AZURE, AZURE_CLASSIC, COMPATIBLE, LOCAL, OPENAI, Provider
 from finetune_client.transport.config import changed, checked_timeout
-from finetune_client.transport.settings import azure_settings, settings
+from finetune_client.transport.environment import azure_settings, settings
 
 if TYPE_CHECKING:
     from finetune_client.transport import Config

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client import errors
-from finetune_client.transport.statuses import (
+from finetune_client.transport.exchange.error_body import (
     error_class,
     error_facts,
     rate_limits,

@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from finetune_client.transport import BorrowedWire, OwnWire
-from finetune_client.transport.connection import Attempt
+from finetune_client.transport.connections.connection import Attempt
+from finetune_client.transport.connections.sender import Outgoing
 from finetune_client.transport.secret import Secret
-from finetune_client.transport.wire import Outgoing
 
 URL = "https://api.example.com/v1/files/f/content"
 ATTEMPT = Attempt(connect=1, read=2, deadline=None, monotonic=lambda: 0.0)

@@ -21,7 +21,7 @@ from finetune_client.errors import (
     NotFoundError,
     RequestError,
 )
-from finetune_client.resources._upload_state import UploadState, UploadTarget, load_state
+from finetune_client.resources.files.upload_state import UploadState, UploadTarget, load_state
 from tests.support.fault_server import fault
 from tests.support.faults.clients import failure
 

@@ -1,0 +1,109 @@
+"""``/models``: names that a job can start from, and the models that jobs made.
+
+https://platform.openai.com/docs/api-reference/models
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.local.http.errors import WireError, no_such_model
+
+if TYPE_CHECKING:
+    from finetune_client.local.storage.state import State
+
+__all__ = ["BASE_MODELS", "Models", "TunedModel"]
+
+BASE_MODELS = ("tiny", "babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini")
+"""The names that are listed; all stand for the same untrained model, as does any other name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TunedModel:
+    """A model that a job made.
+
+    Attributes:
+        key: What its record is kept under.
+        name: ``ft:{base}:local:{suffix}:{id}``, for a checkpoint with ``:ckpt-step-{n}``.
+        base: The base model's name, also where the job started from a tuned one.
+        created: Unix time in seconds.
+        blob: The key of its weights.
+    """
+
+    key: str
+    name: str
+    base: str
+    created: int
+    blob: str
+
+
+class Models:
+    """The models of one server."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._started = state.now()
+        self._rows = {record["name"]: TunedModel(**record) for record in state.store.load("models")}
+
+    def add(self, name: str, base: str, weights: bytes) -> None:
+        """Put a tuned model on the list."""
+        store = self._state.store
+        with self._state.lock:
+            model = TunedModel(
+                key=self._state.new_id("model-"),
+                name=name,
+                base=base,
+                created=self._state.now(),
+                blob=store.put(weights),
+            )
+            store.save("models", model.key, asdict(model))
+            self._rows[name] = model
+
+    def find(self, name: str) -> TunedModel | None:
+        """Give the tuned model of that name, if there is one."""
+        with self._state.lock:
+            return self._rows.get(name)
+
+    def weights(self, name: str) -> bytes | None:
+        """Read a tuned model's weights; a base model has none."""
+        with self._state.lock:
+            model = self._rows.get(name)
+            return None if model is None else self._state.store.path(model.blob).read_bytes()
+
+    def remove(self, name: str) -> None:
+        """Take a tuned model off the list, if it is there."""
+        with self._state.lock:
+            model = self._rows.pop(name, None)
+            if model is not None:
+                self._state.store.forget("models", model.key)
+                self._state.store.drop(model.blob)
+
+    def _wire(self) -> dict[str, dict[str, Any]]:
+        made = dict.fromkeys(BASE_MODELS, (self._started, "system"))
+        with self._state.lock:
+            made |= {row.name: (row.created, "org-local") for row in self._rows.values()}
+        return {
+            name: {"id": name, "object": "model", "created": created, "owned_by": owner}
+            for name, (created, owner) in made.items()
+        }
+
+    def list(self) -> dict[str, Any]:
+        """``GET /models``."""
+        return {"object": "list", "data": list(self._wire().values())}
+
+    def retrieve(self, model: str) -> dict[str, Any]:
+        """``GET /models/{model}``."""
+        row = self._wire().get(model)
+        if row is None:
+            raise no_such_model(model)
+        return row
+
+    def delete(self, model: str) -> dict[str, Any]:
+        """``DELETE /models/{model}``: only tuned models can be deleted."""
+        if self.retrieve(model)["owned_by"] == "system":
+            raise WireError(
+                403, f"The model '{model}' is a base model and cannot be deleted.", param="model"
+            )
+        self.remove(model)
+        return {"id": model, "object": "model", "deleted": True}

@@ -1,0 +1,146 @@
+"""The trainer that comes with the server: it fits the bigram by minibatch gradient descent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetune_client.local.training import hyperparameters
+from finetune_client.local.training.bigram import model as bigram
+from finetune_client.local.training.bigram.objectives import (
+    Objective,
+    Preferences,
+    Rewards,
+    Supervised,
+)
+from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from finetune_client.local.training.bigram.model import Floats
+
+__all__ = ["BigramTrainer", "BigramTraining"]
+
+_RATE = 0.05
+_SAMPLES = 4
+
+
+class BigramTrainer:
+    """Fits the byte-level bigram; implements `Trainer`."""
+
+    def resolve(
+        self, method: str, hyperparameters_: Mapping[str, Any], examples: int
+    ) -> dict[str, Any]:
+        """See `Trainer.resolve`."""
+        return hyperparameters.resolve(method, hyperparameters_, examples)
+
+    def start(self, task: TrainingTask) -> BigramTraining:
+        """See `Trainer.start`."""
+        return BigramTraining(task, {})
+
+    def resume(self, task: TrainingTask, snapshot: bytes) -> BigramTraining:
+        """See `Trainer.resume`."""
+        return BigramTraining(task, bigram.unpack(snapshot))
+
+
+class BigramTraining:
+    """One run. All chance comes from the seed and the number of the epoch or step."""
+
+    def __init__(self, task: TrainingTask, state: Mapping[str, Any]) -> None:
+        settings = task.hyperparameters
+        self._task = task
+        self._batch = int(settings["batch_size"])
+        self._epoch_steps = -(-len(task.examples) // self._batch)
+        self.total_steps = self._epoch_steps * int(settings["n_epochs"])
+        self._done = int(state.get("step", 0))
+        start = _starting_weights(task)
+        self._weights: Floats = state.get("weights", start)
+        self._adam = bigram.Adam(_RATE * settings["learning_rate_multiplier"], state or None)
+        self._objective = _objective(task, start)
+
+    def steps(self) -> Iterator[Step]:
+        """See `Training.steps`."""
+        while self._done < self.total_steps:
+            with np.errstate(over="ignore", invalid="ignore"):
+                step = self._step(self._done + 1)
+            yield step
+
+    def _step(self, number: int) -> Step:
+        dice = np.random.default_rng([self._task.seed, 1, number])
+        learned = self._objective.learn(self._weights, self._examples(number), dice)
+        metrics = learned.metrics | self._valid(number, dice)
+        self._weights = self._adam.descend(self._weights, learned.slope)
+        self._done = number
+        checkpoint = number % self._epoch_steps == 0
+        metrics |= self._full_valid(number, checkpoint=checkpoint)
+        _refuse_divergence(metrics, self._weights, number)
+        return Step(number=number, metrics=metrics, tokens=learned.tokens, checkpoint=checkpoint)
+
+    def _examples(self, number: int) -> list[int]:
+        epoch, place = divmod(number - 1, self._epoch_steps)
+        dice = np.random.default_rng([self._task.seed, 0, epoch])
+        order = dice.permutation(len(self._task.examples))
+        return [int(index) for index in order[place * self._batch :][: self._batch]]
+
+    def _valid(self, number: int, dice: np.random.Generator) -> dict[str, float]:
+        size = len(self._task.validation)
+        if not size or self._task.method == "reinforcement":
+            return {}
+        first = (number - 1) * self._batch
+        batch = [(first + offset) % size for offset in range(min(self._batch, size))]
+        return self._objective.measure(self._weights, batch, dice, "valid")
+
+    def _full_valid(self, number: int, *, checkpoint: bool) -> dict[str, float]:
+        size = len(self._task.validation)
+        every = self._task.hyperparameters.get("eval_interval")
+        due = checkpoint or (every is not None and number % int(every) == 0)
+        if not size or not due:
+            return {}
+        dice = np.random.default_rng([self._task.seed, 2, number])
+        return self._objective.measure(self._weights, range(size), dice, "full_valid")
+
+    def model(self) -> bytes:
+        """See `Training.model`."""
+        return bigram.pack({"weights": self._weights})
+
+    def snapshot(self) -> bytes:
+        """See `Training.snapshot`."""
+        done = {"weights": self._weights, "step": np.float64(self._done)}
+        return bigram.pack({**self._adam.state(), **done})
+
+
+def _starting_weights(task: TrainingTask) -> Floats:
+    if task.weights is not None:
+        return bigram.unpack(task.weights)["weights"]
+    dice = np.random.default_rng([task.seed, 3])
+    return dice.normal(0.0, 0.01, (bigram.SYMBOLS, bigram.SYMBOLS))
+
+
+def _objective(task: TrainingTask, start: Floats) -> Objective:
+    settings = task.hyperparameters
+    if task.method == "dpo":
+        return Preferences(task.examples, task.validation, start, float(settings["beta"]))
+    if task.method == "reinforcement":
+        if task.grade is None:
+            raise TrainingError("A reinforcement job needs a grader.")
+        return Rewards(
+            task.examples,
+            task.validation,
+            task.grade,
+            samples=max(2, round(_SAMPLES * settings["compute_multiplier"])),
+            eval_samples=int(settings["eval_samples"]),
+        )
+    return Supervised(task.examples, task.validation)
+
+
+def _refuse_divergence(metrics: Mapping[str, float], weights: Floats, number: int) -> None:
+    if all(math.isfinite(value) for value in metrics.values()) and np.isfinite(weights).all():
+        return
+    raise TrainingError(
+        f"Training diverged at step {number}: a loss or a weight is no longer a finite number. "
+        "Create the job again with a smaller learning_rate_multiplier.",
+        code="training_diverged",
+    )

@@ -1,0 +1,108 @@
+"""Small checks of plain JSON values; each gives what is wrong, with its path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models.show import shown
+from finetune_client.models.write import DEEPEST
+
+if TYPE_CHECKING:
+    from finetune_client.models.limits import Bounds
+
+__all__ = [
+    "choice",
+    "needed_object",
+    "needed_text",
+    "needed_texts",
+    "number",
+    "object_at",
+    "optional_text",
+    "unsendable",
+]
+
+
+def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
+    """Look for a text that must be given, and not be empty unless `empty`."""
+    if value is None:
+        yield f"{at}: is missing"
+    elif not isinstance(value, str):
+        yield f"{at}: must be text, got {shown(value)}"
+    elif not value.strip() and not empty:
+        yield f"{at}: must not be empty"
+
+
+def optional_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
+    """Look at a text that may be left out, and not be empty unless `empty`."""
+    if value is not None:
+        yield from needed_text(at, value, empty=empty)
+
+
+def choice(at: str, value: Any, known: Iterable[str]) -> Iterator[str]:
+    """Look for one of some texts."""
+    if value is None:
+        yield f"{at}: is missing"
+    elif not isinstance(value, str) or value not in known:
+        yield f"{at}: must be one of {', '.join(known)}, got {shown(value)}"
+
+
+def number(at: str, value: Any, bounds: Bounds) -> Iterator[str]:
+    """Look at a number that may be left out."""
+    problem = None if value is None else bounds.problem(value)
+    if problem:
+        yield f"{at}: {problem}"
+
+
+def object_at(at: str, value: Any) -> Iterator[str]:
+    """Look at an object that may be left out."""
+    if value is not None and not isinstance(value, Mapping):
+        yield f"{at}: must be an object, got {shown(value)}"
+
+
+def needed_object(at: str, value: Any) -> Iterator[str]:
+    """Look for an object."""
+    if value is None:
+        yield f"{at}: is missing"
+    else:
+        yield from object_at(at, value)
+
+
+def needed_texts(at: str, value: Any) -> Iterator[str]:
+    """Look for an array of texts, at least one."""
+    if value is None:
+        yield f"{at}: is missing"
+    elif not isinstance(value, (list, tuple)) or not value:
+        yield f"{at}: must be an array of texts, at least one, got {shown(value)}"
+    else:
+        for place, one in enumerate(value):
+            yield from needed_text(f"{at}[{place}]", one)
+
+
+def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
+    """Look everywhere for what JSON cannot say."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{at}: must be a finite number, got {shown(value)}"
+    elif isinstance(value, str):
+        if not _is_unicode(value):
+            yield f"{at}: must be valid Unicode, got {value!a}; was it read in another encoding?"
+    elif value is None or isinstance(value, (int, float)) or not depth:
+        return
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from unsendable(f"{at}.{key}" if at else str(key), one, depth - 1)
+    elif isinstance(value, (list, tuple)):
+        for place, one in enumerate(value):
+            yield from unsendable(f"{at}[{place}]", one, depth - 1)
+    else:
+        yield f"{at}: cannot be written as JSON, got {shown(value)}"
+
+
+def _is_unicode(value: str) -> bool:
+    """Say whether a text can be sent; half a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,260 @@
+"""Messages of a conversation, as they stand in training files.
+
+https://platform.openai.com/docs/api-reference/fine-tuning/chat-input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import DecodeError
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import (
+    copied,
+    integer,
+    mapping,
+    nested,
+    nested_list,
+    required,
+    text,
+)
+from finetune_client.models.examples.tools import FunctionCall, ToolCall
+from finetune_client.models.write import copy_of, plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+__all__ = [
+    "ChatMessage",
+    "ContentPart",
+    "ImagePart",
+    "ImageUrl",
+    "RefusalPart",
+    "TextPart",
+]
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class TextPart(Wire):
+    """A piece of text.
+
+    Attributes:
+        type: ``text``.
+        text: The text itself.
+        prompt_cache_breakpoint: ``{"mode": "explicit"}`` ends a cached prompt here.
+        extra: Keys that no field has.
+    """
+
+    type: str = "text"
+    text: str | None = None
+    prompt_cache_breakpoint: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            text=text(left, "text"),
+            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "text": self.text,
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class ImageUrl(Wire):
+    """Where a picture is.
+
+    Attributes:
+        url: Its address, or the picture itself as a ``data:`` address.
+        detail: ``auto``, ``low`` or ``high``.
+        extra: Keys that no field has.
+    """
+
+    url: str | None = None
+    detail: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(url=text(left, "url"), detail=text(left, "detail"), extra=left)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"url": self.url, "detail": self.detail}, self.extra)
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class ImagePart(Wire):
+    """A picture, in messages of the user only.
+
+    Attributes:
+        type: ``image_url``.
+        image_url: Where the picture is.
+        prompt_cache_breakpoint: ``{"mode": "explicit"}`` ends a cached prompt here.
+        extra: Keys that no field has.
+    """
+
+    type: str = "image_url"
+    image_url: ImageUrl | None = None
+    prompt_cache_breakpoint: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            image_url=nested(left, "image_url", ImageUrl.from_dict),
+            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "image_url": plain(self.image_url),
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class RefusalPart(Wire):
+    """A refusal, in messages of the assistant only.
+
+    Attributes:
+        type: ``refusal``.
+        refusal: What is said.
+        extra: Keys that no field has.
+    """
+
+    type: str = "refusal"
+    refusal: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(type=required(cls, left, "type"), refusal=text(left, "refusal"), extra=left)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"type": self.type, "refusal": self.refusal}, self.extra)
+
+
+ContentPart = TextPart | ImagePart | RefusalPart | dict[str, Any]
+"""One piece of a message; a kind that has no type here (``file``) stays a dict."""
+
+PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
+    "text": TextPart.from_dict,
+    "image_url": ImagePart.from_dict,
+    "refusal": RefusalPart.from_dict,
+}
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class ChatMessage(Wire):
+    """One message, of any role; which fields go with which role is for the server to say.
+
+    Attributes:
+        role: ``system``, ``developer``, ``user``, ``assistant``, ``tool`` or ``function``.
+        content: Text, or a list of pieces.
+        name: Tells apart those who share a role; the function's name for role ``function``.
+        refusal: What the assistant says instead of an answer.
+        weight: 0 or 1: whether an assistant's message is trained on.
+        tool_calls: What the assistant asks tools.
+        tool_call_id: The call that a ``tool`` message answers.
+        function_call: The deprecated form of `tool_calls`.
+        audio: The earlier answer in sound, ``{"id": ...}``.
+        extra: Keys that no field has, and values of a kind that their field does not take.
+    """
+
+    role: str | None = None
+    content: str | list[ContentPart] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    weight: int | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
+    audio: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        role, content = text(left, "role"), nested(left, "content", _content)
+        if not left:  # most messages, and training files have millions
+            return cls(role=role, content=content)
+        return cls(
+            role=role,
+            content=content,
+            name=text(left, "name"),
+            refusal=text(left, "refusal"),
+            weight=integer(left, "weight"),
+            tool_calls=nested_list(left, "tool_calls", ToolCall.from_dict),
+            tool_call_id=text(left, "tool_call_id"),
+            function_call=nested(left, "function_call", FunctionCall.from_dict),
+            audio=mapping(left, "audio"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "role": self.role,
+                "content": plain(self.content),
+                "name": self.name,
+                "refusal": self.refusal,
+                "weight": self.weight,
+                "tool_calls": plain(self.tool_calls),
+                "tool_call_id": self.tool_call_id,
+                "function_call": plain(self.function_call),
+                "audio": copy_of(self.audio),
+            },
+            self.extra,
+        )
+
+
+def _content(value: Any) -> str | list[ContentPart]:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_part(one) for one in value]
+    found = type(value).__name__
+    raise DecodeError(f"Cannot read content: it must be text or an array, got {found}.")
+
+
+def _part(value: Any) -> ContentPart:
+    if not isinstance(value, Mapping):
+        found = type(value).__name__
+        raise DecodeError(f"Cannot read a part of content: it must be an object, got {found}.")
+    kind = value.get("type")
+    read = PARTS.get(kind) if isinstance(kind, str) else None
+    return read(value) if read else dict(value)

@@ -1,0 +1,258 @@
+"""What a model that marks answers is given to read.
+
+Text may hold ``{{item.key}}`` and ``{{sample.output_text}}``.
+https://platform.openai.com/docs/api-reference/graders
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import DecodeError
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import copied, mapping, nested, required, text
+from finetune_client.models.write import copy_of, plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+__all__ = [
+    "AudioData",
+    "EvalItem",
+    "EvalItemContent",
+    "EvalItemPart",
+    "InputAudio",
+    "InputImage",
+    "InputText",
+    "OutputText",
+]
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class InputText(Wire):
+    """A text that is given to the model.
+
+    Attributes:
+        type: ``input_text``.
+        text: The text itself.
+        prompt_cache_breakpoint: ``{"mode": "explicit"}`` ends a cached prompt here.
+        extra: Keys that no field has.
+    """
+
+    type: str = "input_text"
+    text: str | None = None
+    prompt_cache_breakpoint: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            text=text(left, "text"),
+            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "text": self.text,
+                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class OutputText(Wire):
+    """A text that a model gave.
+
+    Attributes:
+        type: ``output_text``.
+        text: The text itself.
+        extra: Keys that no field has.
+    """
+
+    type: str = "output_text"
+    text: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(type=required(cls, left, "type"), text=text(left, "text"), extra=left)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"type": self.type, "text": self.text}, self.extra)
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class InputImage(Wire):
+    """A picture.
+
+    Attributes:
+        type: ``input_image``.
+        image_url: Its address, or the picture itself as a ``data:`` address.
+        detail: ``auto``, ``low`` or ``high``.
+        file_id: An uploaded file instead of an address.
+        extra: Keys that no field has.
+    """
+
+    type: str = "input_image"
+    image_url: str | None = None
+    detail: str | None = None
+    file_id: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            image_url=text(left, "image_url"),
+            detail=text(left, "detail"),
+            file_id=text(left, "file_id"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "image_url": self.image_url,
+                "detail": self.detail,
+                "file_id": self.file_id,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class AudioData(Wire):
+    """A sound.
+
+    Attributes:
+        data: The sound in base64.
+        format: ``mp3`` or ``wav``.
+        extra: Keys that no field has.
+    """
+
+    data: str | None = None
+    format: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(data=text(left, "data"), format=text(left, "format"), extra=left)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"data": self.data, "format": self.format}, self.extra)
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class InputAudio(Wire):
+    """A sound that is given to the model.
+
+    Attributes:
+        type: ``input_audio``.
+        input_audio: The sound itself.
+        extra: Keys that no field has.
+    """
+
+    type: str = "input_audio"
+    input_audio: AudioData | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            input_audio=nested(left, "input_audio", AudioData.from_dict),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"type": self.type, "input_audio": plain(self.input_audio)}, self.extra)
+
+
+EvalItemPart = str | InputText | OutputText | InputImage | InputAudio | dict[str, Any]
+"""One piece of an item's content; a kind that is not known yet stays a dict."""
+
+EvalItemContent = EvalItemPart | list[EvalItemPart]
+"""The API takes one piece or an array of them."""
+
+PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
+    "input_text": InputText.from_dict,
+    "output_text": OutputText.from_dict,
+    "input_image": InputImage.from_dict,
+    "input_audio": InputAudio.from_dict,
+}
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class EvalItem(Wire):
+    """One message to the model that marks answers.
+
+    Attributes:
+        role: ``user``, ``assistant``, ``system`` or ``developer``.
+        content: One piece, or a list of them.
+        type: ``message``, or nothing.
+        extra: Keys that no field has.
+    """
+
+    role: str | None = None
+    content: EvalItemContent | None = None
+    type: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            role=text(left, "role"),
+            content=nested(left, "content", _content),
+            type=text(left, "type"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {"role": self.role, "content": plain(self.content), "type": self.type}, self.extra
+        )
+
+
+def _content(value: Any) -> EvalItemContent:
+    if isinstance(value, (list, tuple)):
+        return [_part(one) for one in value]
+    return _part(value)
+
+
+def _part(value: Any) -> EvalItemPart:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Mapping):
+        found = type(value).__name__
+        raise DecodeError(f"Cannot read content: it must be text or an object, got {found}.")
+    kind = value.get("type")
+    read = PARTS.get(kind) if isinstance(kind, str) else None
+    return read(value) if read else dict(value)

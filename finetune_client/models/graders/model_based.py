@@ -1,0 +1,180 @@
+"""Graders that ask a model.
+
+https://platform.openai.com/docs/api-reference/graders
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import (
+    copied,
+    integer,
+    nested,
+    nested_list,
+    number,
+    number_list,
+    required,
+    text,
+    text_list,
+)
+from finetune_client.models.graders.eval_items import EvalItem
+from finetune_client.models.write import plain, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class SamplingParams(Wire):
+    """How the model that gives the mark is asked.
+
+    Attributes:
+        max_completions_tokens: The longest answer, from 1. The API spells it so.
+        reasoning_effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh``, ``max``.
+        seed: Makes answers repeatable.
+        temperature: How much answers vary.
+        top_p: How much of the probability is drawn from.
+        extra: Keys that no field has.
+    """
+
+    max_completions_tokens: int | None = None
+    reasoning_effort: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        left = copied(cls, data)
+        return cls(
+            max_completions_tokens=integer(left, "max_completions_tokens"),
+            reasoning_effort=text(left, "reasoning_effort"),
+            seed=integer(left, "seed"),
+            temperature=number(left, "temperature"),
+            top_p=number(left, "top_p"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "max_completions_tokens": self.max_completions_tokens,
+                "reasoning_effort": self.reasoning_effort,
+                "seed": self.seed,
+                "temperature": self.temperature,
+                "top_p": self.top_p,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class ScoreModelGrader(Wire):
+    """Asks a model for a number.
+
+    Attributes:
+        type: ``score_model``.
+        name: What it is called.
+        model: The model that gives the mark.
+        input: The messages it is asked with.
+        range: The lowest and the highest mark; the server takes 0 and 1.
+        sampling_params: How it is asked.
+        extra: Keys that no field has.
+    """
+
+    type: str = "score_model"
+    name: str | None = None
+    model: str | None = None
+    input: list[EvalItem] | None = None
+    range: list[float] | None = None
+    sampling_params: SamplingParams | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            name=text(left, "name"),
+            model=text(left, "model"),
+            input=nested_list(left, "input", EvalItem.from_dict),
+            range=number_list(left, "range"),
+            sampling_params=nested(left, "sampling_params", SamplingParams.from_dict),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "name": self.name,
+                "model": self.model,
+                "input": plain(self.input),
+                "range": plain(self.range),
+                "sampling_params": plain(self.sampling_params),
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class LabelModelGrader(Wire):
+    """Asks a model for one of some labels; the API takes it only inside a `MultiGrader`.
+
+    Attributes:
+        type: ``label_model``.
+        name: What it is called.
+        model: The model that is asked; it must know structured outputs.
+        input: The messages it is asked with.
+        labels: What it may answer.
+        passing_labels: Those that give 1, some of `labels`.
+        extra: Keys that no field has.
+    """
+
+    type: str = "label_model"
+    name: str | None = None
+    model: str | None = None
+    input: list[EvalItem] | None = None
+    labels: list[str] | None = None
+    passing_labels: list[str] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            name=text(left, "name"),
+            model=text(left, "model"),
+            input=nested_list(left, "input", EvalItem.from_dict),
+            labels=text_list(left, "labels"),
+            passing_labels=text_list(left, "passing_labels"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "name": self.name,
+                "model": self.model,
+                "input": plain(self.input),
+                "labels": plain(self.labels),
+                "passing_labels": plain(self.passing_labels),
+            },
+            self.extra,
+        )

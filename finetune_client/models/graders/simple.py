@@ -1,0 +1,185 @@
+"""Graders that need no model.
+
+https://platform.openai.com/docs/api-reference/graders
+
+All that a grader needs but its `type` may be missing in what a server sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.models.base import Wire
+from finetune_client.models.codec import copied, required, text
+from finetune_client.models.write import written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "UnknownGrader"]
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class StringCheckGrader(Wire):
+    """Gives 1 if two texts compare as asked, else 0.
+
+    Attributes:
+        type: ``string_check``.
+        name: What it is called.
+        input: The text that is marked, usually ``{{sample.output_text}}``.
+        reference: The text it is compared with.
+        operation: ``eq``, ``ne``, ``like`` (contains), or ``ilike`` (contains, in any case).
+        extra: Keys that no field has.
+    """
+
+    type: str = "string_check"
+    name: str | None = None
+    input: str | None = None
+    reference: str | None = None
+    operation: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            name=text(left, "name"),
+            input=text(left, "input"),
+            reference=text(left, "reference"),
+            operation=text(left, "operation"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "name": self.name,
+                "input": self.input,
+                "reference": self.reference,
+                "operation": self.operation,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class TextSimilarityGrader(Wire):
+    """Gives a mark for how alike two texts are.
+
+    Attributes:
+        type: ``text_similarity``.
+        name: What it is called.
+        input: The text that is marked.
+        reference: The text it is compared with.
+        evaluation_metric: ``cosine``, ``fuzzy_match``, ``bleu``, ``gleu``, ``meteor``, or
+            ``rouge_1`` to ``rouge_5``, or ``rouge_l``.
+        extra: Keys that no field has.
+    """
+
+    type: str = "text_similarity"
+    name: str | None = None
+    input: str | None = None
+    reference: str | None = None
+    evaluation_metric: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            name=text(left, "name"),
+            input=text(left, "input"),
+            reference=text(left, "reference"),
+            evaluation_metric=text(left, "evaluation_metric"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "name": self.name,
+                "input": self.input,
+                "reference": self.reference,
+                "evaluation_metric": self.evaluation_metric,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class PythonGrader(Wire):
+    """Runs ``grade(sample, item) -> float`` on the server.
+
+    Attributes:
+        type: ``python``.
+        name: What it is called.
+        source: The code, less than 256 kB.
+        image_tag: The surroundings that it runs in, such as ``2025-05-08``.
+        extra: Keys that no field has.
+    """
+
+    type: str = "python"
+    name: str | None = None
+    source: str | None = None
+    image_tag: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(
+            type=required(cls, left, "type"),
+            name=text(left, "name"),
+            source=text(left, "source"),
+            image_tag=text(left, "image_tag"),
+            extra=left,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written(
+            {
+                "type": self.type,
+                "name": self.name,
+                "source": self.source,
+                "image_tag": self.image_tag,
+            },
+            self.extra,
+        )
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class UnknownGrader(Wire):
+    """A grader of a kind that this package has no type for.
+
+    Attributes:
+        type: Its kind, as sent.
+        name: What it is called.
+        extra: All its other keys.
+    """
+
+    type: str
+    name: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises `DecodeError` without a `type`."""
+        left = copied(cls, data)
+        return cls(type=required(cls, left, "type"), name=text(left, "name"), extra=left)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form; fields that are `None` are left out."""
+        return written({"type": self.type, "name": self.name}, self.extra)

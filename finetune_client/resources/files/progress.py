@@ -1,0 +1,109 @@
+"""Telling how far a transfer is: a function of the caller's, or a bar."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.resources.arguments import check_callable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Progress", "Report", "reporting", "silent"]
+
+Report: TypeAlias = Callable[[int, int], None]
+"""Called with the bytes done so far and the bytes in all."""
+
+Progress: TypeAlias = "Report | bool | None"
+"""A function ``(done, total)``; `True` for a bar: in a terminal rich draws it, in a notebook the
+notebook does."""
+
+_WIDTH: Final = 30
+
+
+def silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def reporting(progress: Progress, label: str) -> Iterator[Report]:
+    """Give the function to call as a transfer goes on; a bar is taken down at the end.
+
+    Raises:
+        RequestError: ``progress`` is of another kind.
+        ConfigurationError: A bar is asked for in a terminal, and rich is not installed.
+    """
+    if not isinstance(progress, bool):
+        check_callable("progress", progress)
+    if callable(progress):
+        yield progress
+    elif progress:
+        show = _notebook_display()
+        with _bar(label) if show is None else _notebook_bar(label, show) as report:
+            yield report
+    else:
+        yield silent
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Report]:
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress as Bar,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+    except ImportError:
+        raise ConfigurationError(
+            "progress=True draws a bar with rich, which is not installed. Install it with "
+            "pip install 'finetune-client[cli]', or give a function: progress=lambda done, total: ..."
+        ) from None
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _notebook_display() -> Any:
+    """Return what shows things in a notebook; `None` where there is no notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if getattr(shell, "kernel", None) is None:
+        return None
+    return importlib.import_module("IPython.display").display
+
+
+@contextmanager
+def _notebook_bar(label: str, show: Any) -> Iterator[Report]:
+    """Draw the bar as one line of text, which needs no widgets; a hundred updates at most."""
+    line = _line(label, 0, 0)
+    handle = show({"text/plain": line}, raw=True, display_id=True)
+
+    def report(done: int, total: int) -> None:
+        nonlocal line
+        drawn, line = line, _line(label, done, total)
+        if line != drawn:
+            handle.update({"text/plain": line}, raw=True)
+
+    yield report
+
+
+def _line(label: str, done: int, total: int) -> str:
+    percent = 100 * done // total if total else 0
+    full = "█" * (_WIDTH * percent // 100)
+    return f"{label} {full:░<{_WIDTH}} {percent:3} % of {total / 1e6:.1f} MB"

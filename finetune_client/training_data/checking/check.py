@@ -1,0 +1,159 @@
+"""`check`: every problem of a training file in one pass, before anything is uploaded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from finetune_client.errors import RequestError
+from finetune_client.models.methods import (
+    DpoMethod,
+    FineTuningMethod,
+    ReinforcementMethod,
+    SupervisedMethod,
+)
+from finetune_client.training_data.checking.blocks import blocks
+from finetune_client.training_data.checking.items import item_variables
+from finetune_client.training_data.checking.passes import Pass
+from finetune_client.training_data.checking.recognition import recognise
+from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.whole_file import conclude
+from finetune_client.training_data.lines import encoding_by
+from finetune_client.training_data.rules import FORMATS, METHODS, allowed_by, context_length_of
+from finetune_client.training_data.sources import name_of, opened, size_of
+from finetune_client.training_data.tokens import resolve_counter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from finetune_client.training_data.checking.blocks import Block
+    from finetune_client.training_data.checking.passes import Progress
+    from finetune_client.training_data.report import Report
+    from finetune_client.training_data.rules import FormatName
+    from finetune_client.training_data.sources import Source
+    from finetune_client.training_data.tokens import Counter
+
+__all__ = ["LONGEST_LINE", "check"]
+
+LONGEST_LINE = 32 * 1024 * 1024
+"""Bytes of the longest line that is read unless a larger number is given."""
+
+
+def check(
+    path: Source,
+    method: object = None,
+    provider: object = "openai",
+    model: str | None = None,
+    *,
+    validation: Source | None = None,
+    grader: object = None,
+    count_tokens: Callable[[str], int] | str | Counter | None = None,
+    context_length: int | None = None,
+    least_examples: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    secrets: bool = True,
+    max_line_bytes: int = LONGEST_LINE,
+) -> Report:
+    """Find every problem of a training file, in one pass and without a network.
+
+    The formats are those of https://platform.openai.com/docs/guides/fine-tuning. Memory does not
+    grow with the file but for 16 bytes a line.
+
+    Args:
+        path: The file: a path, its bytes, or a file that is open in binary mode.
+        method: ``supervised``, ``dpo`` or ``reinforcement``, or a whole method as a job takes it
+            (its grader counts then); by default the file's first lines tell.
+        provider: The name of a provider, or one, whose limits hold.
+        model: The model to be trained; its context length is looked up where it is published.
+        validation: The validation file, to find lines that are in both.
+        grader: The grader of a reinforcement job, to find ``{{item...}}`` that no line has.
+        count_tokens: A callable from text to a number of tokens, or the name of an encoding (with
+            the extra ``tokens``); by default tokens are estimated.
+        context_length: The most tokens of one example, instead of the model's.
+        least_examples: How many examples the file must hold, by default as many as a job needs to
+            train on; 1 for a validation file.
+        workers: How many processes read a file given by its path; by default one, and several
+            for a large file. Files given otherwise are read by one.
+        progress: Is called with the bytes read and the bytes in all, again and again.
+        secrets: Look for API keys and private keys.
+        max_line_bytes: The longest line that is read; longer ones are an error.
+
+    Raises:
+        TrainingDataError: The file cannot be read.
+        RequestError: Another argument is not valid.
+    """
+    told, grader = _told(method, grader)
+    allowed = allowed_by(provider)
+    least = _whole("least_examples", least_examples) or allowed.examples
+    counter = resolve_counter(count_tokens)
+    most = _whole("max_line_bytes", max_line_bytes) or LONGEST_LINE
+    _whole("workers", workers)
+    length = _whole("context_length", context_length) or context_length_of(model)
+    with opened(path) as file:
+        size = size_of(file)
+        read = blocks(file, most, size or None)
+        first = list(itertools.islice(read, 1))
+        plan = Plan(
+            format=_format(first, told),
+            told=told,
+            allowed=replace(allowed, examples=least),
+            counter=counter,
+            context_length=length,
+            variables=item_variables(grader),
+            secrets=secrets,
+            max_line_bytes=most,
+        )
+        if first and encoding_by(first[0].data) != "utf-8":
+            return conclude(name_of(path), plan, _unread(itertools.chain(first, read)), None)
+        going = Pass(
+            source=path,
+            size=size,
+            validation=validation,
+            plan=plan,
+            workers=workers,
+            progress=progress,
+        )
+        tally, other = going.run(itertools.chain(first, read))
+    return conclude(name_of(path), plan, tally, other)
+
+
+def _told(method: object, grader: object) -> tuple[str | None, object]:
+    """Give the name of the method, and the grader if the method brings one."""
+    if isinstance(method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
+        method = FineTuningMethod.of(method)
+    plain: Any = method.to_dict() if isinstance(method, FineTuningMethod) else method
+    name: Any = plain
+    if isinstance(plain, Mapping):
+        settings = plain.get("reinforcement")
+        brought = settings.get("grader") if isinstance(settings, Mapping) else None
+        name, grader = plain.get("type"), grader if grader is not None else brought
+    if plain is not None and not (isinstance(name, str) and name in METHODS):
+        raise RequestError(f"method must be one of {', '.join(METHODS)}, or None, got {name!r}.")
+    return name, grader
+
+
+def _format(first: list[Block], told: str | None) -> FormatName:
+    among = tuple(FORMATS) if told is None else METHODS[told]
+    lines = first[0].lines if first else []
+    return among[0] if len(among) == 1 else recognise(lines, among)
+
+
+def _unread(read: Iterable[Block]) -> Tally:
+    """Count the lines of a file in UTF-16, which are not looked at."""
+    tally = Tally()
+    for block in read:
+        tally.lines += len(block.lines) - (block.data == b"\0")  # half of the last line feed
+        tally.size += block.size
+    tally.found("utf16")
+    return tally
+
+
+def _whole(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise RequestError(f"{name} must be a whole number above 0, got {value!r}.")

@@ -1,0 +1,167 @@
+"""Mending a JSONL file where that changes no example: a new file, and a list of what was done."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune_client.training_data.lines import (
+    encoding_of,
+    long_digest,
+    read_lines,
+    sameness,
+    short_digest,
+)
+from finetune_client.training_data.making.atomic import refuse_existing, whole_file
+from finetune_client.training_data.problems import KEPT
+from finetune_client.training_data.sources import refuse_irregular
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["CHANGES", "Change", "Fixed", "fix"]
+
+CHANGES = {
+    "utf16": "The file was UTF-16 and is now UTF-8.",
+    "byte_order_mark": "Took away the byte order mark.",
+    "crlf": "Took away the carriage return before the line feed.",
+    "no_line_feed": "Added the line feed that the last line lacked.",
+    "blank_line": "Left out a blank line.",
+    "duplicate_example": "Left out an example that is the same as that of line {first}.",
+}
+"""Code of a change -> what was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that `fix` did.
+
+    Attributes:
+        line: The line in the file as it was, from 1; None for the file as a whole.
+        code: A key of `CHANGES`.
+        message: What was done, as a sentence.
+    """
+
+    line: int | None
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        place = "The file" if self.line is None else f"Line {self.line}"
+        return f"{place}: {self.message} ({self.code})"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What `fix` did.
+
+    Attributes:
+        path: The new file.
+        lines_read: The lines of the file as it was.
+        lines_written: Those of the new one.
+        counts: How many changes of each code were made.
+        changes: The first `KEPT` of each code, in the order of the file.
+    """
+
+    path: Path
+    lines_read: int
+    lines_written: int
+    counts: dict[str, int]
+    changes: list[Change]
+
+    def __str__(self) -> str:
+        total = sum(self.counts.values())
+        head = f"{self.path}: {self.lines_written} of {self.lines_read} lines, {total} changes."
+        shown = [str(change) for change in self.changes]
+        if len(shown) < total:
+            shown.append(f"... and {total - len(shown)} more changes of the same kinds.")
+        return "\n".join([head, *shown])
+
+
+def fix(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    duplicates: bool = True,
+    overwrite: bool = False,
+) -> Fixed:
+    """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are mended.
+
+    No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
+    at all (`check` tells about them). Memory: 16 bytes a line.
+
+    Args:
+        path: The file to mend; it is only read.
+        output: The new file, by default ``train.fixed.jsonl`` beside ``train.jsonl``.
+        duplicates: Leave out an example that stood in the file before, whatever the order of
+            its keys.
+        overwrite: Replace a file of the name ``output``.
+
+    Raises:
+        FileExistsError: There is a file ``output``, and ``overwrite`` is not set.
+        TrainingDataError: The file cannot be read, or begins as UTF-16 and is not.
+    """
+    source = Path(path)
+    target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
+    refuse_existing(target, overwrite=overwrite)
+    refuse_irregular(source)
+    suspects = _suspects(source) if duplicates else repeat(False)
+    work = _Work()
+    if encoding_of(source) != "utf-8":
+        work.note(None, "utf16")
+    with whole_file(target, overwrite=overwrite) as file:
+        file.writelines(raw + b"\n" for raw in work.mend(source, suspects))
+    return Fixed(target, work.read, work.written, dict(work.counts), work.changes)
+
+
+class _Work:
+    def __init__(self) -> None:
+        self.read = self.written = 0
+        self.counts: Counter[str] = Counter()
+        self.changes: list[Change] = []
+        self._first: dict[bytes, int] = {}
+
+    def note(self, line: int | None, code: str, first: int | None = None) -> None:
+        self.counts[code] += 1
+        if self.counts[code] <= KEPT:
+            self.changes.append(Change(line, code, CHANGES[code].format(first=first)))
+
+    def mend(self, source: Path, suspects: Iterable[bool]) -> Iterator[bytes]:
+        suspicion = iter(suspects)
+        for self.read, raw, found in read_lines(source):
+            for code in found:
+                self.note(self.read, code)
+            if raw and not (next(suspicion) and self._is_repeated(raw)):
+                self.written += 1
+                yield raw
+
+    def _is_repeated(self, raw: bytes) -> bool:
+        first = self._first.setdefault(long_digest(sameness(raw)), self.read)
+        if first != self.read:
+            self.note(self.read, "duplicate_example", first)
+        return first != self.read
+
+
+def _suspects(source: Path) -> Iterator[bool]:
+    """Tell of each line that is not blank whether its digest is that of another one too."""
+    digests = array(
+        "Q", (short_digest(sameness(line.raw)) for line in read_lines(source) if line.raw)
+    )
+    buckets = [array("Q") for _ in range(256)]
+    for number in digests:
+        buckets[number & 255].append(number)
+    repeated = {number for bucket in buckets for number in _repeated(bucket)}
+    return (number in repeated for number in digests)
+
+
+def _repeated(numbers: Iterable[int]) -> Iterator[int]:
+    seen: set[int] = set()
+    for number in numbers:
+        if number in seen:
+            yield number
+        seen.add(number)

@@ -1,0 +1,194 @@
+"""What went wrong on the way, as an exception that holds facts and nothing of the request."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import socket
+import ssl
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+import urllib3
+
+from finetune_client.errors import APIConnectionError, APITimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from finetune_client.errors import APIError, Outcome
+    from finetune_client.transport.connections.connection import Attempt
+    from finetune_client.transport.retry import Again
+
+__all__ = ["NETWORK_ERRORS", "Failure", "being_handled", "network_failure", "scrub"]
+
+NETWORK_ERRORS: Final[tuple[type[Exception], ...]] = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    UnicodeError,
+)
+"""Everything that requests, urllib3 and the standard library raise for a failed exchange."""
+
+_NEVER_SENT: Final = (
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.ClosedPoolError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+    socket.gaierror,
+    ssl.SSLCertVerificationError,
+)
+_TIMEOUTS: Final = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_UNFIT: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try that failed.
+
+    Attributes:
+        error: What to raise if it was the last.
+        again: Who may try again.
+        crossed: The answer was meant for another request, so the connections are not to be used.
+    """
+
+    error: APIError
+    again: Again = "never"
+    crossed: bool = False
+
+
+def being_handled() -> BaseException | None:
+    """What the caller is handling, if he calls from an ``except`` block.
+
+    Python chains it to whatever is raised meanwhile, although it has nothing to do with that.
+    """
+    return sys.exc_info()[1]
+
+
+def network_failure(
+    error: Exception,
+    attempt: Attempt,
+    host: str,
+    *,
+    before: BaseException | None = None,
+    **facts: Any,
+) -> Failure:
+    """Turn what a library raised into a failure.
+
+    Args:
+        error: What was raised.
+        attempt: The try it was raised in.
+        host: Whom the try spoke to, for the message.
+        before: What was `being_handled` before; it says nothing about this try.
+        facts: ``method``, ``path`` and what else the exception shall carry.
+    """
+    chain = list(_chain(error, before))
+    sent = attempt.sent if attempt.used else not _any(chain, _NEVER_SENT)
+    outcome: Outcome = "ambiguous" if sent else "not_sent"
+    if attempt.expired:
+        message = f"The total timeout was over before {host} had answered in full."
+        return Failure(APITimeoutError(message, outcome=outcome, **facts))
+    if _any(chain, _TIMEOUTS) and not _refused(chain):
+        message = _timeout_message(attempt, host, sent=sent)
+        failed: APIError = APITimeoutError(message, outcome=outcome, **facts)
+        return Failure(failed, "harmless" if sent else "always")
+    message = _lost_message(chain, host, sent=sent)
+    failed = APIConnectionError(message, outcome=outcome, **facts)
+    if sent:
+        return Failure(failed, "harmless")
+    return Failure(failed, "never" if _hopeless(chain) else "always")
+
+
+def scrub(error: BaseException, before: BaseException | None = None) -> None:
+    """Take the request, and the locals of every finished frame, out of an exception's chain.
+
+    What was `being_handled` before is the caller's, and stays as it is.
+    """
+    for link in _chain(error, before):
+        for name in ("request", "response", "pool", "conn"):
+            if name in getattr(link, "__dict__", {}):
+                setattr(link, name, None)
+        if link.__traceback__ is not None:
+            traceback.clear_frames(link.__traceback__)
+
+
+def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
+    if sent:
+        return f"{host} was silent for {attempt.read:g} seconds; the answer is not known."
+    return f"Could not connect to {host} within {attempt.connect:g} seconds; nothing was sent."
+
+
+def _lost_message(chain: list[BaseException], host: str, *, sent: bool) -> str:
+    reason = _reason(chain)
+    if sent:
+        return f"The connection to {host} was lost before the answer was there: {reason}."
+    return f"Could not connect to {host}: {reason}. Nothing was sent."
+
+
+def _reason(chain: list[BaseException]) -> str:
+    """Say why in words that hold nothing of the request, a URL or a proxy's password."""
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"its TLS certificate was not accepted ({link.verify_message})"
+        if isinstance(link, ssl.SSLError):
+            return f"TLS failed ({getattr(link, 'reason', None) or type(link).__name__})"
+        if isinstance(link, socket.gaierror):
+            return "its name was not found"
+    for link in chain:
+        if isinstance(link, OSError) and link.errno:
+            return os.strerror(link.errno)
+    if _any(chain, _UNFIT):
+        return "the address, or that of a proxy, is not valid"
+    innermost = next(link for link in reversed(chain) if isinstance(link, NETWORK_ERRORS))
+    return type(innermost).__name__
+
+
+def _refused(chain: list[BaseException]) -> bool:
+    """urllib3 1.x counts a refused connection among the timeouts."""
+    return any(
+        isinstance(link, OSError) and link.errno not in {None, errno.ETIMEDOUT, errno.EAGAIN}
+        for link in chain
+        if not isinstance(link, requests.RequestException)
+    )
+
+
+def _hopeless(chain: list[BaseException]) -> bool:
+    """Whether another try would end the same way: a certificate, a protocol, an address."""
+    passing = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLWantReadError)
+    return _any(chain, _UNFIT) or any(
+        isinstance(link, ssl.SSLError | urllib3.exceptions.SSLError)
+        and not isinstance(link, passing)
+        and not _any(chain, passing)
+        for link in chain
+    )
+
+
+def _any(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -> bool:
+    return any(isinstance(link, kinds) for link in chain)
+
+
+def _chain(error: BaseException, before: BaseException | None = None) -> Iterator[BaseException]:
+    """The exception and all that it wraps, outermost first, each once, as far as ``before``."""
+    waiting, seen = [error], {id(before)} - {id(error)}
+    while waiting:
+        link = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        inside = [*link.args, getattr(link, "reason", None), link.__cause__, link.__context__]
+        waiting.extend(item for item in inside if isinstance(item, BaseException))
