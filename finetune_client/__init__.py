@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     )
     from finetune_client.models import (
         AUTO,
-        LIMITS,
         AnyIntegration,
         AnyMethod,
         AudioData,
@@ -121,7 +120,6 @@ if TYPE_CHECKING:
         WandbIntegration,
         grader_problems,
         job_list_query,
-        limits_of,
         read_grader,
         unknown_fields,
         warn_unknown_fields,
@@ -129,7 +127,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO",
-    "LIMITS",
     "APIConnectionError",
     "APIError",
     "APIResponseError",
@@ -234,7 +231,6 @@ __all__ = [
     "__version__",
     "grader_problems",
     "job_list_query",
-    "limits_of",
     "read_grader",
     "training_data",
     "unknown_fields",

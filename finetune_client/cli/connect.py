@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import click
 
 from finetune_client import Client
-from finetune_client.providers import PROVIDERS, guess_provider
+from finetune_client.providers import OPENAI, PROVIDERS, find_provider, guess_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PROVIDER", "Command", "connect", "named_server", "rules", "server_options"]
+    from finetune_client.providers import Provider
+
+__all__ = ["PROVIDER", "Command", "connect", "named_server", "provider_of", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -54,14 +56,16 @@ def named_server(*, base_url: str | None, provider: str | None, allow_http: bool
     return f"{named} --allow-http" if allow_http else named
 
 
-def rules(*, base_url: str | None, provider: str | None, **_: Any) -> str:
-    """Name the provider whose rules a file is checked by, before there is a client."""
+def provider_of(*, base_url: str | None, provider: str | None, **_: Any) -> Provider:
+    """Return the provider whose rules a file is checked by, before there is a client."""
+    if provider is not None:
+        return find_provider(provider)
     place = base_url or os.environ.get("OPENAI_BASE_URL") or ""
     try:
         host = urlsplit(place).hostname
     except ValueError:  # the client will say what is wrong with it
         host = None
-    return provider or (guess_provider(host, place.rstrip("/")).name if host else "openai")
+    return guess_provider(host, place.rstrip("/")) if host else OPENAI
 
 
 def connect(*, base_url: str | None, provider: str | None, allow_http: bool) -> Client:

@@ -16,10 +16,11 @@ from finetune_client import (
     Hyperparameters,
     SupervisedMethod,
 )
-from finetune_client.cli.connect import connect, named_server, rules, server_options
+from finetune_client.cli.connect import connect, named_server, provider_of, server_options
 from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError, TrainingDataError
+from finetune_client.providers import LOCAL
 from finetune_client.resources.jobs.jobs import BEING_PROCESSED
 from finetune_client.training_data import check
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from finetune_client import AutoOr, FineTuningJob
     from finetune_client.cli.connect import Command
     from finetune_client.cli.reporting import Reporter
+    from finetune_client.providers import Provider
 
 __all__ = ["DATA_FILE", "expires_after_option", "job_options", "run", "training"]
 
@@ -117,7 +119,7 @@ def run(
     if local and (server["base_url"] or server["provider"]):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    provider = "local" if local else rules(**server)
+    provider = LOCAL if local else provider_of(**server)
     _check_files(out, file, validation, model=model, provider=provider)
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
@@ -149,7 +151,7 @@ def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
 
 
 def _check_files(
-    out: Reporter, file: Path, validation: Path | None, *, model: str, provider: str
+    out: Reporter, file: Path, validation: Path | None, *, model: str, provider: Provider
 ) -> None:
     """Check both files and tell what is wrong with them.
 

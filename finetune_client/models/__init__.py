@@ -87,7 +87,6 @@ if TYPE_CHECKING:
     from finetune_client.models.integrations import Integration, WandbIntegration
     from finetune_client.models.job_request import AnyIntegration, AnyMethod, FineTuningJobRequest
     from finetune_client.models.jobs import FineTuningJob, FineTuningJobError
-    from finetune_client.models.limits import LIMITS, Bounds, Limits, limits_of
     from finetune_client.models.listing import job_list_query
     from finetune_client.models.methods import (
         DpoMethod,
@@ -98,10 +97,12 @@ if TYPE_CHECKING:
     from finetune_client.models.model import Deleted, Model
     from finetune_client.models.page import Page
     from finetune_client.models.unknown_keys import unknown_fields, warn_unknown_fields
+    from finetune_client.providers.limits import Bounds, Limits
 else:
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "finetune_client.providers.limits": ["Bounds", "Limits"],
             ".graders.multi": ["Grader", "MultiGrader", "read_grader"],
             ".auto": ["AUTO", "Auto", "AutoOr"],
             ".checkpoints": [
@@ -160,7 +161,6 @@ else:
             ".integrations": ["Integration", "WandbIntegration"],
             ".job_request": ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"],
             ".jobs": ["FineTuningJob", "FineTuningJobError"],
-            ".limits": ["Bounds", "LIMITS", "Limits", "limits_of"],
             ".listing": ["job_list_query"],
             ".examples.messages": [
                 "ChatMessage",
@@ -186,7 +186,6 @@ else:
 
 __all__ = [
     "AUTO",
-    "LIMITS",
     "AnyIntegration",
     "AnyMethod",
     "AudioData",
@@ -262,7 +261,6 @@ __all__ = [
     "WandbIntegration",
     "grader_problems",
     "job_list_query",
-    "limits_of",
     "read_grader",
     "unknown_fields",
     "warn_unknown_fields",

@@ -6,7 +6,7 @@ import copyreg
 from dataclasses import fields
 from typing import Any, ClassVar
 
-from finetune_client.models.show import short
+from finetune_client.display import short
 
 __all__ = ["Wire"]
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.show import shown
+from finetune_client.display import shown
 from finetune_client.models.write import DEEPEST
 
 if TYPE_CHECKING:
-    from finetune_client.models.limits import Bounds
+    from finetune_client.providers.limits import Bounds
 
 __all__ = [
     "choice",

@@ -20,7 +20,6 @@ from finetune_client.models.codec import (
 )
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration, WandbIntegration
-from finetune_client.models.limits import limits_of
 from finetune_client.models.methods import (
     DpoMethod,
     FineTuningMethod,
@@ -29,13 +28,14 @@ from finetune_client.models.methods import (
 )
 from finetune_client.models.request_problems import request_problems
 from finetune_client.models.write import plain, written
+from finetune_client.providers import find_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from typing_extensions import Self
 
-    from finetune_client.models.limits import Limits
+    from finetune_client.providers import Limits
 
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
@@ -108,12 +108,14 @@ class FineTuningJobRequest(Wire):
         ``method.dpo.hyperparameters.beta: must be > 0 and <= 2, got 3``
 
         Args:
-            limits: The name of a server's limits (``openai`` or ``azure``), or your own.
+            limits: Those of a provider, by its name, or your own.
 
         Raises:
-            ConfigurationError: There are no limits of this name.
+            ConfigurationError: There is no provider of this name.
         """
-        return request_problems(self.to_dict(), limits_of(limits))
+        if isinstance(limits, str):
+            limits = find_provider(limits).limits
+        return request_problems(self.to_dict(), limits)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form; fields that are `None` are left out."""

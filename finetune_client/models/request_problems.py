@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.display import shown
 from finetune_client.models.checks import (
     choice,
     needed_object,
@@ -21,12 +22,11 @@ from finetune_client.models.checks import (
     unsendable,
 )
 from finetune_client.models.graders.rules import grader_problems
-from finetune_client.models.show import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.models.limits import Limits
+    from finetune_client.providers.limits import Limits
 
 __all__ = ["request_problems"]
 

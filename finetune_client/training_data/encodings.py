@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from finetune_client.errors import ConfigurationError, RequestError
-from finetune_client.training_data.rules import of_family
+from finetune_client.providers.training_rules import of_family
 
 if TYPE_CHECKING:
     import tiktoken

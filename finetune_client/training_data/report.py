@@ -13,8 +13,8 @@ from finetune_client.training_data.show import as_html, as_text, printable
 if TYPE_CHECKING:
     from finetune_client.models.auto import Auto
     from finetune_client.training_data.checking.spread import SpreadSummary
+    from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import Problem
-    from finetune_client.training_data.rules import FormatName
 
 __all__ = ["Report", "Statistics"]
 

@@ -11,8 +11,8 @@ from finetune_client.providers import (
     AZURE,
     AZURE_CLASSIC,
     OPENAI,
-    PROVIDERS,
     Provider,
+    find_provider,
     guess_provider,
 )
 from finetune_client.transport.config import Config, checked_query, merged_query
@@ -57,7 +57,7 @@ def settings(
     Raises:
         ConfigurationError: One is missing or not valid.
     """
-    kind = None if provider is None else _provider(provider)
+    kind = None if provider is None else find_provider(provider)
     if base_url is None and (place := _named_base_url(kind, environ)):
         base = parse_base_url(place, allow_http=allow_http, name="OPENAI_BASE_URL")
     else:
@@ -113,17 +113,6 @@ def azure_settings(
         admin_credential=Credential.of(None, header="Authorization", name="admin_key"),
         query=(("api-version", version),) if version else (),
         allow_http=allow_http,
-    )
-
-
-def _provider(provider: object) -> Provider:
-    if isinstance(provider, Provider):
-        return provider
-    if isinstance(provider, str) and provider in PROVIDERS:
-        return PROVIDERS[provider]
-    names = ", ".join(repr(name) for name in PROVIDERS)
-    raise ConfigurationError(
-        f"provider must be one of {names}, or a Provider, got {provider!r:.100}."
     )
 
 

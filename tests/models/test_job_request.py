@@ -375,7 +375,10 @@ def test_problems__with_limits_of_ones_own() -> None:
 def test_problems__of_a_server_that_nobody_knows() -> None:
     with pytest.raises(ConfigurationError) as caught:
         request().problems("mars")
-    assert str(caught.value) == "There are no limits named 'mars'; known are azure, openai."
+    assert str(caught.value) == (
+        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
+        "or a Provider, got 'mars'."
+    )
 
 
 def test_problems__huge_values_are_shown_short() -> None:

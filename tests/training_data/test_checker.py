@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from finetune_client.errors import RequestError
+from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.models import (
     DpoMethod,
     FineTuningMethod,
@@ -14,9 +14,9 @@ from finetune_client.models import (
     ReinforcementMethod,
     SupervisedMethod,
 )
-from finetune_client.providers import PROVIDERS, Provider
+from finetune_client.providers import PROVIDERS, Provider, TrainingRules
 from finetune_client.training_data import CODES, check
-from finetune_client.training_data.rules import FORMATS, METHODS
+from finetune_client.training_data.formats import FORMATS, METHODS
 from tests.support.example_lines import (
     BAD_FILES,
     BAD_LINES,
@@ -145,13 +145,6 @@ def test_check__whatever_json_a_line_holds_there_is_a_report(
             {"method": "sft"},
             "method must be one of supervised, dpo, reinforcement, or None, got 'sft'.",
         ),
-        (
-            {"provider": "acme"},
-            (
-                "provider is 'acme', which is not known here; use one of openai, local, "
-                "compatible, azure, azure-classic."
-            ),
-        ),
         ({"workers": 0}, "workers must be a whole number above 0, got 0."),
         ({"workers": True}, "workers must be a whole number above 0, got True."),
         ({"context_length": -1}, "context_length must be a whole number above 0, got -1."),
@@ -164,13 +157,22 @@ def test_check__arguments_that_are_not_valid(arguments: dict[str, Any], message:
     assert refused.value.message == message
 
 
+def test_check__provider_that_is_not_known() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check(b"", provider="acme")
+    assert refused.value.message == (
+        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
+        "or a Provider, got 'acme'."
+    )
+
+
 @pytest.mark.parametrize("provider", [*PROVIDERS, *PROVIDERS.values()])
 def test_check__takes_every_provider(provider: Any) -> None:
     assert check(b"\n".join(good_lines("chat")), provider=provider).ok
 
 
-def test_check__takes_a_provider_of_ones_own_by_the_name_of_its_limits() -> None:
-    own = Provider(name="acme", limits="azure")
+def test_check__takes_a_provider_of_ones_own_with_its_rules() -> None:
+    own = Provider(name="acme", training_rules=TrainingRules(images=64))
     images = next(case for case in GOOD_LINES if "Azure" in case.about)
     assert check(b"\n".join([*good_lines("chat"), images.line]), provider=own).ok
 

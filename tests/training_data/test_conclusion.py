@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
+from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data.checking.digests import Digests
 from finetune_client.training_data.checking.tally import Plan, Tally
 from finetune_client.training_data.checking.whole_file import conclude
-from finetune_client.training_data.rules import Allowed
 from finetune_client.training_data.tokens import resolve_counter
 
 
@@ -15,7 +15,7 @@ def plan(format: str) -> Plan:
     return Plan(
         format=format,  # type: ignore[arg-type]  # a test's word
         told=None,
-        allowed=Allowed(),
+        rules=TrainingRules(),
         counter=resolve_counter(None),
         max_line_bytes=1,
     )

@@ -9,17 +9,17 @@ from typing import Any
 
 from hypothesis import example, given, settings, strategies as st
 
+from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data.checking.blocks import Block
 from finetune_client.training_data.checking.scanner import Scanner
 from finetune_client.training_data.checking.tally import Plan, Tally
-from finetune_client.training_data.rules import Allowed
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
 
 PLAN = Plan(
     format="chat",
     told=None,
-    allowed=Allowed(),
+    rules=TrainingRules(),
     counter=resolve_counter(None),
     context_length=200,
     max_line_bytes=1 << 25,

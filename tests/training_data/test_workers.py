@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.errors import RequestError
+from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data import Report, check
 from finetune_client.training_data.checking import workers as processes
 from finetune_client.training_data.checking.tally import Plan, Tally
 from finetune_client.training_data.checking.workers import Job, WorkersFailedError, jobs_for
-from finetune_client.training_data.rules import Allowed
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PLAN = Plan(
     format="chat",
     told=None,
-    allowed=Allowed(),
+    rules=TrainingRules(),
     counter=resolve_counter(None),
     max_line_bytes=1 << 20,
 )

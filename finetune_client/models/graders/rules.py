@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.display import shown
 from finetune_client.models.checks import (
     choice,
     needed_object,
@@ -19,9 +20,8 @@ from finetune_client.models.checks import (
     object_at,
     optional_text,
 )
-from finetune_client.models.limits import Bounds
-from finetune_client.models.show import shown
 from finetune_client.models.write import plain
+from finetune_client.providers.limits import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import APIError, DecodeError, FineTuneError
 from finetune_client.models import FineTuningJob
-from finetune_client.models.limits import limits_of
 from finetune_client.resources.base import read_reply
 from finetune_client.resources.jobs.idempotency import (
     HEADER,
@@ -83,8 +82,9 @@ def _request(
     )
     request = apply(plain, options)
     provider = session.provider
-    pairs = limits_of(provider.limits).metadata_pairs
-    marked = mark(request.json, key, pairs) if provider.marks_jobs else None
+    marked = (
+        mark(request.json, key, provider.limits.metadata_pairs) if provider.marks_jobs else None
+    )
     if marked is not None:
         request = replace(request, json=marked)
     return request, mark_in(request.json) == key

@@ -14,24 +14,26 @@ from finetune_client.models.methods import (
     ReinforcementMethod,
     SupervisedMethod,
 )
+from finetune_client.providers import find_provider
 from finetune_client.training_data.checking.blocks import blocks
 from finetune_client.training_data.checking.items import item_variables
 from finetune_client.training_data.checking.passes import Pass
 from finetune_client.training_data.checking.recognition import recognise
 from finetune_client.training_data.checking.tally import Plan, Tally
 from finetune_client.training_data.checking.whole_file import conclude
+from finetune_client.training_data.formats import FORMATS, METHODS
 from finetune_client.training_data.lines import encoding_by
-from finetune_client.training_data.rules import FORMATS, METHODS, allowed_by, context_length_of
 from finetune_client.training_data.sources import name_of, opened, size_of
 from finetune_client.training_data.tokens import resolve_counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from finetune_client.providers import Provider
     from finetune_client.training_data.checking.blocks import Block
     from finetune_client.training_data.checking.passes import Progress
+    from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.report import Report
-    from finetune_client.training_data.rules import FormatName
     from finetune_client.training_data.sources import Source
     from finetune_client.training_data.tokens import Counter
 
@@ -44,7 +46,7 @@ LONGEST_LINE = 32 * 1024 * 1024
 def check(
     path: Source,
     method: object = None,
-    provider: object = "openai",
+    provider: str | Provider = "openai",
     model: str | None = None,
     *,
     validation: Source | None = None,
@@ -66,7 +68,7 @@ def check(
         path: The file: a path, its bytes, or a file that is open in binary mode.
         method: ``supervised``, ``dpo`` or ``reinforcement``, or a whole method as a job takes it
             (its grader counts then); by default the file's first lines tell.
-        provider: The name of a provider, or one, whose limits hold.
+        provider: Whose rules hold: the name of a provider, or a `Provider`.
         model: The model to be trained; its context length is looked up where it is published.
         validation: The validation file, to find lines that are in both.
         grader: The grader of a reinforcement job, to find ``{{item...}}`` that no line has.
@@ -83,15 +85,16 @@ def check(
 
     Raises:
         TrainingDataError: The file cannot be read.
+        ConfigurationError: There is no provider of this name.
         RequestError: Another argument is not valid.
     """
     told, grader = _told(method, grader)
-    allowed = allowed_by(provider)
-    least = _whole("least_examples", least_examples) or allowed.examples
+    rules = find_provider(provider).training_rules
+    least = _whole("least_examples", least_examples) or rules.examples
     counter = resolve_counter(count_tokens)
     most = _whole("max_line_bytes", max_line_bytes) or LONGEST_LINE
     _whole("workers", workers)
-    length = _whole("context_length", context_length) or context_length_of(model)
+    length = _whole("context_length", context_length) or rules.context_length(model)
     with opened(path) as file:
         size = size_of(file)
         read = blocks(file, most, size or None)
@@ -99,7 +102,7 @@ def check(
         plan = Plan(
             format=_format(first, told),
             told=told,
-            allowed=replace(allowed, examples=least),
+            rules=replace(rules, examples=least),
             counter=counter,
             context_length=length,
             variables=item_variables(grader),

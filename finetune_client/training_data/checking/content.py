@@ -11,8 +11,8 @@ from finetune_client.training_data.problems import kind, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.problems import Found
-    from finetune_client.training_data.rules import Allowed
 
 __all__ = ["ContentCheck"]
 
@@ -34,14 +34,14 @@ class ContentCheck:
     """Checks contents and counts the images of one example.
 
     Attributes:
-        allowed: How much the provider takes.
+        rules: How much the provider takes.
         no_images_in: Where none may stand, in words, if the format takes none at all.
         images: Images seen since it was last set to 0.
     """
 
-    def __init__(self, found: Found, allowed: Allowed, no_images_in: str | None) -> None:
+    def __init__(self, found: Found, rules: TrainingRules, no_images_in: str | None) -> None:
         self._found = found
-        self.allowed = allowed
+        self.rules = rules
         self.no_images_in = no_images_in
         self.images = 0
 
@@ -133,10 +133,10 @@ class ContentCheck:
             self._found("invalid_image_type", path, found=quoted(uri["type"]))
         elif not BASE64.fullmatch(url, uri.end()) or (len(url) - uri.end()) % 4:
             self._found("invalid_image_data", path)
-        elif (size := (len(url) - uri.end()) * 3 // 4) > self.allowed.image_bytes:
-            self._found("image_too_large", path, found=size, most=self.allowed.image_bytes)
+        elif (size := (len(url) - uri.end()) * 3 // 4) > self.rules.image_bytes:
+            self._found("image_too_large", path, found=size, most=self.rules.image_bytes)
 
     def count(self, path: str) -> None:
         """Say so if the example has too many images."""
-        if self.images > self.allowed.images:
-            self._found("too_many_images", path, found=self.images, most=self.allowed.images)
+        if self.images > self.rules.images:
+            self._found("too_many_images", path, found=self.images, most=self.rules.images)

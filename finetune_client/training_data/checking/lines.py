@@ -10,15 +10,16 @@ from finetune_client.training_data.checking.endings import Endings
 from finetune_client.training_data.checking.items import Items
 from finetune_client.training_data.checking.messages import MessageCheck
 from finetune_client.training_data.checking.tools import CallCheck, defined_functions, defined_tools
+from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.problems import kind, quoted
-from finetune_client.training_data.rules import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.tools import Definitions
+    from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import Found
-    from finetune_client.training_data.rules import Allowed, FormatName
 
 __all__ = ["ExampleCheck", "Measure"]
 
@@ -50,12 +51,12 @@ class ExampleCheck:
     """Checks examples of one format; `endings` and `items` gather what the whole file shows."""
 
     def __init__(
-        self, found: Found, format: FormatName, allowed: Allowed, variables: Sequence[str] = ()
+        self, found: Found, format: FormatName, rules: TrainingRules, variables: Sequence[str] = ()
     ) -> None:
         self._found = found
         self._format = FORMATS[format]
-        self._outputs = allowed.outputs
-        self._contents = ContentCheck(found, allowed, _imageless(format, allowed))
+        self._outputs = rules.outputs
+        self._contents = ContentCheck(found, rules, _imageless(format, rules))
         self._checks = {
             "chat": self._chat,
             "completions": self._pair,
@@ -189,9 +190,9 @@ class ExampleCheck:
         return Measure(known, texts, self._contents.images)
 
 
-def _imageless(format: FormatName, allowed: Allowed) -> str | None:
+def _imageless(format: FormatName, rules: TrainingRules) -> str | None:
     """Say where no image may stand, if the format takes none."""
-    if format == "preference" or (format == "reinforcement" and not allowed.reinforcement_images):
+    if format == "preference" or (format == "reinforcement" and not rules.reinforcement_images):
         return FORMATS[format].example
     return None
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from finetune_client.training_data.checking.content import ContentCheck
     from finetune_client.training_data.checking.tools import CallCheck
+    from finetune_client.training_data.formats import Format
     from finetune_client.training_data.problems import Found
-    from finetune_client.training_data.rules import Format
 
 __all__ = ["MessageCheck"]
 

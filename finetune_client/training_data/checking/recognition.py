@@ -8,12 +8,12 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.training_data.rules import FORMATS
+from finetune_client.training_data.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from finetune_client.training_data.rules import FormatName
+    from finetune_client.training_data.formats import FormatName
 
 __all__ = ["format_of", "recognise"]
 

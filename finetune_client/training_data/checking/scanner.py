@@ -18,7 +18,7 @@ from finetune_client.training_data.checking.lines import ExampleCheck
 from finetune_client.training_data.checking.recognition import format_of
 from finetune_client.training_data.checking.suspicion import StringCheck, escapes, secretive
 from finetune_client.training_data.checking.tally import Tally
-from finetune_client.training_data.rules import FORMATS
+from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.tokens import (
     BYTES_PER_TOKEN,
     TOKENS_PER_MESSAGE,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from finetune_client.training_data.checking.blocks import Block
     from finetune_client.training_data.checking.lines import Measure
     from finetune_client.training_data.checking.tally import Plan
-    from finetune_client.training_data.rules import FormatName
+    from finetune_client.training_data.formats import FormatName
 
 __all__ = ["Scanner", "digested"]
 
@@ -62,7 +62,7 @@ class Scanner:
 
     def __init__(self, plan: Plan, *, begins_file: bool = True) -> None:
         self._plan = plan
-        self._marked = begins_file and plan.allowed.byte_order_mark
+        self._marked = begins_file and plan.rules.byte_order_mark
         self._format = FORMATS[plan.format]
         self.tally = Tally()
         found = self.tally.found
@@ -70,7 +70,7 @@ class Scanner:
         self._read = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed names the wrong class
         self._decoder = LineDecoder(found)
         self._strings = StringCheck(found, secrets=plan.secrets)
-        self._examples = ExampleCheck(found, plan.format, plan.allowed, plan.variables)
+        self._examples = ExampleCheck(found, plan.format, plan.rules, plan.variables)
         self.tally.endings = self._examples.endings
         self.tally.items = self._examples.items
         self._known_roles: dict[tuple[str, ...], int] = {}

@@ -12,7 +12,8 @@ from finetune_client.training_data.checking.spread import Spread
 from finetune_client.training_data.problems import Found
 
 if TYPE_CHECKING:
-    from finetune_client.training_data.rules import Allowed, FormatName
+    from finetune_client.providers.training_rules import TrainingRules
+    from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.tokens import Counter
 
 __all__ = ["Plan", "Tally"]
@@ -25,7 +26,7 @@ class Plan:
     Attributes:
         format: The format that every line should have.
         told: The method that was asked for; None if the file itself told the format.
-        allowed: How much the provider takes.
+        rules: How much the provider takes.
         counter: What counts tokens.
         context_length: The most tokens of one example, if that is known.
         variables: What the grader asks of every line.
@@ -36,7 +37,7 @@ class Plan:
 
     format: FormatName
     told: str | None
-    allowed: Allowed
+    rules: TrainingRules
     counter: Counter
     context_length: int | None = None
     variables: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.report import Report, Statistics
-from finetune_client.training_data.rules import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,7 +69,7 @@ def _pairs(code: str, fact: str, pairs: Iterable[tuple[int, int]], found: Found)
 
 def _number(plan: Plan, tally: Tally) -> None:
     """Judge how many examples there are."""
-    examples, least = tally.examples, plan.allowed.examples
+    examples, least = tally.examples, plan.rules.examples
     kind = FORMATS[plan.format]
     if not examples:
         tally.found("empty_file")
@@ -77,7 +77,7 @@ def _number(plan: Plan, tally: Tally) -> None:
         tally.found("too_few_examples", found=examples, least=least, missing=least - examples)
     _at_most(kind.most, examples, "too_many_examples", tally.found, method=kind.method)
     images = tally.image_examples
-    _at_most(plan.allowed.image_examples, images, "too_many_image_examples", tally.found)
+    _at_most(plan.rules.image_examples, images, "too_many_image_examples", tally.found)
 
 
 def _at_most(most: int | None, number: int, code: str, found: Found, **facts: str) -> None:

@@ -13,13 +13,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.errors import ConfigurationError
-from finetune_client.models.show import shown
+from finetune_client.display import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LIMITS", "Bounds", "Limits", "limits_of"]
+__all__ = ["DPO", "REINFORCEMENT", "SUPERVISED", "Bounds", "Limits"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,12 +75,6 @@ REINFORCEMENT = {
     "eval_interval": Bounds(least=1, whole=True),
     "eval_samples": Bounds(least=1, whole=True),
 }
-AZURE_REINFORCEMENT = {
-    **REINFORCEMENT,
-    "compute_multiplier": Bounds(least=0.5, most=3),
-    "eval_interval": Bounds(least=1, most=25, whole=True),
-    "eval_samples": Bounds(least=1, most=10, whole=True),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,24 +110,3 @@ class Limits:
             "reinforcement": self.reinforcement,
         }
         return known.get(method, {})
-
-
-LIMITS: dict[str, Limits] = {
-    "openai": Limits(),
-    "azure": Limits(suffix=40, suffix_characters="A-Za-z0-9_-", reinforcement=AZURE_REINFORCEMENT),
-}
-"""By the name that a provider gives them."""
-
-
-def limits_of(limits: str | Limits) -> Limits:
-    """Give the limits of this name.
-
-    Raises:
-        ConfigurationError: There are none of this name.
-    """
-    if isinstance(limits, Limits):
-        return limits
-    if limits not in LIMITS:
-        known = ", ".join(sorted(LIMITS))
-        raise ConfigurationError(f"There are no limits named {limits!r}; known are {known}.")
-    return LIMITS[limits]

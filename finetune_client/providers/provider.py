@@ -1,0 +1,80 @@
+"""What differs between the servers that speak this API, as one small value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from finetune_client.providers.limits import Limits
+from finetune_client.providers.training_rules import TrainingRules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Feature", "Provider"]
+
+Feature = Literal[
+    "pause",  # pause and resume of a job
+    "permissions",  # checkpoint permissions
+    "graders",  # run and validate
+    "uploads",  # the Uploads API
+    "delete_model",
+    "metadata",  # a job's metadata
+    "metadata_filter",  # listing jobs by metadata
+    "integrations",
+    "method",  # `method` in a job; without it only `hyperparameters`
+    "files_paging",  # `after`, `limit`, `order` when listing files
+    "file_expiry",  # `expires_after` when uploading
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provider:
+    """One kind of server: everything about it that the package needs to know.
+
+    Attributes:
+        name: What `Client(provider=...)` takes and messages say.
+        base_url: Where it is, if it is in one place.
+        hosts: The hosts it is recognised by; one with a leading dot means every host below it.
+        url_ends_with: The end that a base URL on one of the hosts must have to be this provider's.
+        key_header: The header of the key: ``Authorization`` (as Bearer) or ``api-key``.
+        query: What goes into the query of every request, such as ``api-version``.
+        lacks: The features it does not have; asking for one is an error before anything is sent.
+        marks_jobs: A create may put its idempotency key into the job's metadata.
+        keeps_ids: An answer's id equals the id asked for, so another one is an error.
+        needs_file_expiry: An upload without ``expires_after`` would be refused.
+        environment: The variables the key is looked up in, first that is set.
+        limits: Which values it takes in a request.
+        training_rules: What it takes in a training file.
+        first_poll, longest_poll: Seconds between two looks at a job: at first, and at most.
+        max_file_bytes: The largest file that ``POST /files`` takes.
+        max_upload_bytes: The largest file that the Uploads API takes.
+    """
+
+    name: str
+    base_url: str | None = None
+    hosts: tuple[str, ...] = ()
+    url_ends_with: str = ""
+    key_header: Literal["Authorization", "api-key"] = "Authorization"
+    query: Mapping[str, str] = field(default_factory=dict)
+    lacks: frozenset[Feature] = frozenset()
+    marks_jobs: bool = False
+    keeps_ids: bool = False
+    needs_file_expiry: bool = False
+    environment: tuple[str, ...] = ("OPENAI_API_KEY",)
+    limits: Limits = field(default_factory=Limits)
+    training_rules: TrainingRules = field(default_factory=TrainingRules)
+    first_poll: float = 2.0
+    longest_poll: float = 30.0
+    max_file_bytes: int = 512 * 1000 * 1000
+    max_upload_bytes: int = 8 * 1000 * 1000 * 1000
+
+    def is_at(self, host: str, url: str) -> bool:
+        """Return whether a base URL is one of this provider's.
+
+        Args:
+            host: The URL's host, in lower case.
+            url: The whole URL, without a slash at the end.
+        """
+        known = any(host.endswith(name) if name[0] == "." else host == name for name in self.hosts)
+        return known and url.endswith(self.url_ends_with)
