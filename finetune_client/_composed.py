@@ -18,11 +18,11 @@ from finetune_client.resources import (
 from finetune_client.transport import (
     NO_JSON,
     Request,
-    changed,
     checked_path,
     query_pairs,
+    with_changes,
 )
-from finetune_client.transport.credentials import Credential, hidden, hidden_headers
+from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
 from finetune_client.transport.options import ClientOptions, check_names, of_client
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from finetune_client.providers import Provider
-    from finetune_client.transport import Config, Key, Repeat, Session, Timeout
+    from finetune_client.transport import Config, Key, Session, Timeout
 
 __all__ = ["Composed"]
 
-_HARMLESS: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-_METHODS: Final = _HARMLESS | {"POST", "PATCH"}
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_METHODS: Final = _IDEMPOTENT | {"POST", "PATCH"}
 
 
 class Composed:
@@ -67,10 +67,10 @@ class Composed:
         Raises:
             ConfigurationError: A setting is not valid.
         """
-        api_key = hidden(api_key)
-        options["headers"] = hidden_headers(options.get("headers"))
+        api_key = as_secret(api_key)
+        options["headers"] = hide_secret_headers(options.get("headers"))
         check_names(options, ClientOptions, "with_options")
-        config = changed(self._session.config, **of_client(options))
+        config = with_changes(self._session.config, **of_client(options))
         if api_key is not None:
             config = _with_key(config, api_key)
         return self._over(self._session.sharing(config))
@@ -84,7 +84,7 @@ class Composed:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | None = None,
-        repeat: Repeat | None = None,
+        idempotent: bool | None = None,
     ) -> Any:
         """Call any endpoint of the server, also one that this package has no name for.
 
@@ -95,8 +95,8 @@ class Composed:
             query: Its query; None drops a key, a dict is sent as ``key[sub]``.
             headers: Sent beside the client's own.
             timeout: Instead of the client's.
-            repeat: ``"harmless"`` if it may be sent again when its outcome is not known, else
-                ``"costly"``, which is the default for POST and PATCH.
+            idempotent: Whether it may be sent again when its outcome is unknown; by default all
+                but POST and PATCH may.
 
         Returns:
             The answer's JSON; None if it is empty.
@@ -105,7 +105,7 @@ class Composed:
             APIError: No answer came, an error, or none that is JSON.
             RequestError: The path leads elsewhere, or the request cannot be sent.
         """
-        headers = hidden_headers(headers)
+        headers = hide_secret_headers(headers)
         verb = str(method).upper()
         if verb not in _METHODS:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")
@@ -116,7 +116,7 @@ class Composed:
             json=json,
             headers=headers or {},
             timeout=timeout,
-            repeat=repeat or ("harmless" if verb in _HARMLESS else "costly"),
+            idempotent=verb in _IDEMPOTENT if idempotent is None else idempotent,
             any_answer=True,
         )
         return self._session.send(request).data

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from finetune_client._composed import Composed
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import LOCAL
-from finetune_client.transport import BorrowedWire, OwnWire, Session, changed
+from finetune_client.transport import BorrowedWire, OwnWire, Session, with_changes
 from finetune_client.transport.config import DEFAULT_TIMEOUT
-from finetune_client.transport.credentials import hidden, hidden_headers
+from finetune_client.transport.credentials import as_secret, hide_secret_headers
 from finetune_client.transport.environment import azure_settings, environment, settings
 from finetune_client.transport.options import (
     CLIENT_OPTIONS,
@@ -103,8 +103,8 @@ class Client(Composed):
         Raises:
             ConfigurationError: Something is missing or not valid.
         """
-        api_key, admin_key = hidden(api_key), hidden(admin_key)
-        headers = hidden_headers(headers)
+        api_key, admin_key = as_secret(api_key), as_secret(admin_key)
+        headers = hide_secret_headers(headers)
         config = settings(
             environ=environment,
             api_key=api_key,
@@ -116,7 +116,7 @@ class Client(Composed):
             query=query,
             allow_http=allow_http,
         )
-        config = changed(
+        config = with_changes(
             config,
             timeout=timeout,
             total_timeout=total_timeout,
@@ -152,8 +152,8 @@ class Client(Composed):
         Raises:
             ConfigurationError: Something is missing or not valid.
         """
-        api_key, token = hidden(api_key), hidden(token)
-        options["headers"] = hidden_headers(options.get("headers"))
+        api_key, token = as_secret(api_key), as_secret(token)
+        options["headers"] = hide_secret_headers(options.get("headers"))
         check_names(options, NetworkOptions, "Client.azure")
         config = azure_settings(
             endpoint,
@@ -163,7 +163,7 @@ class Client(Composed):
             api_version=api_version,
             allow_http=options.get("allow_http", False),
         )
-        config = changed(config, **of_client(options))
+        config = with_changes(config, **of_client(options))
         wire = _wire(
             config,
             options.get("session"),
@@ -187,7 +187,7 @@ class Client(Composed):
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
         """
         config = settings(environ=environment, base_url=_LOCAL_URL, provider=LOCAL)
-        config = changed(config, **of_client(options))
+        config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         server = _local_server(directory, theirs)
         wire = OwnWire(url=_LOCAL_URL, adapter=server.adapter(), on_close=server.close)

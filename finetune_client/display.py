@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
-__all__ = ["short", "shown"]
+__all__ = ["format_value", "short_repr"]
 
 LONGEST = 240
 """Characters of a value that is shown."""
@@ -14,18 +14,18 @@ TINY = 1e-9
 """Numbers below are written with an exponent."""
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Give a value as a message shows it."""
-    return _decimal(value) if type(value) is float else short(value)
+    return _decimal(value) if type(value) is float else short_repr(value)
 
 
 def _decimal(value: float) -> str:
     """Write a number as people do: 0.00001, not 1e-05."""
-    text = short(value)
+    text = short_repr(value)
     return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= TINY else text
 
 
-def short(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """Show a value in a line at most; what is too long or too deep is cut."""
     try:
         return _SHORT.repr(value)

@@ -262,24 +262,24 @@ def test_request__any_endpoint(stubs: responses.RequestsMock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "repeat", "tries"),
+    ("method", "idempotent", "tries"),
     [
         ("GET", None, 2),
         ("PUT", None, 2),
         ("DELETE", None, 2),
         ("POST", None, 1),
         ("PATCH", None, 1),
-        ("POST", "harmless", 2),
-        ("GET", "costly", 1),
+        ("POST", True, 2),
+        ("GET", False, 1),
     ],
 )
-def test_request__repeats_what_is_harmless(
-    stubs: responses.RequestsMock, method: str, repeat: Any, tries: int
+def test_request__is_repeated_if_it_is_idempotent(
+    stubs: responses.RequestsMock, method: str, idempotent: bool | None, tries: int
 ) -> None:
     stubs.add(method, BASE + "/x", status=500, headers={"retry-after-ms": "1"})
     with Client(KEY, base_url=BASE, max_retries=1) as client:
         with pytest.raises(Exception) as caught:  # noqa: PT011  # its tries are what matters
-            client.request(method, "/x", repeat=repeat)
+            client.request(method, "/x", idempotent=idempotent)
         assert caught.value.attempts == tries  # type: ignore[attr-defined]  # every APIError has it
 
 

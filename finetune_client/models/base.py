@@ -6,12 +6,12 @@ import copyreg
 from dataclasses import fields
 from typing import Any, ClassVar
 
-from finetune_client.display import short
+from finetune_client.display import short_repr
 
-__all__ = ["Wire"]
+__all__ = ["APIObject"]
 
 
-class Wire:
+class APIObject:
     """The base of all types here: a JSON form, a short `repr`, and equality by fields.
 
     One `__eq__` for all saves what generating fifty of them costs at import.
@@ -41,7 +41,7 @@ class Wire:
 
     def __repr__(self) -> str:
         pairs = ((name, getattr(self, name)) for name in self._shown or _names(self))
-        shown = [f"{name}={short(value)}" for name, value in pairs if _counts(name, value)]
+        shown = [f"{name}={short_repr(value)}" for name, value in pairs if _counts(name, value)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

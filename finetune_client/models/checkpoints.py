@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, integer, nested, number, required, text
 from finetune_client.models.times import moment_at
 from finetune_client.models.write import plain, written
@@ -24,7 +24,7 @@ __all__ = ["CheckpointPermission", "FineTuningJobCheckpoint", "FineTuningJobChec
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJobCheckpointMetrics(Wire):
+class FineTuningJobCheckpointMetrics(APIObject):
     """How good a checkpoint is. Reinforcement jobs send others, which are in `extra`.
 
     Attributes:
@@ -76,7 +76,7 @@ class FineTuningJobCheckpointMetrics(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJobCheckpoint(Wire):
+class FineTuningJobCheckpoint(APIObject):
     """A model as it was after some step of training.
 
     Attributes:
@@ -138,7 +138,7 @@ class FineTuningJobCheckpoint(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class CheckpointPermission(Wire):
+class CheckpointPermission(APIObject):
     """Leave for a project to use a checkpoint.
 
     Attributes:

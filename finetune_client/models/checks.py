@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.display import shown
+from finetune_client.display import format_value
 from finetune_client.models.write import DEEPEST
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, str):
-        yield f"{at}: must be text, got {shown(value)}"
+        yield f"{at}: must be text, got {format_value(value)}"
     elif not value.strip() and not empty:
         yield f"{at}: must not be empty"
 
@@ -45,7 +45,7 @@ def choice(at: str, value: Any, known: Iterable[str]) -> Iterator[str]:
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, str) or value not in known:
-        yield f"{at}: must be one of {', '.join(known)}, got {shown(value)}"
+        yield f"{at}: must be one of {', '.join(known)}, got {format_value(value)}"
 
 
 def number(at: str, value: Any, bounds: Bounds) -> Iterator[str]:
@@ -58,7 +58,7 @@ def number(at: str, value: Any, bounds: Bounds) -> Iterator[str]:
 def object_at(at: str, value: Any) -> Iterator[str]:
     """Look at an object that may be left out."""
     if value is not None and not isinstance(value, Mapping):
-        yield f"{at}: must be an object, got {shown(value)}"
+        yield f"{at}: must be an object, got {format_value(value)}"
 
 
 def needed_object(at: str, value: Any) -> Iterator[str]:
@@ -74,7 +74,7 @@ def needed_texts(at: str, value: Any) -> Iterator[str]:
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, (list, tuple)) or not value:
-        yield f"{at}: must be an array of texts, at least one, got {shown(value)}"
+        yield f"{at}: must be an array of texts, at least one, got {format_value(value)}"
     else:
         for place, one in enumerate(value):
             yield from needed_text(f"{at}[{place}]", one)
@@ -83,7 +83,7 @@ def needed_texts(at: str, value: Any) -> Iterator[str]:
 def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
     """Look everywhere for what JSON cannot say."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield f"{at}: must be a finite number, got {shown(value)}"
+        yield f"{at}: must be a finite number, got {format_value(value)}"
     elif isinstance(value, str):
         if not _is_unicode(value):
             yield f"{at}: must be valid Unicode, got {value!a}; was it read in another encoding?"
@@ -96,7 +96,7 @@ def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
         for place, one in enumerate(value):
             yield from unsendable(f"{at}[{place}]", one, depth - 1)
     else:
-        yield f"{at}: cannot be written as JSON, got {shown(value)}"
+        yield f"{at}: cannot be written as JSON, got {format_value(value)}"
 
 
 def _is_unicode(value: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, integer, mapping, text
 from finetune_client.models.times import moment_at
 from finetune_client.models.write import copy_of, written
@@ -23,7 +23,7 @@ __all__ = ["FineTuningJobEvent"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJobEvent(Wire):
+class FineTuningJobEvent(APIObject):
     """One thing that happened to a job. Nothing is sure to be there, not even `id`.
 
     Attributes:

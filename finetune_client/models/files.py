@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, integer, nested, required, text
 from finetune_client.models.times import moment_at
 from finetune_client.models.write import plain, written
@@ -24,7 +24,7 @@ __all__ = ["FileObject", "Upload", "UploadPart"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FileObject(Wire):
+class FileObject(APIObject):
     """A file on the server.
 
     Attributes:
@@ -98,7 +98,7 @@ class FileObject(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Upload(Wire):
+class Upload(APIObject):
     """A large file on its way, part by part.
 
     Attributes:
@@ -172,7 +172,7 @@ class Upload(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class UploadPart(Wire):
+class UploadPart(APIObject):
     """One part of an upload.
 
     Attributes:

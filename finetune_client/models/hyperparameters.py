@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import auto_integer, auto_number, copied, text
 from finetune_client.models.write import plain, written
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Hyperparameters(Wire):
+class Hyperparameters(APIObject):
     """Settings of a supervised job, and what a job says of them.
 
     Attributes:
@@ -71,7 +71,7 @@ SupervisedHyperparameters = Hyperparameters
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class DpoHyperparameters(Wire):
+class DpoHyperparameters(APIObject):
     """Settings of a preference (DPO) job.
 
     Attributes:
@@ -114,7 +114,7 @@ class DpoHyperparameters(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ReinforcementHyperparameters(Wire):
+class ReinforcementHyperparameters(APIObject):
     """Settings of a reinforcement job.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, nested, required, text, text_list
 from finetune_client.models.write import plain, written
 
@@ -21,7 +21,7 @@ __all__ = ["Integration", "WandbIntegration"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class WandbIntegration(Wire):
+class WandbIntegration(APIObject):
     """A run of Weights and Biases.
 
     Attributes:
@@ -68,7 +68,7 @@ class WandbIntegration(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Integration(Wire):
+class Integration(APIObject):
     """One place that a job reports to, under the key that `type` names.
 
     Attributes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
     copied,
     integer,
@@ -49,7 +49,7 @@ AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJobRequest(Wire):
+class FineTuningJobRequest(APIObject):
     """What a job is to be. Wherever a model is taken, its plain dict is taken too.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
     boolean,
     copied,
@@ -40,7 +40,7 @@ ENDED = SUCCESS | FAILURE | {"cancelled", "canceled", "stopped", "deleted"}
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJobError(Wire):
+class FineTuningJobError(APIObject):
     """Why a job failed.
 
     Attributes:
@@ -74,7 +74,7 @@ class FineTuningJobError(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningJob(Wire):
+class FineTuningJob(APIObject):
     """One run of training. Only `id` is sure to be there.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, mapping, nested, required
 from finetune_client.models.graders.multi import read_grader
 from finetune_client.models.hyperparameters import (
@@ -30,7 +30,7 @@ __all__ = ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMe
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class SupervisedMethod(Wire):
+class SupervisedMethod(APIObject):
     """Learn from good answers.
 
     Attributes:
@@ -55,7 +55,7 @@ class SupervisedMethod(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class DpoMethod(Wire):
+class DpoMethod(APIObject):
     """Learn from pairs of a better and a worse answer (direct preference optimization).
 
     Attributes:
@@ -81,7 +81,7 @@ class DpoMethod(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ReinforcementMethod(Wire):
+class ReinforcementMethod(APIObject):
     """Learn from the marks that a grader gives to the model's own answers.
 
     Attributes:
@@ -121,7 +121,7 @@ class ReinforcementMethod(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FineTuningMethod(Wire):
+class FineTuningMethod(APIObject):
     """A way to fine-tune; `of` makes one from its settings.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, integer, required, text
 from finetune_client.models.write import written
 
@@ -21,7 +21,7 @@ __all__ = ["Deleted", "Model"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Model(Wire):
+class Model(APIObject):
     """A model that the server offers.
 
     Attributes:
@@ -68,7 +68,7 @@ class Model(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Deleted(Wire):
+class Deleted(APIObject):
     """The answer to deleting a file, a model or a permission.
 
     Attributes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, text
 from finetune_client.models.write import plain, written
 
@@ -33,7 +33,7 @@ T = TypeVar("T", bound=Row)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Page(Wire, Generic[T]):
+class Page(APIObject, Generic[T]):
     """One page of a list; iterating it gives the rows of this page.
 
     Attributes:

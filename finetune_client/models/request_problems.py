@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.display import shown
+from finetune_client.display import format_value
 from finetune_client.models.checks import (
     choice,
     needed_object,
@@ -56,11 +56,11 @@ def _suffix(suffix: Any, limits: Limits) -> Iterator[str]:
         return
     characters = limits.suffix_characters
     if not isinstance(suffix, str):
-        yield f"suffix: must be text, got {shown(suffix)}"
+        yield f"suffix: must be text, got {format_value(suffix)}"
     elif not 1 <= len(suffix) <= limits.suffix:
         yield f"suffix: must have 1 to {limits.suffix} characters, got {len(suffix)}"
     elif characters and not re.fullmatch(f"[{characters}]*", suffix):
-        yield f"suffix: must have only characters of {characters}, got {shown(suffix)}"
+        yield f"suffix: must have only characters of {characters}, got {format_value(suffix)}"
 
 
 def _metadata(metadata: Any, limits: Limits) -> Iterator[str]:
@@ -75,12 +75,12 @@ def _metadata(metadata: Any, limits: Limits) -> Iterator[str]:
 
 def _pair(key: Any, value: Any, limits: Limits) -> Iterator[str]:
     if not isinstance(key, str):
-        yield f"metadata: each key must be text, got {shown(key)}"
+        yield f"metadata: each key must be text, got {format_value(key)}"
     elif len(key) > limits.metadata_key:
         length = f"{limits.metadata_key} characters, got {len(key)}"
-        yield f"metadata: the key {shown(key)} must have at most {length}"
+        yield f"metadata: the key {format_value(key)} must have at most {length}"
     if not isinstance(value, str):
-        yield f"metadata.{key}: must be text, got {shown(value)}"
+        yield f"metadata.{key}: must be text, got {format_value(value)}"
     elif len(value) > limits.metadata_value:
         length = f"{limits.metadata_value} characters, got {len(value)}"
         yield f"metadata.{key}: must have at most {length}"
@@ -123,7 +123,7 @@ def _integrations(at: str, integrations: Any) -> Iterator[str]:
     if integrations is None:
         return
     if not isinstance(integrations, (list, tuple)):
-        yield f"{at}: must be an array, got {shown(integrations)}"
+        yield f"{at}: must be an array, got {format_value(integrations)}"
         return
     for place, one in enumerate(integrations):
         yield from _integration(f"{at}[{place}]", one)

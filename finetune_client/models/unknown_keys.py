@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from finetune_client.errors import UnknownFieldWarning
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.graders.eval_items import EvalItem
 from finetune_client.models.graders.model_based import (
     LabelModelGrader,
@@ -47,7 +47,7 @@ ALIKE = 0.7
 VERY_ALIKE = 0.8
 """How alike a key in an `extra` must be to be taken for a slip; the rest is meant."""
 
-GRADERS: dict[str, type[Wire]] = {
+GRADERS: dict[str, type[APIObject]] = {
     "string_check": StringCheckGrader,
     "text_similarity": TextSimilarityGrader,
     "python": PythonGrader,
@@ -55,13 +55,13 @@ GRADERS: dict[str, type[Wire]] = {
     "label_model": LabelModelGrader,
     "multi": MultiGrader,
 }
-IN_THE_GUIDE: dict[type[Wire], list[str]] = {
+IN_THE_GUIDE: dict[type[APIObject], list[str]] = {
     TextSimilarityGrader: ["pass_threshold"],
     ScoreModelGrader: ["pass_threshold"],
     MultiGrader: ["invalid_grade"],
 }
 """Keys that the guides name and the schemas do not: https://platform.openai.com/docs/guides/graders"""
-INSIDE: dict[type[Wire], dict[str, type[Wire] | None]] = {
+INSIDE: dict[type[APIObject], dict[str, type[APIObject] | None]] = {
     FineTuningJobRequest: {
         "method": FineTuningMethod,
         "hyperparameters": Hyperparameters,
@@ -83,7 +83,7 @@ INSIDE: dict[type[Wire], dict[str, type[Wire] | None]] = {
 
 
 def unknown_fields(
-    request: FineTuningJobRequest | Mapping[str, Any], what: type[Wire] = FineTuningJobRequest
+    request: FineTuningJobRequest | Mapping[str, Any], what: type[APIObject] = FineTuningJobRequest
 ) -> list[str]:
     """Name the keys that no field knows, each with its path and the nearest known name.
 
@@ -117,20 +117,22 @@ def _level() -> int:
     return level
 
 
-def _walk(at: str, value: Any, what: type[Wire] | None) -> Iterator[str]:
+def _walk(at: str, value: Any, what: type[APIObject] | None) -> Iterator[str]:
     """Look at what stands at a place, one thing or an array of them."""
     if isinstance(value, (list, tuple)):
         for place, one in enumerate(value):
             yield from _walk(f"{at}[{place}]", one, what)
-    elif isinstance(value, (Wire, Mapping)):
+    elif isinstance(value, (APIObject, Mapping)):
         found = what or _grader(value)
         if found:
             yield from _look(at, value, found)
 
 
-def _look(at: str, value: Wire | Mapping[str, Any], what: type[Wire]) -> Iterator[str]:
+def _look(at: str, value: APIObject | Mapping[str, Any], what: type[APIObject]) -> Iterator[str]:
     names, kind = _names(what), _get(value, "type")
-    keys, alike = (_get(value, "extra"), VERY_ALIKE) if isinstance(value, Wire) else (value, ALIKE)
+    keys, alike = (
+        (_get(value, "extra"), VERY_ALIKE) if isinstance(value, APIObject) else (value, ALIKE)
+    )
     for key in keys:
         if key not in names and key != kind:
             near = difflib.get_close_matches(str(key), names, 1, alike) or _below(key, what, kind)
@@ -148,14 +150,14 @@ def _unknown(at: str, near: list[str], *, named: bool) -> Iterator[str]:
         yield f"{at}: no field has this name; it is sent as given."
 
 
-def _below(key: Any, what: type[Wire], kind: Any) -> list[str]:
+def _below(key: Any, what: type[APIObject], kind: Any) -> list[str]:
     """Find a key where it belongs, one level down; under the key that `type` names, if it can."""
     inside = INSIDE.get(what, {})
     homes = [name for name, one in inside.items() if one is not None and key in _names(one)]
     return [f"{kind if kind in homes else home}.{key}" for home in homes[:1]]
 
 
-def _names(what: type[Wire]) -> list[str]:
+def _names(what: type[APIObject]) -> list[str]:
     own = [one.name for one in fields(cast(Any, what)) if one.name != "extra"]
     return [*own, *IN_THE_GUIDE.get(what, [])]
 
@@ -167,7 +169,7 @@ def _children(at: str, graders: Any) -> Iterator[str]:
                 yield from _walk(f"{at}.{name}", one, None)
 
 
-def _grader(value: Any) -> type[Wire] | None:
+def _grader(value: Any) -> type[APIObject] | None:
     kind = _get(value, "type")
     return GRADERS.get(kind) if isinstance(kind, str) else None
 

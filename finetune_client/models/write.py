@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetune_client.models.auto import Auto
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 
 __all__ = ["DEEPEST", "copy_of", "plain", "written"]
 
@@ -19,7 +19,7 @@ def plain(value: Any, depth: int = DEEPEST) -> Any:
     """Give the JSON form of a model, or of dicts and lists that hold models at any place."""
     if value is None or type(value) in ATOMS:
         return value
-    if isinstance(value, Wire):
+    if isinstance(value, APIObject):
         return value.to_dict()
     if isinstance(value, Auto):
         return "auto"

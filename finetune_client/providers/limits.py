@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.display import shown
+from finetune_client.display import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,15 +44,15 @@ class Bounds:
             return None
         kinds = (int,) if self.whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds):
-            return f"must be {self._kind()}, got {shown(value)}"
+            return f"must be {self._kind()}, got {format_value(value)}"
         if isinstance(value, float) and not math.isfinite(value):
-            return f"must be a finite number, got {shown(value)}"
+            return f"must be a finite number, got {format_value(value)}"
         inside = (
             (self.above is None or value > self.above)
             and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
         )
-        return None if inside else f"must be {self._range()}, got {shown(value)}"
+        return None if inside else f"must be {self._range()}, got {format_value(value)}"
 
     def _kind(self) -> str:
         number = "a whole number" if self.whole else "a number"
@@ -60,7 +60,7 @@ class Bounds:
 
     def _range(self) -> str:
         ends = ((">", self.above), (">=", self.least), ("<=", self.most))
-        return " and ".join(f"{sign} {shown(end)}" for sign, end in ends if end is not None)
+        return " and ".join(f"{sign} {format_value(end)}" for sign, end in ends if end is not None)
 
 
 SUPERVISED: dict[str, Bounds] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finetune_client.models.page import Row
     from finetune_client.resources.options import Options
     from finetune_client.transport import Session
-    from finetune_client.transport.request import Reply, Request, StreamedReply
+    from finetune_client.transport.request import APIResponse, Request, StreamedResponse
 
 __all__ = ["Resource", "answer_facts", "read_reply"]
 
@@ -76,7 +76,7 @@ class Resource:
         return Pager(fetch, name=name, after=after, by_last_id=by_last_id)
 
 
-def read_reply(request: Request, reply: Reply, read: Callable[[Any], T]) -> T:
+def read_reply(request: Request, reply: APIResponse, read: Callable[[Any], T]) -> T:
     """Read an answer.
 
     Raises:
@@ -89,7 +89,7 @@ def read_reply(request: Request, reply: Reply, read: Callable[[Any], T]) -> T:
         raise APIResponseError(message, body=reply.data, **answer_facts(request, reply)) from None
 
 
-def answer_facts(request: Request, reply: Reply | StreamedReply) -> dict[str, Any]:
+def answer_facts(request: Request, reply: APIResponse | StreamedResponse) -> dict[str, Any]:
     """Give what an exception carries of an answer that says success and cannot be used."""
     return {
         "outcome": "bad_answer",

@@ -12,7 +12,7 @@ from finetune_client.models.checks import needed_texts
 from finetune_client.resources.arguments import check_call, list_query, several
 from finetune_client.resources.base import Resource
 from finetune_client.resources.pager import Pager
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class JobCheckpoints(Resource):
             limit: How many a page holds; the server's default is 10.
             **options: See `Options`.
         """
-        name = segment(fine_tuning_job_id, "fine_tuning_job_id")
+        name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         request = Request(
             method="GET",
             path=f"/fine_tuning/jobs/{name}/checkpoints",
@@ -93,7 +93,7 @@ class Permissions(Resource):
             method="POST",
             path=self._path(fine_tuned_model_checkpoint),
             json={"project_ids": ids},
-            repeat="costly",
+            idempotent=False,
             admin=True,
         )
         page = self._read(request, lambda data: Page.from_dict(data, CheckpointPermission), options)
@@ -153,7 +153,7 @@ class Permissions(Resource):
         **options: Unpack[Options],
     ) -> Deleted:
         """Take back a permission."""
-        name = segment(permission_id, "permission_id")
+        name = path_segment(permission_id, "permission_id")
         request = Request(
             method="DELETE",
             path=f"{self._path(fine_tuned_model_checkpoint)}/{name}",
@@ -164,7 +164,7 @@ class Permissions(Resource):
 
     def _path(self, checkpoint: str) -> str:
         self._session.require("permissions", "checkpoint permissions")
-        name = segment(checkpoint, "fine_tuned_model_checkpoint")
+        name = path_segment(checkpoint, "fine_tuned_model_checkpoint")
         return f"/fine_tuning/checkpoints/{name}/permissions"
 
 

@@ -86,5 +86,5 @@ class Graders(Resource):
             method="POST",
             path=f"/fine_tuning/alpha/graders/{verb}",
             json=body,
-            repeat="costly" if paid else "harmless",
+            idempotent=not paid,
         )

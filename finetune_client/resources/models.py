@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from finetune_client.models import Deleted, Model
 from finetune_client.resources.base import Resource
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -35,13 +35,15 @@ class Models(Resource):
 
     def retrieve(self, model: str, **options: Unpack[Options]) -> Model:
         """Return a model by its name."""
-        request = Request(method="GET", path=f"/models/{segment(model, 'model')}", expect_id=model)
+        request = Request(
+            method="GET", path=f"/models/{path_segment(model, 'model')}", expect_id=model
+        )
         return self._read(request, Model.from_dict, options)
 
     def delete(self, model: str, **options: Unpack[Options]) -> Deleted:
         """Delete a fine-tuned model; the key's owner must have the Owner role."""
         self._session.require("delete_model", "deleting a model")
-        path = f"/models/{segment(model, 'model')}"
+        path = f"/models/{path_segment(model, 'model')}"
         return self._read(
             Request(method="DELETE", path=path, expect_id=model), Deleted.from_dict, options
         )

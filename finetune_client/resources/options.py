@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from finetune_client.errors import RequestError
 from finetune_client.transport import query_pairs
 from finetune_client.transport.config import merged_query
-from finetune_client.transport.credentials import hidden_headers
+from finetune_client.transport.credentials import hide_secret_headers
 from finetune_client.transport.request import NO_JSON
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def check_extras(extras: Extras) -> Extras:
 
 def _hide(options: Options) -> Mapping[str, str] | None:
     """Wrap the headers that look like keys where they stand, so that no traceback shows them."""
-    headers = hidden_headers(options.get("extra_headers"))
+    headers = hide_secret_headers(options.get("extra_headers"))
     if not isinstance(headers, Mapping | None):
         raise RequestError(
             f"extra_headers must be a mapping of names to texts, not {type(headers).__name__}."

@@ -1,18 +1,17 @@
 """Bytes over HTTP: never pays twice, never hangs, never leaks the key. Knows no model."""
 
-from finetune_client.transport.config import Config, changed
+from finetune_client.transport.config import Config, with_changes
 from finetune_client.transport.connections.sender import BorrowedWire, OwnWire, Wire
 from finetune_client.transport.credentials import Credential, Key
 from finetune_client.transport.hooks import OnResponse, ResponseInfo
 from finetune_client.transport.origin import BaseURL, parse_base_url
-from finetune_client.transport.paths import checked_path, query_pairs, segment
+from finetune_client.transport.paths import checked_path, path_segment, query_pairs
 from finetune_client.transport.request import (
     NO_JSON,
+    APIResponse,
     Body,
-    Repeat,
-    Reply,
     Request,
-    StreamedReply,
+    StreamedResponse,
     Timeout,
 )
 from finetune_client.transport.retry import RetryPolicy
@@ -21,6 +20,7 @@ from finetune_client.transport.session import Session
 
 __all__ = [
     "NO_JSON",
+    "APIResponse",
     "BaseURL",
     "Body",
     "BorrowedWire",
@@ -29,19 +29,17 @@ __all__ = [
     "Key",
     "OnResponse",
     "OwnWire",
-    "Repeat",
-    "Reply",
     "Request",
     "ResponseInfo",
     "RetryPolicy",
     "Secret",
     "Session",
-    "StreamedReply",
+    "StreamedResponse",
     "Timeout",
     "Wire",
-    "changed",
     "checked_path",
     "parse_base_url",
+    "path_segment",
     "query_pairs",
-    "segment",
+    "with_changes",
 ]

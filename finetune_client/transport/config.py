@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_TIMEOUT",
     "Config",
-    "changed",
     "checked_query",
     "checked_timeout",
     "merged_query",
+    "with_changes",
 ]
 
 DEFAULT_TIMEOUT = (10.0, 60.0)
@@ -66,7 +66,7 @@ class Config:
     on_response: OnResponse | None = None
 
 
-def changed(
+def with_changes(
     config: Config,
     *,
     timeout: Timeout | None = None,

@@ -13,7 +13,7 @@ from finetune_client.transport.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Credential", "Key", "checked_headers", "hidden", "hidden_headers"]
+__all__ = ["Credential", "Key", "as_secret", "checked_headers", "hide_secret_headers"]
 
 Key: TypeAlias = "str | Callable[[], str] | Literal[False] | None"
 """A key as text, what gives one for each request, False for none, None to look for it."""
@@ -27,7 +27,7 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "host", "con
 _SENSITIVE: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
-def hidden(key: Any) -> Any:
+def as_secret(key: Any) -> Any:
     """Wrap a key that is text, so that no traceback shows it."""
     return Secret.of(key) if isinstance(key, str) else key
 
@@ -55,7 +55,7 @@ class Credential:
         Raises:
             ConfigurationError: It is neither text nor callable, or cannot be sent.
         """
-        key = hidden(key)
+        key = as_secret(key)
         scheme = "Bearer " if header == "Authorization" else ""
         if key is None or key is False:
             return cls(header, scheme, None, name)
@@ -78,7 +78,7 @@ class Credential:
         if source is None or isinstance(source, Secret):
             return source
         try:
-            given = hidden(source())
+            given = as_secret(source())
         except Exception as error:  # noqa: BLE001  # a caller's code may raise anything
             reason = type(error).__name__
         else:
@@ -104,7 +104,7 @@ def _checked(key: str, name: str) -> Secret:
     return text
 
 
-def hidden_headers(headers: Any) -> Any:
+def hide_secret_headers(headers: Any) -> Any:
     """Copy headers, with the values that look like keys wrapped, so that nothing shows them.
 
     What is no mapping is handed back as it is, for `checked_headers` to refuse.
@@ -112,7 +112,7 @@ def hidden_headers(headers: Any) -> Any:
     if not isinstance(headers, Mapping):
         return headers
     return {
-        name: hidden(value) if _SENSITIVE.search(str(name)) else value
+        name: as_secret(value) if _SENSITIVE.search(str(name)) else value
         for name, value in headers.items()
     }
 
@@ -127,7 +127,7 @@ def checked_headers(headers: Mapping[str, str] | None, name: str = "headers") ->
         raise ConfigurationError(
             f"{name} must be a mapping of names to texts, not {type(headers).__name__}."
         )
-    checked: dict[Any, Any] = hidden_headers(headers or {})
+    checked: dict[Any, Any] = hide_secret_headers(headers or {})
     for header, value in checked.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
             raise ConfigurationError(f"{name} has a name that is not valid: {header!r:.100}.")

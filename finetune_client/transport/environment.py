@@ -16,7 +16,7 @@ from finetune_client.providers import (
     guess_provider,
 )
 from finetune_client.transport.config import Config, checked_query, merged_query
-from finetune_client.transport.credentials import Credential, checked_headers, hidden
+from finetune_client.transport.credentials import Credential, as_secret, checked_headers
 from finetune_client.transport.origin import parse_base_url
 
 if TYPE_CHECKING:
@@ -142,10 +142,12 @@ def _credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is not None:
         return Credential.of(key, header=kind.key_header, name="api_key")
     for variable in kind.environment:
-        found = hidden(_set(environ, variable))
+        found = as_secret(_set(environ, variable))
         if found is not None:
             return Credential.of(found, header=kind.key_header, name=variable)
-    if kind.key_header == "api-key" and (found := hidden(_set(environ, "AZURE_OPENAI_AD_TOKEN"))):
+    if kind.key_header == "api-key" and (
+        found := as_secret(_set(environ, "AZURE_OPENAI_AD_TOKEN"))
+    ):
         return Credential.of(found, header="Authorization", name="AZURE_OPENAI_AD_TOKEN")
     if not kind.environment:
         return Credential.of(None, header=kind.key_header, name="api_key")
@@ -163,7 +165,7 @@ def _no_key(variable: str) -> str:
 
 def _admin_credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is None and kind.name == "openai":
-        key = hidden(_set(environ, "OPENAI_ADMIN_KEY"))
+        key = as_secret(_set(environ, "OPENAI_ADMIN_KEY"))
     return Credential.of(key, header=kind.key_header, name="admin_key")
 
 

@@ -12,7 +12,7 @@ from finetune_client.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["checked_path", "encoded_query", "query_pairs", "segment"]
+__all__ = ["checked_path", "encoded_query", "path_segment", "query_pairs"]
 
 _KEPT: Final = "!$&'()*+,;=:@"
 """What RFC 3986 lets stand in a path segment as it is; model names have ``:`` in them."""
@@ -21,7 +21,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOTS: Final = frozenset({".", ".."})
 
 
-def segment(value: object, name: str) -> str:
+def path_segment(value: object, name: str) -> str:
     """Quote one path segment, so that no value can leave its place in the path.
 
     Args:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from typing_extensions import Self
 
-__all__ = ["NO_JSON", "Body", "Repeat", "Reply", "Request", "StreamedReply", "Timeout"]
+__all__ = ["NO_JSON", "APIResponse", "Body", "Request", "StreamedResponse", "Timeout"]
 
 Timeout = float | tuple[float, float]
 """Seconds: one number for both, or ``(connect, read)``."""
-
-Repeat = Literal["harmless", "costly"]
-"""Whether a request whose outcome is unknown may be sent again: ``harmless`` requests may;
-``costly`` ones are only sent again when they were certainly not carried out."""
 
 NO_JSON: Final[Any] = object()
 """The request has no JSON body (`None` would be the body ``null``)."""
@@ -41,13 +37,14 @@ class Request:
 
     Attributes:
         method: ``"GET"``, ``"POST"`` or ``"DELETE"``.
-        path: Below the base URL, with a leading slash, each segment made by `segment()`.
+        path: Below the base URL, with a leading slash, each segment made by `path_segment()`.
         query: Pairs in the order they are sent; build them with `query_pairs()`.
         json: The JSON body, plain data; `NO_JSON` for none.
         body: A streamed body instead of JSON.
         headers: What is sent beside the client's own; wins over them, except the credential.
         timeout: Overrides the client's for this request.
-        repeat: See `Repeat`.
+        idempotent: It may be sent again when its outcome is unknown; another one is only sent again
+            when it was certainly not carried out.
         expect_id: The ``id`` that the answer must have.
         fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
         accept: The ``Accept`` header.
@@ -64,7 +61,7 @@ class Request:
     body: Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: Timeout | None = None
-    repeat: Repeat = "harmless"
+    idempotent: bool = True
     expect_id: str | None = None
     fresh_connection: bool = False
     accept: str = "application/json"
@@ -74,7 +71,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class APIResponse:
     """A successful answer: `data` is its JSON, plain (`None` for an empty 204)."""
 
     data: Any
@@ -83,7 +80,7 @@ class Reply:
     headers: Mapping[str, str]
 
 
-class StreamedReply(Protocol):
+class StreamedResponse(Protocol):
     """A successful answer whose body is read block by block; a context manager that closes it."""
 
     status: int

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from finetune_client.errors import Outcome
-    from finetune_client.transport.request import Repeat
 
-__all__ = ["Again", "RetryPolicy", "parse_retry_after", "status_verdict", "wait_before_retry"]
+__all__ = ["Retry", "RetryPolicy", "parse_retry_after", "status_verdict", "wait_before_retry"]
 
-Again = Literal["never", "harmless", "always"]
+Retry = Literal["no", "if_idempotent", "yes"]
 """Which requests are worth sending again after a failure: none; those that may be carried out
 twice; all, because this one was certainly not carried out."""
 
@@ -52,64 +51,64 @@ def status_verdict(
     code: str | None,
     kind: str | None,
     retry_after: float | None,
-) -> tuple[Outcome, Again]:
+) -> tuple[Outcome, Retry]:
     """Say what an error status tells about the request, and who may send it again.
 
     Args:
         status: The status.
-        headers: Those of the answer; ``x-should-retry`` forbids a try, or allows a harmless one.
+        headers: Those of the answer; ``x-should-retry`` forbids a retry, or allows an idempotent one.
         code: The error's code; a used-up quota does not come back by waiting.
         kind: The error's type, in which some servers say the same.
         retry_after: What the server asked for.
     """
-    outcome, again = _by_status(status, retry_after)
+    outcome, retry = _by_status(status, retry_after)
     hint = headers.get("x-should-retry", "").strip().lower()
     if hint == "false" or _QUOTA in {code, kind}:
-        return outcome, "never"
-    if hint == "true" and again == "never" and status >= 400:
-        return outcome, "harmless"
-    return outcome, again
+        return outcome, "no"
+    if hint == "true" and retry == "no" and status >= 400:
+        return outcome, "if_idempotent"
+    return outcome, retry
 
 
-def _by_status(status: int, retry_after: float | None) -> tuple[Outcome, Again]:
+def _by_status(status: int, retry_after: float | None) -> tuple[Outcome, Retry]:
     if status == 429 or (status == 503 and retry_after is not None):
-        return "refused", "always"
+        return "refused", "yes"
     if status >= 500 or status in _TRANSIENT:
-        return "ambiguous", "harmless"
+        return "ambiguous", "if_idempotent"
     if status < 200:
-        return "ambiguous", "never"
-    return "refused", "never"
+        return "ambiguous", "no"
+    return "refused", "no"
 
 
 def wait_before_retry(
     policy: RetryPolicy,
     *,
-    again: Again,
-    repeat: Repeat,
+    retry: Retry,
+    idempotent: bool,
     tries: int,
     retry_after: float | None,
-    chance: float,
+    random_fraction: float,
 ) -> float | None:
     """Give the seconds to wait before the next try, or None to give up.
 
     Args:
         policy: How often and how patiently.
-        again: Who may try again after this failure.
-        repeat: Whether the request may be carried out twice.
+        retry: Which requests may be sent again after this failure.
+        idempotent: Whether the request may be carried out twice.
         tries: How many were made.
         retry_after: What the server asked for.
-        chance: A random number from 0 up to, not including, 1.
+        random_fraction: A random number from 0 up to, not including, 1.
     """
-    if tries > policy.max_retries or again == "never":
+    if tries > policy.max_retries or retry == "no":
         return None
-    if again == "harmless" and repeat == "costly":
+    if retry == "if_idempotent" and not idempotent:
         return None
     if retry_after is not None and retry_after > policy.longest_wait:
         return None
     if retry_after:
         return retry_after
     longest = min(policy.longest_backoff, policy.first_backoff * 2.0 ** min(tries - 1, 32))
-    return longest * (1.0 - chance)
+    return longest * (1.0 - random_fraction)
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

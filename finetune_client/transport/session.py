@@ -11,7 +11,7 @@ from finetune_client.transport.exchange.attempt import exchange
 from finetune_client.transport.exchange.failures import Failure
 from finetune_client.transport.exchange.prepare import prepared
 from finetune_client.transport.hooks import log_retry
-from finetune_client.transport.request import Reply, StreamedReply
+from finetune_client.transport.request import APIResponse, StreamedResponse
 from finetune_client.transport.retry import wait_before_retry
 
 if TYPE_CHECKING:
@@ -94,25 +94,25 @@ class Session:
         total = self.config.total_timeout
         return None if total is None else self.clock.monotonic() + total
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: Request) -> APIResponse:
         """Send a request and read its answer.
 
         Raises:
             APIError: No answer came, or none that can be used.
             RequestError, ConfigurationError: The request cannot be sent.
         """
-        return cast(Reply, self._repeated(request, streamed=False))
+        return cast(APIResponse, self._repeated(request, streamed=False))
 
-    def stream(self, request: Request) -> StreamedReply:
+    def stream(self, request: Request) -> StreamedResponse:
         """Send a request and hand its answer over unread, for a with-statement.
 
         Raises:
             APIError: No answer came, or an error.
             RequestError, ConfigurationError: The request cannot be sent.
         """
-        return cast(StreamedReply, self._repeated(request, streamed=True))
+        return cast(StreamedResponse, self._repeated(request, streamed=True))
 
-    def _repeated(self, request: Request, *, streamed: bool) -> Reply | StreamedReply:
+    def _repeated(self, request: Request, *, streamed: bool) -> APIResponse | StreamedResponse:
         if self.is_closed:
             raise ConfigurationError("The client is closed; make a new one.")
         call = prepared(request, self.config, self.clock, streamed=streamed)
@@ -122,7 +122,7 @@ class Session:
             if self._connections_are_closed:  # meanwhile, so that one may have been opened since
                 self._wire.drop()
 
-    def _tried(self, call: Call) -> Reply | StreamedReply:
+    def _tried(self, call: Call) -> APIResponse | StreamedResponse:
         tries = 0
         while True:
             tries += 1
@@ -143,11 +143,11 @@ class Session:
         """Give the seconds until the next try; None if there is none, or no time for it."""
         wait = wait_before_retry(
             self.config.retries,
-            again=failure.again,
-            repeat=call.request.repeat,
+            retry=failure.retry,
+            idempotent=call.request.idempotent,
             tries=tries,
             retry_after=failure.error.retry_after,
-            chance=self.clock.random(),
+            random_fraction=self.clock.random(),
         )
         if wait is None or call.deadline is None:
             return wait

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given as check, settings, strategies as st
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from tests.support.model_values import (
     MODELS,
     corrupted,
@@ -154,7 +154,7 @@ NEED_TYPE = """
 
 def test_types__must_write_themselves() -> None:
     with pytest.raises(NotImplementedError):
-        Wire().to_dict()
+        APIObject().to_dict()
 
 
 @every_model

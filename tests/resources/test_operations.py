@@ -87,7 +87,7 @@ class Call:
     answer: Mapping[str, Any]
     query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
-    costly: bool = False
+    paid: bool = False
 
 
 JOB_BODY = {
@@ -119,7 +119,7 @@ def _create(method: Any, sent: Mapping[str, Any], **more: Any) -> Call:
 
     plain = {key: value.to_dict() for key, value in more.items()}
     body = {**JOB_BODY, "method": sent, **plain}
-    return Call("createFineTuningJob", run, "/fine_tuning/jobs", JOB, body=body, costly=True)
+    return Call("createFineTuningJob", run, "/fine_tuning/jobs", JOB, body=body, paid=True)
 
 
 JOBS = "/fine_tuning/jobs/ftjob-1"
@@ -227,7 +227,7 @@ CALLS = {
         PERMISSIONS,
         ROWS,
         body={"project_ids": ["p-1", "p-2"]},
-        costly=True,
+        paid=True,
     ),
     "list permissions": Call(
         "listFineTuningCheckpointPermissions",
@@ -266,7 +266,7 @@ CALLS = {
             "/fine_tuning/alpha/graders/run",
             RUN,
             body={"grader": grader.to_dict(), "model_sample": "yes", "item": {"answer": "yes"}},
-            costly=True,
+            paid=True,
         )
         for grader in (STRING_CHECK, SIMILAR, PYTHON, SCORE, MULTI)
     },
@@ -278,7 +278,7 @@ CALLS = {
         "/fine_tuning/alpha/graders/run",
         RUN,
         body={"grader": STRING_CHECK.to_dict(), "model_sample": "yes"},
-        costly=True,
+        paid=True,
     ),
     "validate grader": Call(
         "validateGrader",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.credentials import Credential, checked_headers, hidden
+from finetune_client.transport.credentials import Credential, as_secret, checked_headers
 from finetune_client.transport.secret import Secret
 
 KEY = "sk-test-4f1c9d2e7ab85360"
@@ -111,10 +111,10 @@ def test_callable__that_fails(source: Any, message: str) -> None:
 
 
 def test_hidden__leaves_what_is_no_text() -> None:
-    assert hidden(None) is None
-    assert hidden(False) is False
-    assert hidden(_fail) is _fail
-    assert isinstance(hidden(KEY), Secret)
+    assert as_secret(None) is None
+    assert as_secret(False) is False
+    assert as_secret(_fail) is _fail
+    assert isinstance(as_secret(KEY), Secret)
 
 
 def test_headers__that_look_like_keys_are_hidden() -> None:

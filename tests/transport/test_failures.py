@@ -56,7 +56,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com: Connection refused. Nothing was sent.",
         ),
     ),
@@ -69,7 +69,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com: its name was not found. Nothing was sent.",
         ),
     ),
@@ -80,7 +80,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com within 10 seconds; nothing was sent.",
         ),
     ),
@@ -91,7 +91,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com within 10 seconds; nothing was sent.",
         ),
     ),
@@ -102,7 +102,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com within 10 seconds; nothing was sent.",
         ),
     ),
@@ -113,7 +113,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "ambiguous",
-            "harmless",
+            "if_idempotent",
             "api.example.com was silent for 60 seconds; the answer is not known.",
         ),
     ),
@@ -124,7 +124,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "ambiguous",
-            "harmless",
+            "if_idempotent",
             "api.example.com was silent for 60 seconds; the answer is not known.",
         ),
     ),
@@ -135,7 +135,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "ambiguous",
-            "harmless",
+            "if_idempotent",
             (
                 "The connection to api.example.com was lost before the answer was there: "
                 "Connection reset by peer."
@@ -149,7 +149,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "ambiguous",
-            "harmless",
+            "if_idempotent",
             (
                 "The connection to api.example.com was lost before the answer was there: "
                 "ConnectionError."
@@ -163,7 +163,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "never",
+            "no",
             (
                 "Could not connect to api.example.com: its TLS certificate was not accepted "
                 "(self-signed certificate). Nothing was sent."
@@ -177,7 +177,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com: TLS failed (SSLEOFError). Nothing was sent.",
         ),
     ),
@@ -188,7 +188,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "always",
+            "yes",
             "Could not connect to api.example.com: Connection refused. Nothing was sent.",
         ),
     ),
@@ -199,7 +199,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APIConnectionError,
             "not_sent",
-            "never",
+            "no",
             (
                 "Could not connect to api.example.com: the address, or that of a proxy, is not "
                 "valid. Nothing was sent."
@@ -213,7 +213,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
         (
             APITimeoutError,
             "ambiguous",
-            "never",
+            "no",
             "The total timeout was over before api.example.com had answered in full.",
         ),
     ),
@@ -226,7 +226,7 @@ CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
 def test_network_failure(error: Exception, attempt: Attempt, expected: tuple[Any, ...]) -> None:
     failure = network_failure(error, attempt, HOST, method="GET", path="/x")
     found = failure.error
-    assert (type(found), found.outcome, failure.again, found.message) == expected
+    assert (type(found), found.outcome, failure.retry, found.message) == expected
     assert (found.method, found.path, found.status_code) == ("GET", "/x", None)
     copy = pickle.loads(pickle.dumps(found))
     assert copy.__dict__ == found.__dict__

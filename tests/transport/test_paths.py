@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError
-from finetune_client.transport.paths import checked_path, encoded_query, query_pairs, segment
+from finetune_client.transport.paths import checked_path, encoded_query, path_segment, query_pairs
 
 ORDINARY = [
     ("ftjob-abc123", "ftjob-abc123"),
@@ -51,13 +51,13 @@ ELSEWHERE = ["", "/", "//evil.example/x", "https://evil.example/x", "mailto:x"]
 
 @pytest.mark.parametrize(("value", "quoted"), ORDINARY)
 def test_segment__is_quoted(value: str, quoted: str) -> None:
-    assert segment(value, "job_id") == quoted
+    assert path_segment(value, "job_id") == quoted
 
 
 @pytest.mark.parametrize(("value", "message"), REFUSED)
 def test_segment__refused(value: Any, message: str) -> None:
     with pytest.raises(RequestError) as caught:
-        segment(value, "job_id")
+        path_segment(value, "job_id")
     assert caught.value.message == message
     assert caught.value.__context__ is None
 
@@ -66,7 +66,7 @@ def test_segment__refused(value: Any, message: str) -> None:
 @given(st.text())
 def test_segment__gives_itself_back_and_stays_one(value: str) -> None:
     try:
-        quoted = segment(value, "id")
+        quoted = path_segment(value, "id")
     except RequestError:
         return
     assert unquote(quoted) == value

@@ -67,36 +67,43 @@ def test_status_verdict__is_that_of_the_matrix(row: dict[str, Any]) -> None:
         kind=None,
         retry_after=parse_retry_after(headers, NOW),
     )
-    assert list(verdict) == [row["outcome"], row["again"]]
+    assert list(verdict) == [row["outcome"], row["retry"]]
 
 
 @pytest.mark.parametrize(
-    ("again", "repeat", "waits"),
+    ("retry", "idempotent", "waits"),
     [
-        ("always", "costly", True),
-        ("always", "harmless", True),
-        ("harmless", "costly", False),
-        ("harmless", "harmless", True),
-        ("never", "costly", False),
-        ("never", "harmless", False),
+        ("yes", False, True),
+        ("yes", True, True),
+        ("if_idempotent", False, False),
+        ("if_idempotent", True, True),
+        ("no", False, False),
+        ("no", True, False),
     ],
 )
-def test_wait__who_may(again: Any, repeat: Any, waits: bool) -> None:
+def test_wait__who_may(retry: Any, idempotent: bool, waits: bool) -> None:
     wait = wait_before_retry(
-        RetryPolicy(), again=again, repeat=repeat, tries=1, retry_after=None, chance=0.5
+        RetryPolicy(),
+        retry=retry,
+        idempotent=idempotent,
+        tries=1,
+        retry_after=None,
+        random_fraction=0.5,
     )
     assert (wait is not None) == waits
 
 
-def _waits(policy: RetryPolicy, chance: float, retry_after: float | None = None) -> list[Any]:
+def _waits(
+    policy: RetryPolicy, random_fraction: float, retry_after: float | None = None
+) -> list[Any]:
     return [
         wait_before_retry(
             policy,
-            again="always",
-            repeat="costly",
+            retry="yes",
+            idempotent=False,
             tries=tries,
             retry_after=retry_after,
-            chance=chance,
+            random_fraction=random_fraction,
         )
         for tries in range(1, 8)
     ]
@@ -123,6 +130,6 @@ def test_wait__obeys_the_server_within_the_cap() -> None:
 def test_wait__after_very_many_tries() -> None:
     policy = RetryPolicy(max_retries=10**6)
     wait = wait_before_retry(
-        policy, again="always", repeat="costly", tries=10**6, retry_after=None, chance=0.0
+        policy, retry="yes", idempotent=False, tries=10**6, retry_after=None, random_fraction=0.0
     )
     assert wait == 8.0

@@ -35,12 +35,11 @@ from tests.support.sessions import BASE, JOB_PATH, KEY, make_session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.transport import Repeat
 
 URL = BASE + JOB_PATH
 JOB = {"id": "ftjob-1", "object": "fine_tuning.job"}
 GET = Request(method="GET", path=JOB_PATH, expect_id="ftjob-1")
-COSTLY = Request(method="POST", path="/fine_tuning/jobs", json={"model": "m"}, repeat="costly")
+COSTLY = Request(method="POST", path="/fine_tuning/jobs", json={"model": "m"}, idempotent=False)
 
 
 @pytest.fixture
@@ -49,8 +48,8 @@ def stubs() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def _post(repeat: Repeat) -> Request:
-    return Request(method="POST", path=JOB_PATH + "/cancel", repeat=repeat)
+def _post(*, idempotent: bool) -> Request:
+    return Request(method="POST", path=JOB_PATH + "/cancel", idempotent=idempotent)
 
 
 def test_get__the_whole_request(stubs: responses.RequestsMock) -> None:
@@ -98,7 +97,7 @@ def test_post__the_whole_request(stubs: responses.RequestsMock) -> None:
 
 def test_post__without_a_body_says_so(stubs: responses.RequestsMock) -> None:
     stubs.post(URL + "/cancel", json=JOB, match=[matchers.header_matcher({"Content-Length": "0"})])
-    make_session().send(_post("harmless"))
+    make_session().send(_post(idempotent=True))
     assert "Content-Type" not in stubs.calls[0].request.headers
 
 
@@ -183,19 +182,19 @@ MATRIX: list[tuple[str, dict[str, Any], int, int]] = [
 ]
 
 
-@pytest.mark.parametrize("repeat", ["harmless", "costly"])
+@pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("case", MATRIX, ids=lambda case: case[0])
 def test_retries__follow_the_matrix(
-    stubs: responses.RequestsMock, case: tuple[str, dict[str, Any], int, int], repeat: Repeat
+    stubs: responses.RequestsMock, case: tuple[str, dict[str, Any], int, int], idempotent: bool
 ) -> None:
-    _, answer, harmless, costly = case
+    _, answer, repeated, sent_once = case
     stubs.post(URL + "/cancel", **answer)
     fake = FakeTime(chance=0.5)
     with pytest.raises(
         (APIStatusError, APIConnectionError, APIResponseError, RedirectRefusedError)
     ) as caught:
-        make_session(fake).send(_post(repeat))
-    tries = harmless if repeat == "harmless" else costly
+        make_session(fake).send(_post(idempotent=idempotent))
+    tries = repeated if idempotent else sent_once
     assert len(stubs.calls) == caught.value.attempts == tries
     assert len(fake.sleeps) == tries - 1
     assert all(wait > 0 for wait in fake.sleeps)
@@ -580,7 +579,7 @@ def test_body__goes_out_in_its_own_type(stubs: responses.RequestsMock) -> None:
             yield b"def"
 
     stubs.post(BASE + "/files", json={"id": "file-1"})
-    make_session().send(Request(method="POST", path="/files", body=Body(), repeat="costly"))
+    make_session().send(Request(method="POST", path="/files", body=Body(), idempotent=False))
     sent = stubs.calls[0].request
     assert sent.headers["Content-Type"] == "multipart/form-data; boundary=x"
     assert sent.headers["Content-Length"] == "6"

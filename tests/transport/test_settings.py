@@ -6,7 +6,7 @@ import pytest
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import AZURE, AZURE_CLASSIC, COMPATIBLE, LOCAL, OPENAI, Provider
-from finetune_client.transport.config import changed, checked_timeout
+from finetune_client.transport.config import checked_timeout, with_changes
 from finetune_client.transport.environment import azure_settings, settings
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def test_timeout__out_of_range(value: float) -> None:
     for name in ("timeout", "total_timeout", "max_retry_wait"):
         given: dict[str, Any] = {name: value}
         with pytest.raises(ConfigurationError) as caught:
-            changed(_settings(api_key=KEY), **given)
+            with_changes(_settings(api_key=KEY), **given)
         assert caught.value.message == f"{name} must be above zero and finite, got {value!r}."
 
 
@@ -271,15 +271,15 @@ def test_timeout__forms() -> None:
 @pytest.mark.parametrize("value", [-1, 1.5, "2", True, 101])
 def test_max_retries__refused(value: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        changed(_settings(api_key=KEY), max_retries=value)
+        with_changes(_settings(api_key=KEY), max_retries=value)
     assert caught.value.message == (
         f"max_retries must be a whole number from 0 to 100, got {value!r}."
     )
 
 
 def test_changed__adds_headers_and_query_and_keeps_the_rest() -> None:
-    first = changed(_settings(api_key=KEY), headers={"A": "1"}, query={"x": 1}, timeout=3)
-    second = changed(first, headers={"B": "2"}, query={"x": 2, "y": True}, max_retries=0)
+    first = with_changes(_settings(api_key=KEY), headers={"A": "1"}, query={"x": 1}, timeout=3)
+    second = with_changes(first, headers={"B": "2"}, query={"x": 2, "y": True}, max_retries=0)
     assert second.headers == {"A": "1", "B": "2"}
     assert second.query == (("x", "2"), ("y", "true"))
     assert second.timeout == (3.0, 3.0)
@@ -289,5 +289,5 @@ def test_changed__adds_headers_and_query_and_keeps_the_rest() -> None:
 
 def test_changed__on_response_must_be_callable() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        changed(_settings(api_key=KEY), on_response="print")  # type: ignore[arg-type]  # that is the point
+        with_changes(_settings(api_key=KEY), on_response="print")  # type: ignore[arg-type]  # that is the point
     assert caught.value.message == "on_response must be callable."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, nested, nested_list, text
 from finetune_client.models.examples.messages import ChatMessage
 from finetune_client.models.examples.tools import FunctionDefinition, Tool
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ChatExample(Wire):
+class ChatExample(APIObject):
     """A conversation to learn from (supervised).
 
     Attributes:
@@ -72,7 +72,7 @@ class ChatExample(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class CompletionExample(Wire):
+class CompletionExample(APIObject):
     """A prompt and what shall follow it (``babbage-002`` and ``davinci-002``).
 
     Attributes:
@@ -97,7 +97,7 @@ class CompletionExample(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class PreferenceInput(Wire):
+class PreferenceInput(APIObject):
     """The conversation that two answers are compared for.
 
     Attributes:
@@ -136,7 +136,7 @@ class PreferenceInput(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class PreferenceExample(Wire):
+class PreferenceExample(APIObject):
     """A better and a worse answer to one conversation (DPO).
 
     An older form has the answers under ``preferred_completion`` and
@@ -200,7 +200,7 @@ def _renamed(left: dict[str, Any], old: str) -> bool:
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ReinforcementExample(Wire):
+class ReinforcementExample(APIObject):
     """A conversation that the model shall answer, and what graders need to mark the answer.
 
     Attributes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
     copied,
     integer,
@@ -39,7 +39,7 @@ __all__ = [
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class TextPart(Wire):
+class TextPart(APIObject):
     """A piece of text.
 
     Attributes:
@@ -78,7 +78,7 @@ class TextPart(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ImageUrl(Wire):
+class ImageUrl(APIObject):
     """Where a picture is.
 
     Attributes:
@@ -103,7 +103,7 @@ class ImageUrl(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ImagePart(Wire):
+class ImagePart(APIObject):
     """A picture, in messages of the user only.
 
     Attributes:
@@ -142,7 +142,7 @@ class ImagePart(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class RefusalPart(Wire):
+class RefusalPart(APIObject):
     """A refusal, in messages of the assistant only.
 
     Attributes:
@@ -177,7 +177,7 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ChatMessage(Wire):
+class ChatMessage(APIObject):
     """One message, of any role; which fields go with which role is for the server to say.
 
     Attributes:

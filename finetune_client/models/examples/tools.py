@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, mapping, nested, text
 from finetune_client.models.write import copy_of, plain, written
 
@@ -21,7 +21,7 @@ __all__ = ["FunctionCall", "FunctionDefinition", "Tool", "ToolCall"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FunctionDefinition(Wire):
+class FunctionDefinition(APIObject):
     """A function that the model may call.
 
     Attributes:
@@ -64,7 +64,7 @@ class FunctionDefinition(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class Tool(Wire):
+class Tool(APIObject):
     """A tool that the model may use.
 
     Attributes:
@@ -93,7 +93,7 @@ class Tool(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class FunctionCall(Wire):
+class FunctionCall(APIObject):
     """A call of a function.
 
     Attributes:
@@ -118,7 +118,7 @@ class FunctionCall(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ToolCall(Wire):
+class ToolCall(APIObject):
     """A call of a tool, in a message of the assistant.
 
     Attributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, mapping, nested, required, text
 from finetune_client.models.write import copy_of, plain, written
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class InputText(Wire):
+class InputText(APIObject):
     """A text that is given to the model.
 
     Attributes:
@@ -72,7 +72,7 @@ class InputText(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class OutputText(Wire):
+class OutputText(APIObject):
     """A text that a model gave.
 
     Attributes:
@@ -97,7 +97,7 @@ class OutputText(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class InputImage(Wire):
+class InputImage(APIObject):
     """A picture.
 
     Attributes:
@@ -140,7 +140,7 @@ class InputImage(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class AudioData(Wire):
+class AudioData(APIObject):
     """A sound.
 
     Attributes:
@@ -165,7 +165,7 @@ class AudioData(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class InputAudio(Wire):
+class InputAudio(APIObject):
     """A sound that is given to the model.
 
     Attributes:
@@ -208,7 +208,7 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class EvalItem(Wire):
+class EvalItem(APIObject):
     """One message to the model that marks answers.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
     copied,
     integer,
@@ -32,7 +32,7 @@ __all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class SamplingParams(Wire):
+class SamplingParams(APIObject):
     """How the model that gives the mark is asked.
 
     Attributes:
@@ -79,7 +79,7 @@ class SamplingParams(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ScoreModelGrader(Wire):
+class ScoreModelGrader(APIObject):
     """Asks a model for a number.
 
     Attributes:
@@ -130,7 +130,7 @@ class ScoreModelGrader(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class LabelModelGrader(Wire):
+class LabelModelGrader(APIObject):
     """Asks a model for one of some labels; the API takes it only inside a `MultiGrader`.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, nested, required, text
 from finetune_client.models.graders.model_based import LabelModelGrader, ScoreModelGrader
 from finetune_client.models.graders.simple import (
@@ -30,7 +30,7 @@ DEEPEST = 8
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class MultiGrader(Wire):
+class MultiGrader(APIObject):
     """Reckons one mark from those of several graders.
 
     Servers want `graders` as a map. A sequence of graders with names that is given here becomes

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.display import shown
+from finetune_client.display import format_value
 from finetune_client.models.checks import (
     choice,
     needed_object,
@@ -122,7 +122,7 @@ def _label_model(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield from wrong
     if not wrong and (strange := [one for one in passing or () if one not in (labels or ())]):
-        named = ", ".join(shown(one) for one in strange)
+        named = ", ".join(format_value(one) for one in strange)
         yield f"{at}.passing_labels: must be some of labels, which lacks {named}"
 
 
@@ -148,9 +148,9 @@ def _no_map(graders: Any) -> str | None:
     if isinstance(graders, Mapping) and not isinstance(graders.get("type"), str):
         unfit = [name for name in graders if not isinstance(name, str) or not name]
         if unfit:
-            return f"each name must be text that is not empty, got {shown(unfit[0])}"
+            return f"each name must be text that is not empty, got {format_value(unfit[0])}"
         return None if graders else "must have at least one grader"
-    got = "one grader" if isinstance(graders, Mapping) else shown(graders)
+    got = "one grader" if isinstance(graders, Mapping) else format_value(graders)
     return f"must be a map from name to grader, got {got}"
 
 
@@ -180,7 +180,7 @@ def _items(at: str, items: Any) -> Iterator[str]:
     if items is None:
         yield f"{at}: is missing"
     elif not isinstance(items, (list, tuple)) or not items:
-        yield f"{at}: must be an array of messages, at least one, got {shown(items)}"
+        yield f"{at}: must be an array of messages, at least one, got {format_value(items)}"
     else:
         for place, one in enumerate(items):
             yield from _item(f"{at}[{place}]", one)
@@ -205,7 +205,7 @@ def _piece(at: str, piece: Any, kinds: str) -> Iterator[str]:
     if isinstance(piece, Mapping):
         yield from needed_text(f"{at}.type", piece.get("type"))
     elif not isinstance(piece, str):
-        yield f"{at}: must be {kinds}, got {shown(piece)}"
+        yield f"{at}: must be {kinds}, got {format_value(piece)}"
 
 
 def _range(at: str, ends: Any) -> Iterator[str]:
@@ -214,7 +214,7 @@ def _range(at: str, ends: Any) -> Iterator[str]:
     plain_number = Bounds(auto=False)
     pair = isinstance(ends, (list, tuple)) and len(ends) == 2
     if not pair or any(plain_number.problem(end) for end in ends) or ends[0] >= ends[1]:
-        yield f"{at}: must be two numbers, the lower first, got {shown(ends)}"
+        yield f"{at}: must be two numbers, the lower first, got {format_value(ends)}"
 
 
 def _sampling(at: str, params: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, mapping, nested, number, text
 from finetune_client.models.graders.multi import read_grader
 from finetune_client.models.write import copy_of, plain, written
@@ -25,7 +25,7 @@ __all__ = ["GraderRun", "GraderRunErrors", "GraderRunMetadata", "GraderValidatio
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class GraderRunErrors(Wire):
+class GraderRunErrors(APIObject):
     """What went wrong while a grader ran: mostly flags, three of them texts.
 
     Attributes:
@@ -94,7 +94,7 @@ class GraderRunErrors(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class GraderRunMetadata(Wire):
+class GraderRunMetadata(APIObject):
     """How a grader ran.
 
     Attributes:
@@ -148,7 +148,7 @@ class GraderRunMetadata(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class GraderRun(Wire):
+class GraderRun(APIObject):
     """The mark that a grader gave to one sample.
 
     Attributes:
@@ -194,7 +194,7 @@ class GraderRun(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class GraderValidation(Wire):
+class GraderValidation(APIObject):
     """A grader that the server found valid, as it understood it.
 
     Attributes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import Wire
+from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, required, text
 from finetune_client.models.write import written
 
@@ -23,7 +23,7 @@ __all__ = ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "Unknown
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class StringCheckGrader(Wire):
+class StringCheckGrader(APIObject):
     """Gives 1 if two texts compare as asked, else 0.
 
     Attributes:
@@ -70,7 +70,7 @@ class StringCheckGrader(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class TextSimilarityGrader(Wire):
+class TextSimilarityGrader(APIObject):
     """Gives a mark for how alike two texts are.
 
     Attributes:
@@ -118,7 +118,7 @@ class TextSimilarityGrader(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class PythonGrader(Wire):
+class PythonGrader(APIObject):
     """Runs ``grade(sample, item) -> float`` on the server.
 
     Attributes:
@@ -161,7 +161,7 @@ class PythonGrader(Wire):
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class UnknownGrader(Wire):
+class UnknownGrader(APIObject):
     """A grader of a kind that this package has no type for.
 
     Attributes:

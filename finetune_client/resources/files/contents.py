@@ -14,7 +14,7 @@ from finetune_client.resources.base import Resource
 from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.progress import reporting, silent
 from finetune_client.resources.options import apply
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Contents(Resource):
 
 def file_path(file_id: str) -> str:
     """Return the path of a file."""
-    return f"/files/{segment(file_id, 'file_id')}"
+    return f"/files/{path_segment(file_id, 'file_id')}"
 
 
 def _content(file_id: str, options: Options) -> Request:

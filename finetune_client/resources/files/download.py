@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from finetune_client.models import FileObject
     from finetune_client.resources.files.progress import Report
     from finetune_client.transport import Session
-    from finetune_client.transport.request import Request, StreamedReply
+    from finetune_client.transport.request import Request, StreamedResponse
 
 __all__ = ["IDENTITY", "Download", "checked_blocks"]
 
@@ -130,7 +130,7 @@ class Download:
             _check_length(request, reply, self._look(), self._done)
         self._check_end(reply)
 
-    def _check_end(self, reply: StreamedReply) -> None:
+    def _check_end(self, reply: StreamedResponse) -> None:
         """See that it ends where the answers say: a server may give less than is asked for."""
         end = self._end if self._whole is None else self._whole
         if end is not None and self._done != end:
@@ -146,7 +146,7 @@ class Download:
         condition = {"If-Range": self._etag} if strong and self._etag else {}
         return {**IDENTITY, "Range": f"bytes={self._done}-", **condition}
 
-    def _begin(self, reply: StreamedReply) -> None:
+    def _begin(self, reply: StreamedResponse) -> None:
         """See where the answer starts, and make the sink end there."""
         self._begun = True
         etag = reply.headers.get("ETag")
@@ -161,7 +161,7 @@ class Download:
             self._total = self._whole
         self._report(0, self._total or 0)
 
-    def _continue(self, reply: StreamedReply, etag: str | None) -> None:
+    def _continue(self, reply: StreamedResponse, etag: str | None) -> None:
         said = reply.headers.get("Content-Range") or ""
         found = _RANGE.fullmatch(said.strip())
         if found and self._done and int(found[1]) == self._done and self._is_same(found[3], etag):
@@ -190,7 +190,7 @@ class Download:
 
 def checked_blocks(
     request: Request,
-    reply: StreamedReply,
+    reply: StreamedResponse,
     *,
     look: Callable[[], FileObject],
     done: int = 0,
@@ -222,13 +222,13 @@ def checked_blocks(
         _check_length(request, reply, look(), done)
 
 
-def _is_framed(reply: StreamedReply) -> bool:
+def _is_framed(reply: StreamedResponse) -> bool:
     """Tell whether the answer says itself where it ends."""
     coding = reply.headers.get("Transfer-Encoding") or ""
     return content_length(reply.headers) is not None or "chunked" in coding.lower()
 
 
-def _refuse_coded(request: Request, reply: StreamedReply) -> None:
+def _refuse_coded(request: Request, reply: StreamedResponse) -> None:
     coding = (reply.headers.get("Content-Encoding") or "identity").strip().lower()
     if coding not in {"", "identity"}:
         raise _strange(
@@ -236,7 +236,7 @@ def _refuse_coded(request: Request, reply: StreamedReply) -> None:
         )
 
 
-def _refuse_page(request: Request, reply: StreamedReply, file: FileObject) -> None:
+def _refuse_page(request: Request, reply: StreamedResponse, file: FileObject) -> None:
     length = content_length(reply.headers)
     if not is_named_page(file) and (length is None or length != file.bytes):
         raise _strange(
@@ -246,17 +246,17 @@ def _refuse_page(request: Request, reply: StreamedReply, file: FileObject) -> No
         )
 
 
-def _check_length(request: Request, reply: StreamedReply, file: FileObject, done: int) -> None:
+def _check_length(request: Request, reply: StreamedResponse, file: FileObject, done: int) -> None:
     if not fits(file, done, framed=_is_framed(reply)):
         raise _broken(request, reply, f"came with {done} bytes, and the file has {file.bytes}")
 
 
-def _strange(request: Request, reply: StreamedReply, what: str) -> APIResponseError:
+def _strange(request: Request, reply: StreamedResponse, what: str) -> APIResponseError:
     message = f"The answer to GET {request.path} {what}."
     return APIResponseError(message, **answer_facts(request, reply))
 
 
-def _broken(request: Request, reply: StreamedReply, what: str) -> IntegrityError:
+def _broken(request: Request, reply: StreamedResponse, what: str) -> IntegrityError:
     message = f"The content of GET {request.path} {what}."
     return IntegrityError(message, **answer_facts(request, reply))
 

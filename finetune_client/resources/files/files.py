@@ -101,7 +101,7 @@ class Files(Contents):
                     method="POST",
                     path="/files",
                     body=body,
-                    repeat="costly",
+                    idempotent=False,
                     fresh_connection=True,
                 )
                 stored = self._read(request, FileObject.from_dict, options)

@@ -11,7 +11,7 @@ from finetune_client.resources.arguments import check_call, several
 from finetune_client.resources.base import Resource, read_reply
 from finetune_client.resources.files.multipart import Multipart
 from finetune_client.resources.options import apply
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def completing(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Requ
         method="POST",
         path=path,
         json=json,
-        repeat="costly",
+        idempotent=False,
         expect_id=upload_id,
         fresh_connection=True,
     )
@@ -84,7 +84,7 @@ def cancelling(upload_id: str) -> Request:
 
 
 def _path(upload_id: str) -> str:
-    return f"/uploads/{segment(upload_id, 'upload_id')}"
+    return f"/uploads/{path_segment(upload_id, 'upload_id')}"
 
 
 class SessionCalls(Resource):

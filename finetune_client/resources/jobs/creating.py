@@ -77,7 +77,7 @@ def _request(
         path=PATH,
         json=body,
         headers={HEADER: key},
-        repeat="costly",
+        idempotent=False,
         fresh_connection=True,
     )
     request = apply(plain, options)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, job_list_query
 from finetune_client.resources.arguments import list_query
 from finetune_client.resources.base import Resource
-from finetune_client.transport import query_pairs, segment
+from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class JobCalls(Resource):
 
     def retrieve(self, fine_tuning_job_id: str, **options: Unpack[Options]) -> FineTuningJob:
         """Return a job as it is now."""
-        name = segment(fine_tuning_job_id, "fine_tuning_job_id")
+        name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         request = Request(method="GET", path=f"{PATH}/{name}", expect_id=fine_tuning_job_id)
         return self._read(request, FineTuningJob.from_dict, options)
 
@@ -82,7 +82,7 @@ class JobCalls(Resource):
         return self._act(fine_tuning_job_id, "resume", options)
 
     def _act(self, id: str, verb: str, options: Options) -> FineTuningJob:
-        name = segment(id, "fine_tuning_job_id")
+        name = path_segment(id, "fine_tuning_job_id")
         request = Request(method="POST", path=f"{PATH}/{name}/{verb}", expect_id=id)
         return self._read(request, FineTuningJob.from_dict, options)
 
@@ -102,7 +102,7 @@ class JobCalls(Resource):
             limit: How many a page holds; the server's default is 20.
             **options: See `Options`.
         """
-        name = segment(fine_tuning_job_id, "fine_tuning_job_id")
+        name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         query = list_query(after=after, limit=limit)
         request = Request(method="GET", path=f"{PATH}/{name}/events", query=query)
         return self._pager(request, FineTuningJobEvent, options, after=after)

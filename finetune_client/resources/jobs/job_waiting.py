@@ -8,7 +8,7 @@ from finetune_client.errors import RequestError
 from finetune_client.resources.arguments import check_callable, several
 from finetune_client.resources.jobs.job_calls import JobCalls
 from finetune_client.resources.jobs.polling import Looks
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from finetune_client.waiting import follow, wait, wait_all
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class JobWaiting(JobCalls):
             APIError: Looking failed in a way that will not pass, or for too long.
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
-        segment(fine_tuning_job_id, "fine_tuning_job_id")
+        path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         if after is not None:
-            segment(after, "after")
+            path_segment(after, "after")
         return follow(looks.events(fine_tuning_job_id, after, linger), looks.pace)
 
     def wait(
@@ -95,7 +95,7 @@ class JobWaiting(JobCalls):
             APIError: Looking failed in a way that will not pass, or for too long.
         """
         looks = Looks(self._session, extras, timeout, poll_interval, max_outage)
-        segment(fine_tuning_job_id, "fine_tuning_job_id")
+        path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         check_callable("on_event", on_event)
         return wait(
             looks.events(fine_tuning_job_id) if on_event else looks.state(fine_tuning_job_id),
@@ -143,7 +143,7 @@ class JobWaiting(JobCalls):
         ids = several(fine_tuning_job_ids)
         if not isinstance(ids, list):
             raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
-        names = [name for name in ids if segment(name, "fine_tuning_job_ids")]
+        names = [name for name in ids if path_segment(name, "fine_tuning_job_ids")]
         check_callable("on_event", on_event)
         check_callable("on_job", on_job)
         look = looks.events if on_event else looks.state

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from finetune_client.resources.jobs.job_calls import MOST_A_PAGE, JobCalls
 from finetune_client.resources.options import check_extras
-from finetune_client.transport import changed
+from finetune_client.transport import with_changes
 from finetune_client.waiting import Outage, Pace, Watcher
 from finetune_client.waiting.pace import seconds
 
@@ -98,4 +98,4 @@ class Looks:
             return JobCalls(self._session)
         config = self._session.config
         longest = min(max(left, SHORTEST_CALL), config.total_timeout or math.inf)
-        return JobCalls(self._session.sharing(changed(config, total_timeout=longest)))
+        return JobCalls(self._session.sharing(with_changes(config, total_timeout=longest)))

@@ -24,7 +24,7 @@ from finetune_client.transport.exchange.failures import (
 )
 from finetune_client.transport.exchange.json_body import UnreadableError, decoded_json, excerpt
 from finetune_client.transport.hooks import LOGGER
-from finetune_client.transport.request import Reply
+from finetune_client.transport.request import APIResponse
 from finetune_client.transport.retry import parse_retry_after, status_verdict
 from finetune_client.transport.secret import HIDDEN, SHORTEST_KEY
 
@@ -46,20 +46,20 @@ _EMPTY: Final = frozenset({204, 205})
 
 def read_reply(
     response: Response, call: Call, attempt: Attempt, secret: Secret | None
-) -> Reply | Failure:
+) -> APIResponse | Failure:
     """Read a successful answer."""
     before = being_handled()
     try:
         body = read_body(response, LARGEST_ANSWER)
     except TooLargeError:
         limit = LARGEST_ANSWER // 2**20
-        return _unreadable(response, call, f"it is larger than {limit} MiB", again=False)
+        return _unreadable(response, call, f"it is larger than {limit} MiB", retry=False)
     except EncodingError as error:
         return _unreadable(response, call, str(error))
     except CutOffError as error:
         message = f"The answer of {call.host} to {_asked(call)} broke off: {error}."
         cut = APIConnectionError(message, outcome="bad_answer", **_facts(response, call))
-        return Failure(cut, "harmless")
+        return Failure(cut, "if_idempotent")
     except NETWORK_ERRORS as error:
         scrub(error, before)
         facts = _facts(response, call)
@@ -78,13 +78,13 @@ def refusal(
     status, headers = response.status_code, response.headers
     said = error_facts(body)
     retry_after = parse_retry_after(headers, now)
-    outcome, again = status_verdict(
+    outcome, retry = status_verdict(
         status, headers, code=said["code"], kind=said["type"], retry_after=retry_after
     )
     text = said.pop("text") or f"The server answered {_phrase(status)} and said nothing more."
     message = _message(text, response, call, retry_after)
     facts = {**_facts(response, call), **said, "outcome": outcome, "retry_after": retry_after}
-    return Failure(error_class(status)(message, **facts), again)
+    return Failure(error_class(status)(message, **facts), retry)
 
 
 def refused_redirect(response: Response, call: Call, reason: str) -> Failure:
@@ -96,7 +96,9 @@ def refused_redirect(response: Response, call: Call, reason: str) -> Failure:
     return Failure(RedirectRefusedError(message, outcome="refused", **_facts(response, call)))
 
 
-def _reply(response: Response, call: Call, body: bytes, secret: Secret | None) -> Reply | Failure:
+def _reply(
+    response: Response, call: Call, body: bytes, secret: Secret | None
+) -> APIResponse | Failure:
     request, status = call.request, response.status_code
     if not body and (status in _EMPTY or request.any_answer):
         data: Any = None
@@ -113,7 +115,7 @@ def _reply(response: Response, call: Call, body: bytes, secret: Secret | None) -
         wrong = _other_id(response, call, data.get("id"))
         if wrong is not None:
             return wrong
-    return Reply(
+    return APIResponse(
         data=data,
         status=status,
         request_id=request_id(response.headers),
@@ -135,14 +137,14 @@ def _other_id(response: Response, call: Call, found: Any) -> Failure | None:
 
 
 def _unreadable(
-    response: Response, call: Call, reason: str, *, again: bool = True, body: Any = None
+    response: Response, call: Call, reason: str, *, retry: bool = True, body: Any = None
 ) -> Failure:
     message = (
         f"{call.host} answered {_asked(call)} with {_phrase(response.status_code)}, but the answer "
         f"cannot be used: {reason}."
     )
     error = APIResponseError(message, outcome="bad_answer", body=body, **_facts(response, call))
-    return Failure(error, "harmless" if again else "never")
+    return Failure(error, "if_idempotent" if retry else "no")
 
 
 def _message(text: str, response: Response, call: Call, retry_after: float | None) -> str:

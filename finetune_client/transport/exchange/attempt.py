@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from finetune_client.transport.connections.sender import Wire
     from finetune_client.transport.exchange.prepare import Call
     from finetune_client.transport.exchange.redirects import Hop
-    from finetune_client.transport.request import Reply, StreamedReply
+    from finetune_client.transport.request import APIResponse, StreamedResponse
     from finetune_client.transport.secret import Secret
 
 __all__ = ["exchange"]
@@ -48,7 +48,9 @@ class _Try:
         self.attempt: Attempt = call.attempt(clock.monotonic)
 
 
-def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | StreamedReply | Failure:
+def exchange(
+    call: Call, wire: Wire, clock: Clock, number: int
+) -> APIResponse | StreamedResponse | Failure:
     """Make one try.
 
     Args:
@@ -75,7 +77,9 @@ def exchange(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Strea
         del failed  # or it would keep itself, and every frame, alive
 
 
-def _made(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | StreamedReply | Failure:
+def _made(
+    call: Call, wire: Wire, clock: Clock, number: int
+) -> APIResponse | StreamedResponse | Failure:
     own = wire.fresh() if call.request.fresh_connection else None
     try:
         return _judged(_Try(call, own or wire, clock, number))
@@ -84,7 +88,7 @@ def _made(call: Call, wire: Wire, clock: Clock, number: int) -> Reply | Streamed
             own.close()
 
 
-def _judged(this: _Try) -> Reply | StreamedReply | Failure:
+def _judged(this: _Try) -> APIResponse | StreamedResponse | Failure:
     response = _arrived(this)
     result = response if isinstance(response, Failure) else _taken(this, response)
     return _withheld(result, this.secret) if isinstance(result, Failure) else result
@@ -152,7 +156,7 @@ def _sent(this: _Try, hop: Hop) -> Response | Failure:
     return response
 
 
-def _taken(this: _Try, response: Response) -> Reply | StreamedReply | Failure:
+def _taken(this: _Try, response: Response) -> APIResponse | StreamedResponse | Failure:
     call = this.call
     succeeded = 200 <= response.status_code < 300
     if succeeded and call.streamed:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from finetune_client.errors import APIError, Outcome
     from finetune_client.transport.connections.connection import Attempt
-    from finetune_client.transport.retry import Again
+    from finetune_client.transport.retry import Retry
 
 __all__ = ["NETWORK_ERRORS", "Failure", "being_handled", "network_failure", "scrub"]
 
@@ -62,12 +62,12 @@ class Failure:
 
     Attributes:
         error: What to raise if it was the last.
-        again: Who may try again.
+        retry: Which requests may be sent again.
         crossed: The answer was meant for another request, so the connections are not to be used.
     """
 
     error: APIError
-    again: Again = "never"
+    retry: Retry = "no"
     crossed: bool = False
 
 
@@ -105,12 +105,12 @@ def network_failure(
     if _any(chain, _TIMEOUTS) and not _refused(chain):
         message = _timeout_message(attempt, host, sent=sent)
         failed: APIError = APITimeoutError(message, outcome=outcome, **facts)
-        return Failure(failed, "harmless" if sent else "always")
+        return Failure(failed, "if_idempotent" if sent else "yes")
     message = _lost_message(chain, host, sent=sent)
     failed = APIConnectionError(message, outcome=outcome, **facts)
     if sent:
-        return Failure(failed, "harmless")
-    return Failure(failed, "never" if _hopeless(chain) else "always")
+        return Failure(failed, "if_idempotent")
+    return Failure(failed, "no" if _hopeless(chain) else "yes")
 
 
 def scrub(error: BaseException, before: BaseException | None = None) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Stream"]
 
 
 class Stream:
-    """See `finetune_client.transport.request.StreamedReply`."""
+    """See `finetune_client.transport.request.StreamedResponse`."""
 
     def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
         self.status: int = response.status_code

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from finetune_client.errors import FineTuneError, RequestError
-from finetune_client.transport import segment
+from finetune_client.transport import path_segment
 from tests.support.fault_server import FaultServer
 from tests.support.faults.clients import connect
 
@@ -150,7 +150,7 @@ def test_any_text__is_on_the_wire_as_it_is_or_refused(
 @given(st.text(max_size=30))
 def test_segment__unquotes_to_its_text(text: str) -> None:
     try:
-        quoted = segment(text, "id")
+        quoted = path_segment(text, "id")
     except RequestError:
         return
     assert unquote(quoted) == text
