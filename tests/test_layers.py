@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 NAME = "finetune_client"
 
-VALUES = frozenset({"atomic_file", "display", "lazy", "_version", "clock", "errors"})
+VALUES = frozenset({"atomic_file", "display", "lazy", "loopback", "_version", "clock", "errors"})
 """Modules that know nothing of the layers, and may be known by all."""
 
 LAYERS: dict[str, frozenset[str]] = {
@@ -29,6 +29,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "clock": frozenset(),
     "display": frozenset(),
     "errors": frozenset(),
+    "loopback": frozenset(),
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},
@@ -40,7 +41,7 @@ LAYERS: dict[str, frozenset[str]] = {
     | {"models", "providers", "training_data", "metrics", "waiting", "transport"},
     "_composed": VALUES | {"providers", "resources", "transport"},
     "client": VALUES | {"providers", "resources", "transport", "_composed", "local"},
-    "local": frozenset({"training_data"}),
+    "local": VALUES | {"training_data"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
 }
 """What each layer may import of the package; what is not named here is built on a client, and may

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from finetune_client.errors import ConfigurationError
+from finetune_client.loopback import is_loopback
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["BaseURL", "is_loopback", "parse_base_url", "split_url"]
+__all__ = ["BaseURL", "parse_base_url", "split_url"]
 
 _PORTS: Final = {"http": 80, "https": 443}
 _UNFIT: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\\]")
@@ -49,19 +50,6 @@ class BaseURL:
     def is_loopback(self) -> bool:
         """Whether it is on this machine."""
         return is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: ``localhost``, ``*.localhost``, 127.0.0.0/8 or ::1."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def parse_base_url(text: object, *, allow_http: bool = False, name: str = "base_url") -> BaseURL:

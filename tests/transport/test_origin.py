@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.origin import is_loopback, parse_base_url, split_url
+from finetune_client.transport.origin import parse_base_url, split_url
 
 NO_URL = (
     "base_url must be a URL such as 'https://api.example.com/v1', with http or https, a host and, "
@@ -107,28 +107,6 @@ def test_base_url__refused(text: Any, message: str) -> None:
 
 def test_base_url__plain_http_if_asked_for() -> None:
     assert parse_base_url("http://10.0.0.7/v1", allow_http=True).host == "10.0.0.7"
-
-
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [
-        ("localhost", True),
-        ("localhost.", True),
-        ("finetune.LOCALHOST", True),
-        ("127.0.0.1", True),
-        ("127.255.1.2", True),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("128.0.0.1", False),
-        ("localhost.example.com", False),
-        ("notlocalhost", False),
-        ("127.0.0.1.example.com", False),
-        ("::2", False),
-        ("0.0.0.0", False),
-    ],
-)
-def test_is_loopback(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
 
 
 def test_origin__has_the_default_port() -> None:

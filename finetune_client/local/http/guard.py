@@ -12,27 +12,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from finetune_client.local.http.errors import WireError
+from finetune_client.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["IN_PROCESS", "admit", "is_loopback"]
+__all__ = ["IN_PROCESS", "admit"]
 
 IN_PROCESS = "finetune_client.in_process"
 """The key of the WSGI environment that says: no socket, the caller is this very process."""
 
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address (no port) is this machine's own."""
-    name = host.lower().strip("[]")
-    return name in {"localhost", "::1"} or name.endswith(".localhost") or _in_127(name)
-
-
-def _in_127(name: str) -> bool:
-    parts = name.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(p.isdigit() for p in parts)
 
 
 def admit(environ: Mapping[str, object], allowed: Collection[str] = ()) -> None:

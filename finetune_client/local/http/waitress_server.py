@@ -17,7 +17,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from finetune_client.local.http.admission import GatedServer
 from finetune_client.local.http.forms import FORM_OVERHEAD
-from finetune_client.local.http.guard import is_loopback
+from finetune_client.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
