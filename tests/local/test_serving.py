@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from finetune_client.local import Limits, LocalServer, running
-from finetune_client.local.http import waitress_server as serving
+from finetune_client.local.http import admission as gate, waitress_server as serving
+from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.waitress_server import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
@@ -111,6 +112,20 @@ def test_keep_alive__has_no_stall(api: LocalApi) -> None:
 def test_headers__are_refused_before_the_body_comes(base: str, headers: bytes, status: int) -> None:
     request = b"POST /v1/fine_tuning/jobs HTTP/1.1\r\n" + headers + b"\r\n"
     assert answer(talk(base, request))[0] == status
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, b"Too Many Requests"), (499, b"")])
+def test_headers__are_refused_with_any_status(
+    base: str, monkeypatch: pytest.MonkeyPatch, status: int, reason: bytes
+) -> None:
+    def refuse(*_: object) -> None:
+        raise WireError(status, "Not now.")
+
+    monkeypatch.setattr(gate, "admit", refuse)
+    raw = talk(base, b"GET /v1/models HTTP/1.1\r\n" + MINE + b"\r\n")
+    assert raw.startswith(b"HTTP/1.1 %d %s\r\n" % (status, reason))
+    found, error = answer(raw)
+    assert (found, error["message"]) == (status, "Not now.")
 
 
 @pytest.mark.parametrize("line", [b"\x00\x01\x02", b"GET", b"GET /v1/models HTTP/1.1 x"])

@@ -15,6 +15,7 @@ import contextlib
 import json
 import socket
 import time
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
@@ -43,14 +44,6 @@ class _RefusalError(Error):
         super().__init__(json.dumps(error.body()))
         self.code = error.status
         self.reason = reason
-
-
-_REASONS = {
-    401: "Unauthorized",
-    403: "Forbidden",
-    413: "Content Too Large",
-    421: "Misdirected Request",
-}
 
 
 class _Parser(HTTPRequestParser):
@@ -82,7 +75,7 @@ class _Parser(HTTPRequestParser):
             admit(environ, self.allowed)
             self._check_size()
         except WireError as error:
-            self.error = _RefusalError(error, _REASONS[error.status])
+            self.error = _RefusalError(error, responses.get(error.status, ""))
             self.completed = True
 
     def _check_size(self) -> None:
