@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,18 @@ def example(number: int) -> dict[str, object]:
             {"role": "assistant", "content": f"{number} times {number} is {number * number}."},
         ]
     }
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Where this process and its children put temporary files, such as a local job's metrics."""
+    folder = tmp_path_factory.mktemp("temporary")
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
 
 
 @pytest.fixture

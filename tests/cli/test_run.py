@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.cli.conftest import example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -47,12 +47,30 @@ def test_run__local_ends_with_the_models_name(
     assert csv.read_text(encoding="utf-8").startswith("step,train_loss,")
 
 
+def _metrics_file(output: str) -> Path:
+    [shown] = re.findall(r"^Metrics: (.+)$", output, re.MULTILINE)
+    return Path(shown)
+
+
 def test_run__says_where_the_metrics_of_a_local_job_are(finetune: Finetune, train: Path) -> None:
     done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1)
-    [where] = re.findall(r"^Metrics: (.+)$", done.output, re.MULTILINE)
-    with open(where, encoding="utf-8") as file:  # noqa: PTH123 (a path as text is what is shown)
-        assert len(file.readlines()) == 1 + 12
-    os.unlink(where)  # noqa: PTH108
+    lines = _metrics_file(done.output).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 12
+
+
+def test_run__leaves_no_metrics_in_the_systems_folder_while_it_is_tested(
+    finetune: Finetune,
+    train: Path,
+    temporary_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    run = ["run", str(train), "--model", "tiny", "--local", "--epochs", "1"]
+    command = [sys.executable, "-m", "finetune_client.cli", *run]
+    child = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
+    files = {_metrics_file(finetune(*run).output), _metrics_file(child.stdout)}
+    assert len(files) == 2
+    assert set(temporary_folder.iterdir()) == files
+    assert tmp_path_factory.getbasetemp() in temporary_folder.parents
 
 
 def test_run__as_json_lines(finetune: Finetune, train: Path) -> None:
