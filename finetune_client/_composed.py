@@ -68,7 +68,8 @@ class Composed:
             ConfigurationError: A setting is not valid.
         """
         api_key = as_secret(api_key)
-        options["headers"] = hide_secret_headers(options.get("headers"))
+        keys = (api_key, *self._session.config.keys)
+        options["headers"] = hide_secret_headers(options.get("headers"), *keys)
         check_names(options, ClientOptions, "with_options")
         config = with_changes(self._session.config, **of_client(options))
         if api_key is not None:
@@ -105,7 +106,7 @@ class Composed:
             APIError: No answer came, an error, or none that is JSON.
             RequestError: The path leads elsewhere, or the request cannot be sent.
         """
-        headers = hide_secret_headers(headers)
+        headers = hide_secret_headers(headers, *self._session.config.keys)
         verb = str(method).upper()
         if verb not in _METHODS:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")

@@ -104,7 +104,7 @@ class Client(Composed):
             ConfigurationError: Something is missing or not valid.
         """
         api_key, admin_key = as_secret(api_key), as_secret(admin_key)
-        headers = hide_secret_headers(headers)
+        headers = hide_secret_headers(headers, api_key, admin_key)
         config = settings(
             environ=environment,
             api_key=api_key,
@@ -153,7 +153,7 @@ class Client(Composed):
             ConfigurationError: Something is missing or not valid.
         """
         api_key, token = as_secret(api_key), as_secret(token)
-        options["headers"] = hide_secret_headers(options.get("headers"))
+        options["headers"] = hide_secret_headers(options.get("headers"), api_key, token)
         check_names(options, NetworkOptions, "Client.azure")
         config = azure_settings(
             endpoint,

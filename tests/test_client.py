@@ -77,6 +77,17 @@ def test_repr__names_the_place_and_no_key() -> None:
     assert repr(Client.__new__(Client)) == "<Client that was not set up>"
 
 
+def test_headers__with_the_key_of_the_environment_are_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with Client(headers={"X-Token": KEY, "Idempotency-Key": "run 1"}) as client:
+        copy = client.with_options(headers={"X-More": f"{KEY} again"})
+        assert repr(copy._session.config.headers) == (
+            "{'X-Token': <secret>, 'Idempotency-Key': 'run 1', 'X-More': <secret>}"
+        )
+
+
 def test_pickle__is_refused() -> None:
     with (
         Client(KEY) as client,
@@ -91,6 +102,7 @@ def test_pickle__is_refused() -> None:
         {"base_url": "https://a b"},
         {"timeout": 0},
         {"headers": {"Authorization": f"Bearer {KEY}\n"}},
+        {"headers": {"X-Other": f"{KEY}\n"}},
         {"verify": "/not/there.pem"},
         {"session": requests, "proxies": {}},
         {"provider": "nobody"},

@@ -88,7 +88,7 @@ def check_extras(extras: Extras) -> Extras:
 
 
 def _hide(options: Options) -> Mapping[str, str] | None:
-    """Wrap the headers that look like keys where they stand, so that no traceback shows them."""
+    """Wrap the headers that are secret where they stand, so that no traceback shows them."""
     headers = hide_secret_headers(options.get("extra_headers"))
     if not isinstance(headers, Mapping | None):
         raise RequestError(

@@ -65,6 +65,11 @@ class Config:
     allow_http: bool = False
     on_response: OnResponse | None = None
 
+    @property
+    def keys(self) -> tuple[Any, Any]:
+        """The keys as they were given, for `hidden_headers`."""
+        return self.credential.source, self.admin_credential.source
+
 
 def with_changes(
     config: Config,
@@ -96,7 +101,7 @@ def with_changes(
         if total_timeout is None
         else checked_seconds(total_timeout, "total_timeout"),
         retries=retries,
-        headers={**config.headers, **checked_headers(headers)},
+        headers={**config.headers, **checked_headers(headers, keys=config.keys)},
         query=merged_query(config.query, checked_query(query)),
         on_response=on_response or config.on_response,
     )

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.secret import Secret
+from finetune_client.transport.secret import Secret, holds_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Credential", "Key", "as_secret", "checked_headers", "hide_secret_headers"]
 
@@ -24,7 +24,42 @@ _HEADER_VALUE: Final = re.compile(
     r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff\t]*[\x21-\x7e\xa1-\xff])?"
 )
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "host", "connection"})
-_SENSITIVE: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+# By name, not by pattern: "Idempotency-Key" and "X-Author" say nothing secret, and whoever looks
+# for a mistake needs to see them.
+_SECRET_HEADERS: Final = frozenset(
+    {
+        # HTTP and its proxies
+        "authorization",
+        "proxy-authorization",
+        "x-forwarded-authorization",
+        "cookie",
+        "set-cookie",
+        # APIs, those of the clouds among them
+        "api-key",
+        "x-api-key",
+        "x-auth-token",
+        "x-access-token",
+        "x-goog-api-key",
+        "x-goog-iap-jwt-assertion",
+        "x-amz-security-token",
+        "x-ms-token-aad-access-token",
+        "ocp-apim-subscription-key",
+        "x-functions-key",
+        # Gateways, those for models among them
+        "apikey",
+        "x-portkey-api-key",
+        "x-portkey-virtual-key",
+        "x-portkey-aws-secret-access-key",
+        "x-portkey-aws-session-token",
+        "x-litellm-api-key",
+        "helicone-auth",
+        "cf-aig-authorization",
+        "cf-access-client-secret",
+        "cf-access-token",
+        "cf-access-jwt-assertion",
+    }
+)
+"""Headers, in lower case, whose values are keys."""
 
 
 def as_secret(key: Any) -> Any:
@@ -104,21 +139,34 @@ def _checked(key: str, name: str) -> Secret:
     return text
 
 
-def hide_secret_headers(headers: Any) -> Any:
-    """Copy headers, with the values that look like keys wrapped, so that nothing shows them.
+def hide_secret_headers(headers: Any, *keys: Any) -> Any:
+    """Copy headers, with the values that are secret wrapped, so that nothing shows them.
 
     What is no mapping is handed back as it is, for `checked_headers` to refuse.
+
+    Args:
+        headers: What a user gave.
+        keys: The client's own keys, as `hidden` gave them; a value that holds one is secret too.
     """
     if not isinstance(headers, Mapping):
         return headers
+    secrets = [key for key in keys if isinstance(key, Secret)]
     return {
-        name: as_secret(value) if _SENSITIVE.search(str(name)) else value
+        name: as_secret(value) if _is_secret(name, value, secrets) else value
         for name, value in headers.items()
     }
 
 
-def checked_headers(headers: Mapping[str, str] | None, name: str = "headers") -> dict[str, str]:
-    """Check headers that a user gave; those that look like keys come back hidden.
+def _is_secret(name: Any, value: Any, secrets: list[Secret]) -> bool:
+    if isinstance(value, Secret) or str(name).lower() in _SECRET_HEADERS:
+        return True
+    return isinstance(value, str) and any(holds_key(value, secret) for secret in secrets)
+
+
+def checked_headers(
+    headers: Mapping[str, str] | None, name: str = "headers", *, keys: Iterable[Any] = ()
+) -> dict[str, str]:
+    """Check headers that a user gave; those that are secret come back hidden.
 
     Raises:
         ConfigurationError: A name or a value cannot be sent; a value is not shown.
@@ -127,7 +175,7 @@ def checked_headers(headers: Mapping[str, str] | None, name: str = "headers") ->
         raise ConfigurationError(
             f"{name} must be a mapping of names to texts, not {type(headers).__name__}."
         )
-    checked: dict[Any, Any] = hide_secret_headers(headers or {})
+    checked: dict[Any, Any] = hide_secret_headers(headers or {}, *keys)
     for header, value in checked.items():
         if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
             raise ConfigurationError(f"{name} has a name that is not valid: {header!r:.100}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
-__all__ = ["HIDDEN", "SHORTEST_KEY", "Secret", "without_key"]
+__all__ = ["HIDDEN", "SHORTEST_KEY", "Secret", "holds_key", "without_key"]
 
 HIDDEN = "<secret>"
 
@@ -43,6 +43,12 @@ class Secret(str):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("A secret cannot be pickled.")
+
+
+def holds_key(text: str, secret: Secret) -> bool:
+    """Say whether a text has the key in it."""
+    key = secret.strip()
+    return len(key) >= SHORTEST_KEY and key in text
 
 
 def without_key(text: str, secret: Secret | None) -> str:

@@ -117,12 +117,39 @@ def test_hidden__leaves_what_is_no_text() -> None:
     assert isinstance(as_secret(KEY), Secret)
 
 
-def test_headers__that_look_like_keys_are_hidden() -> None:
-    headers = checked_headers(
-        {"X-Gateway-Token": KEY, "api-key": KEY, "Cookie": KEY, "X-Trace": "t 1"}
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "proxy-authorization", "api-key", "X-API-Key", "Cookie", "SET-COOKIE"),
+        *("Ocp-Apim-Subscription-Key", "x-goog-api-key", "X-Amz-Security-Token", "Helicone-Auth"),
+        *("x-portkey-api-key", "x-litellm-api-key", "CF-Access-Client-Secret", "apikey"),
+    ],
+)
+def test_headers__whose_name_says_that_they_are_secret_are_hidden(name: str) -> None:
+    headers = checked_headers({name: KEY})
+    assert headers == {name: KEY}
+    assert repr(headers) == f"{{{name!r}: <secret>}}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Idempotency-Key", "X-Author", "X-Keyboard", "X-Tokens-Used", "Sec-WebSocket-Key"),
+        *("WWW-Authenticate", "X-Secretary", "X-Cookie-Policy"),
+    ],
+)
+def test_headers__whose_name_only_resembles_a_secret_one_are_shown(name: str) -> None:
+    assert repr(checked_headers({name: "some text"})) == f"{{{name!r}: 'some text'}}"
+
+
+def test_headers__with_the_clients_own_key_in_them_are_hidden() -> None:
+    keys = [None, False, _fail, as_secret(f" {KEY}\n"), hidden("short")]
+    given = {"X-One": KEY, "X-Two": f"key={KEY};", "X-Three": "short", "X-Four": "text"}
+    headers = checked_headers(given, keys=keys)
+    assert headers == given
+    assert repr(headers) == (
+        "{'X-One': <secret>, 'X-Two': <secret>, 'X-Three': 'short', 'X-Four': 'text'}"
     )
-    assert headers == {"X-Gateway-Token": KEY, "api-key": KEY, "Cookie": KEY, "X-Trace": "t 1"}
-    assert KEY not in repr(headers)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\n", "ä", 7])

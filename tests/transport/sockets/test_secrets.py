@@ -207,8 +207,8 @@ def test_success__logs_no_key(log: pytest.LogCaptureFixture, settings: dict[str,
 def test_headers__of_one_call_are_hidden_too(call: Any, log: pytest.LogCaptureFixture) -> None:
     with FaultServer() as server, connect(server, api_key="sk-another-00112233") as client:
         server.script(*[fault("answer", status=403)] * 3)
-        error = _fails(lambda: call(client, {"X-Gateway-Key": KEY}))
-        assert ("X-Gateway-Key", KEY) in server.seen[0].headers
+        error = _fails(lambda: call(client, {"X-Portkey-Api-Key": KEY}))
+        assert ("X-Portkey-Api-Key", KEY) in server.seen[0].headers
     _is_clean(error)
     _log_is_clean(log)
 
