@@ -62,6 +62,7 @@ class Composed:
         """Make a client with other settings that shares the connections of this one.
 
         What is not given stays as it is; ``headers`` and ``query`` are added to those there are.
+        ``timeout=None`` and ``total_timeout=None`` remove the limit.
         Closing the copy leaves this client open; closing this client closes the copy too.
 
         Raises:
@@ -95,7 +96,7 @@ class Composed:
             json: The body, plain data.
             query: Its query; None drops a key, a dict is sent as ``key[sub]``.
             headers: Sent beside the client's own.
-            timeout: Instead of the client's.
+            timeout: Instead of the client's, which None leaves in force.
             idempotent: Whether it may be sent again when its outcome is unknown; by default all
                 but POST and PATCH may.
 

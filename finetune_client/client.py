@@ -61,7 +61,7 @@ class Client(Composed):
         organization: str | None = None,
         project: str | None = None,
         provider: str | Provider | None = None,
-        timeout: Timeout = DEFAULT_TIMEOUT,
+        timeout: Timeout | None = DEFAULT_TIMEOUT,
         total_timeout: float | None = None,
         max_retries: int = 2,
         max_retry_wait: float = 60.0,
@@ -85,8 +85,10 @@ class Client(Composed):
             organization: Else ``OPENAI_ORG_ID``.
             project: Else ``OPENAI_PROJECT_ID``.
             provider: What kind of server it is: a name or a `Provider`; else told by the host.
-            timeout: Seconds to connect and seconds of silence, one number or a pair.
-            total_timeout: Seconds for a whole call: all tries, the waits between them, the body.
+            timeout: Seconds to connect and seconds of silence, one number or a pair; None, also
+                within the pair, for no limit: a server that falls silent then holds a call for ever.
+            total_timeout: Seconds for a whole call: all tries, the waits between them, the body;
+                None for no limit.
             max_retries: How often a request is sent again after a failure that allows it.
             max_retry_wait: A server that asks to wait for longer than this is not waited for.
             headers: Sent with every request; they win over the client's own, except the key's.

@@ -240,6 +240,25 @@ def test_with_options__shares_connections_and_not_settings(
         copy.request("GET", "/models")
 
 
+def test_none__removes_a_limit(stubs: responses.RequestsMock) -> None:
+    stubs.get(BASE + "/models", json={})
+    with Client(KEY, base_url=BASE, timeout=None) as client:
+        client.request("GET", "/models")
+        assert client._session.config.timeout == (None, None)
+    with Client(KEY, base_url=BASE, timeout=3, total_timeout=9) as client:
+        config = client.with_options(timeout=None, total_timeout=None)._session.config
+        assert (config.timeout, config.total_timeout) == ((None, None), None)
+        config = client.with_options(max_retries=0)._session.config
+        assert (config.timeout, config.total_timeout) == ((3.0, 3.0), 9.0)
+    with (
+        requests.Session() as session,
+        Client(KEY, base_url=BASE, session=session, timeout=None) as client,
+    ):
+        client.request("GET", "/models")
+    with Client.local(timeout=None) as client:
+        assert client.request("GET", "/models")["object"] == "list"
+
+
 def test_with_options__keeps_a_token_a_token(stubs: responses.RequestsMock) -> None:
     stubs.get("https://res.openai.azure.com/openai/v1/models", json={})
     client = Client.azure("https://res.openai.azure.com", token="entra-1")

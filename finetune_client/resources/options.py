@@ -27,7 +27,7 @@ class Options(TypedDict, total=False):
         extra_headers: Headers beside the client's own; the credential cannot be replaced.
         extra_query: Query parameters; one that the call sets itself is replaced.
         extra_body: Keys of the JSON body; one that the call sets itself is replaced.
-        timeout: Seconds for this call, one number or ``(connect, read)``.
+        timeout: Seconds for this call, one number or ``(connect, read)``; None for the client's.
     """
 
     extra_headers: Mapping[str, str] | None

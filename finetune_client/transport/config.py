@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport.credentials import Credential, checked_headers
@@ -35,6 +36,14 @@ DEFAULT_TIMEOUT = (10.0, 60.0)
 _LONGEST = 10.0**7
 
 
+class _NotGiven(Enum):
+    NOT_GIVEN = auto()
+
+
+_NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
+"""A limit stays as it is, whereas None removes it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What a session needs to know.
@@ -46,8 +55,8 @@ class Config:
         admin_credential: The admin key, for the requests that need one.
         headers: Sent with every request.
         query: Put into the query of every request.
-        timeout: Seconds to connect, and of silence.
-        total_timeout: Seconds for a whole call: all tries, waits and the body.
+        timeout: Seconds to connect, and of silence; None for no limit.
+        total_timeout: Seconds for a whole call: all tries, waits and the body; None for no limit.
         retries: How often and how patiently to try again.
         allow_http: A redirect may lead over plain http to another machine.
         on_response: Shown every answer.
@@ -59,7 +68,7 @@ class Config:
     admin_credential: Credential
     headers: Mapping[str, str] = field(default_factory=dict)
     query: tuple[tuple[str, str], ...] = ()
-    timeout: tuple[float, float] = DEFAULT_TIMEOUT
+    timeout: tuple[float | None, float | None] = DEFAULT_TIMEOUT
     total_timeout: float | None = None
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allow_http: bool = False
@@ -74,15 +83,17 @@ class Config:
 def with_changes(
     config: Config,
     *,
-    timeout: Timeout | None = None,
-    total_timeout: float | None = None,
+    timeout: Timeout | _NotGiven | None = _NOT_GIVEN,
+    total_timeout: float | _NotGiven | None = _NOT_GIVEN,
     max_retries: int | None = None,
     max_retry_wait: float | None = None,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, Any] | None = None,
     on_response: OnResponse | None = None,
 ) -> Config:
-    """Give a copy with other settings; None leaves one as it is, headers and query are added.
+    """Return a copy with other settings; headers and query are added to those there are.
+
+    None removes the limit of ``timeout`` and ``total_timeout``; any other setting it leaves as it is.
 
     Raises:
         ConfigurationError: A setting is not valid.
@@ -96,10 +107,10 @@ def with_changes(
         raise ConfigurationError("on_response must be callable.")
     return replace(
         config,
-        timeout=config.timeout if timeout is None else checked_timeout(timeout),
+        timeout=config.timeout if isinstance(timeout, _NotGiven) else checked_timeout(timeout),
         total_timeout=config.total_timeout
-        if total_timeout is None
-        else checked_seconds(total_timeout, "total_timeout"),
+        if isinstance(total_timeout, _NotGiven)
+        else _checked_limit(total_timeout, "total_timeout"),
         retries=retries,
         headers={**config.headers, **checked_headers(headers, keys=config.keys)},
         query=merged_query(config.query, checked_query(query)),
@@ -129,19 +140,23 @@ def merged_query(
     return (*(pair for pair in first if pair[0] not in keys), *added)
 
 
-def checked_timeout(timeout: Timeout) -> tuple[float, float]:
-    """Take one number for both, or a pair of (connect, read).
+def checked_timeout(timeout: Timeout | None) -> tuple[float | None, float | None]:
+    """Return the limits for one value for both, or for a pair of (connect, read).
 
     Raises:
-        ConfigurationError: Not one or two numbers above zero.
+        ConfigurationError: Not one or two, each None or a number above zero.
     """
     if isinstance(timeout, tuple | list):
         if len(timeout) != 2:
             raise ConfigurationError("timeout must be a number of seconds or (connect, read).")
         connect, read = timeout
-        return checked_seconds(connect, "timeout"), checked_seconds(read, "timeout")
-    seconds = checked_seconds(timeout, "timeout")
+        return _checked_limit(connect, "timeout"), _checked_limit(read, "timeout")
+    seconds = _checked_limit(timeout, "timeout")
     return seconds, seconds
+
+
+def _checked_limit(value: Any, name: str) -> float | None:
+    return None if value is None else checked_seconds(value, name)
 
 
 def checked_seconds(value: Any, name: str) -> float:

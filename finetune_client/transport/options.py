@@ -18,7 +18,7 @@ __all__ = ["CLIENT_OPTIONS", "ClientOptions", "NetworkOptions", "check_names", "
 class ClientOptions(TypedDict, total=False):
     """Options that have nothing to do with connections; see `finetune_client.Client`."""
 
-    timeout: Timeout
+    timeout: Timeout | None
     total_timeout: float | None
     max_retries: int
     max_retry_wait: float

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_JSON", "APIResponse", "Body", "Request", "StreamedResponse", "Timeout"]
 
-Timeout = float | tuple[float, float]
-"""Seconds: one number for both, or ``(connect, read)``."""
+Timeout = float | tuple[float | None, float | None]
+"""Seconds: one number for both, or ``(connect, read)``, where None is no limit."""
 
 NO_JSON: Final[Any] = object()
 """The request has no JSON body (`None` would be the body ``null``)."""
@@ -42,9 +42,8 @@ class Request:
         json: The JSON body, plain data; `NO_JSON` for none.
         body: A streamed body instead of JSON.
         headers: What is sent beside the client's own; wins over them, except the credential.
-        timeout: Overrides the client's for this request.
-        idempotent: It may be sent again when its outcome is unknown; another one is only sent again
-            when it was certainly not carried out.
+        timeout: Overrides the client's for this request; None does not.
+        repeat: See `Repeat`.
         expect_id: The ``id`` that the answer must have.
         fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
         accept: The ``Accept`` header.

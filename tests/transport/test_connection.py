@@ -36,6 +36,25 @@ def test_connection__closed_when_time_is_over_as_it_stands(scheme: str) -> None:
     assert not attempt.sent
 
 
+def test_connection__without_limits_waits_for_ever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        attempt = Attempt(connect=None, read=None, deadline=None, monotonic=lambda: 0.0)
+        pool = POOL_CLASSES["http"]("127.0.0.1", listener.getsockname()[1])
+        connection = pool._get_conn()
+        connection.timeout = AttemptTimeout(attempt).connect_timeout
+        connection.connect()
+        seen = [connection.sock.gettimeout()]
+        connection.timeout = AttemptTimeout(attempt).read_timeout
+        connection.request("GET", "/")
+        seen.append(connection.sock.gettimeout())
+        with listener.accept()[0] as peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            assert connection.getresponse().status == 200
+        seen.append(connection.sock.gettimeout())
+        connection.close()
+    assert seen == [None, None, None]
+
+
 def test_connection__closed_when_its_certificates_cannot_be_read(tmp_path: Path) -> None:
     """The error is held, so that no collector closes it."""
     bundle = tmp_path / "bundle.pem"

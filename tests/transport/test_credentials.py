@@ -143,7 +143,7 @@ def test_headers__whose_name_only_resembles_a_secret_one_are_shown(name: str) ->
 
 
 def test_headers__with_the_clients_own_key_in_them_are_hidden() -> None:
-    keys = [None, False, _fail, as_secret(f" {KEY}\n"), hidden("short")]
+    keys = [None, False, _fail, as_secret(f" {KEY}\n"), as_secret("short")]
     given = {"X-One": KEY, "X-Two": f"key={KEY};", "X-Three": "short", "X-Four": "text"}
     headers = checked_headers(given, keys=keys)
     assert headers == given

@@ -46,6 +46,17 @@ def _attempt(*, used: bool, sent: bool = False, at: float = 0.0) -> Attempt:
     return attempt
 
 
+def test_timeout__without_a_limit_of_ours_is_the_systems() -> None:
+    attempt = Attempt(connect=None, read=None, deadline=None, monotonic=lambda: 0.0)
+    attempt.used = True
+    given_up = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    error = network_failure(given_up, attempt, HOST).error
+    assert error.message == "Could not connect to api.example.com in time; nothing was sent."
+    attempt.sent = True
+    error = network_failure(given_up, attempt, HOST).error
+    assert error.message == "api.example.com was silent for too long; the answer is not known."
+
+
 CASES: list[tuple[str, Exception, Attempt, tuple[Any, ...]]] = [
     (
         "refused",

@@ -253,7 +253,7 @@ def test_timeout__out_of_range(value: float) -> None:
         assert caught.value.message == f"{name} must be above zero and finite, got {value!r}."
 
 
-@pytest.mark.parametrize("value", ["10", True, None, {}])
+@pytest.mark.parametrize("value", ["10", True, {}])
 def test_timeout__no_number(value: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         checked_timeout(value)
@@ -263,6 +263,8 @@ def test_timeout__no_number(value: Any) -> None:
 def test_timeout__forms() -> None:
     assert checked_timeout(5) == (5.0, 5.0)
     assert checked_timeout((1, 2.5)) == (1.0, 2.5)
+    assert checked_timeout(None) == (None, None)
+    assert checked_timeout((3, None)) == (3.0, None)
     with pytest.raises(ConfigurationError) as caught:
         checked_timeout((1, 2, 3))  # type: ignore[arg-type]  # that is the point
     assert caught.value.message == "timeout must be a number of seconds or (connect, read)."
@@ -285,6 +287,15 @@ def test_changed__adds_headers_and_query_and_keeps_the_rest() -> None:
     assert second.timeout == (3.0, 3.0)
     assert second.retries.max_retries == 0
     assert first.retries.max_retries == 2
+
+
+def test_changed__none_removes_a_limit_and_nothing_leaves_it() -> None:
+    limited = with_changes(_settings(api_key=KEY), timeout=3, total_timeout=9)
+    kept = with_changes(limited, max_retries=0)
+    assert (kept.timeout, kept.total_timeout) == ((3.0, 3.0), 9.0)
+    patient = with_changes(limited, timeout=None)
+    assert (patient.timeout, patient.total_timeout) == ((None, None), 9.0)
+    assert with_changes(limited, total_timeout=None).total_timeout is None
 
 
 def test_changed__on_response_must_be_callable() -> None:

@@ -31,14 +31,18 @@ _BLOCK: Final = 64 * 1024
 _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200
 _MOST_INTERIM: Final = 20
+_UNBOUNDED: Final = 2_000_000.0
+"""Seconds that stand for no limit in a `_Limit`, which must be a number to know its try: longer than
+any system tries to connect, and in milliseconds below the 2**31 that poll() takes. All that follows
+on connecting is really unbounded: its socket gets None from `Attempt.allow`."""
 
 
 class Attempt:
     """One try of a request: what time it has, and how far it came.
 
     Attributes:
-        connect: Seconds to connect.
-        read: Seconds that may pass between two bytes, sent or received.
+        connect: Seconds to connect; None for no limit.
+        read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
         used: A connection of this module took the try on, so `sent` can be trusted.
         sent: Some of the request was given to the network.
@@ -49,8 +53,8 @@ class Attempt:
     def __init__(
         self,
         *,
-        connect: float,
-        read: float,
+        connect: float | None,
+        read: float | None,
         deadline: float | None,
         monotonic: Callable[[], float],
     ) -> None:
@@ -71,8 +75,8 @@ class Attempt:
         limit = self._monotonic() + seconds
         self.deadline = limit if self.deadline is None else min(self.deadline, limit)
 
-    def allow(self, seconds: float) -> float:
-        """Give ``seconds``, or what is left until the deadline if that is less.
+    def allow(self, seconds: float | None) -> float | None:
+        """Return ``seconds``, or what is left until the deadline if that is less; None for no limit.
 
         Raises:
             TimeoutError: Nothing is left.
@@ -82,7 +86,7 @@ class Attempt:
         left = self.deadline - self._monotonic()
         if left <= 0:
             raise TimeoutError("The total timeout is over.")
-        return min(seconds, left)
+        return left if seconds is None else min(seconds, left)
 
 
 class _Limit(float):
@@ -112,8 +116,9 @@ class AttemptTimeout(Timeout):
     def read_timeout(self) -> float:
         return self._limit(self.attempt.read)
 
-    def _limit(self, seconds: float) -> float:
-        limit = _Limit(self.attempt.allow(seconds))
+    def _limit(self, seconds: float | None) -> float:
+        allowed = self.attempt.allow(seconds)
+        limit = _Limit(_UNBOUNDED if allowed is None else allowed)
         limit.attempt = self.attempt
         return limit
 

@@ -73,7 +73,8 @@ def refusal(
     response: Response, call: Call, attempt: Attempt, secret: Secret | None, now: float
 ) -> Failure:
     """Turn an error answer into a failure; a body that breaks off never hides the status."""
-    attempt.end_within(attempt.read)
+    if attempt.read is not None:
+        attempt.end_within(attempt.read)
     body = _without(secret, read_some(response, LARGEST_ERROR, NETWORK_ERRORS))
     status, headers = response.status_code, response.headers
     said = error_facts(body)

@@ -127,9 +127,12 @@ def scrub(error: BaseException, before: BaseException | None = None) -> None:
 
 
 def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
+    """Name the limit; where there is none, it was the system that gave up."""
     if sent:
-        return f"{host} was silent for {attempt.read:g} seconds; the answer is not known."
-    return f"Could not connect to {host} within {attempt.connect:g} seconds; nothing was sent."
+        silence = "too long" if attempt.read is None else f"{attempt.read:g} seconds"
+        return f"{host} was silent for {silence}; the answer is not known."
+    time = "in time" if attempt.connect is None else f"within {attempt.connect:g} seconds"
+    return f"Could not connect to {host} {time}; nothing was sent."
 
 
 def _lost_message(chain: list[BaseException], host: str, *, sent: bool) -> str:

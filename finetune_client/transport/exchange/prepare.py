@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from finetune_client.clock import Clock
     from finetune_client.transport.config import Config
     from finetune_client.transport.credentials import Credential
-    from finetune_client.transport.request import Body, Request
+    from finetune_client.transport.request import Body, Request, Timeout
     from finetune_client.transport.secret import Secret
 
 __all__ = ["Call", "prepared"]
@@ -46,7 +46,7 @@ class Call:
         start: Where it goes first.
         headers: All but the credential.
         body: As sent.
-        limits: Seconds to connect, and of silence.
+        limits: Seconds to connect, and of silence; None for no limit.
         deadline: When all must be over, on the monotonic clock.
         credential: Who asks.
         streamed: The answer is handed over unread.
@@ -57,7 +57,7 @@ class Call:
     start: Hop
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | Body | None = field(repr=False)
-    limits: tuple[float, float]
+    limits: tuple[float | None, float | None]
     deadline: float | None
     credential: Credential
     streamed: bool
@@ -104,7 +104,7 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
         start=Hop(_url(request, config)),
         headers=_headers(request, config, body, streamed=streamed),
         body=body,
-        limits=config.timeout if request.timeout is None else _limits(request),
+        limits=config.timeout if request.timeout is None else _limits(request.timeout),
         deadline=_deadline(request, config, clock),
         credential=_credential(request, config),
         streamed=streamed,
@@ -165,9 +165,9 @@ def _own_headers(request: Request, credential: Credential) -> dict[str, str]:
     raise RequestError(reason)
 
 
-def _limits(request: Request) -> tuple[float, float]:
+def _limits(timeout: Timeout) -> tuple[float | None, float | None]:
     try:
-        return checked_timeout(request.timeout or 0)
+        return checked_timeout(timeout)
     except ConfigurationError as error:
         reason = error.message
     raise RequestError(reason)

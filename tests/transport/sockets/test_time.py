@@ -55,6 +55,24 @@ def test_total__ends_what_drips(server: FaultServer, action: str, call: str) -> 
         assert isinstance(error, TimeoutError)
 
 
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("action", ["hang", "drip"])
+def test_total__ends_what_no_other_limit_bounds(
+    server: FaultServer, action: str, call: str
+) -> None:
+    server.script(*[fault(action, every=0.05)] * 5)
+    with connect(server, total_timeout=0.2, timeout=None) as client, _soon():
+        failure(lambda: OPERATIONS[call](client), FineTuneError)
+
+
+def test_timeout__none_removes_the_limit_of_silence(server: FaultServer) -> None:
+    server.script(*[fault("drip", every=0.4, size=100)] * 3)
+    with connect(server, timeout=0.2, max_retries=0) as client:
+        failure(lambda: client.jobs.retrieve("ftjob-7"), APITimeoutError)
+        assert client.with_options(timeout=None).jobs.retrieve("ftjob-7").id == "ftjob-7"
+        failure(lambda: client.jobs.retrieve("ftjob-7", timeout=None), APITimeoutError)
+
+
 @pytest.mark.parametrize("action", ["drip", "hang", "drip open"])
 def test_total__ends_a_download(server: FaultServer, action: str) -> None:
     server.script(*[fault(action, every=0.05)] * 5)
