@@ -15,7 +15,7 @@ from finetune_client import models
 from tests.support.model_values import leaves
 
 EXAMPLES: dict[str, Any] = json.loads(
-    (Path(__file__).parent.parent / "payloads" / "spec_examples.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "payloads" / "spec_examples.json").read_text(encoding="utf-8")
 )
 
 ROWS: dict[str, Any] = {

@@ -16,7 +16,7 @@ from finetune_client import models
 from tests.support.model_values import MODELS, wire_fields
 
 SCHEMAS = json.loads(
-    (Path(__file__).parent.parent / "payloads" / "schemas.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "payloads" / "schemas.json").read_text(encoding="utf-8")
 )
 
 CHAT_MESSAGES = (
