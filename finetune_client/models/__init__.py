@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         SamplingParams,
         ScoreModelGrader,
     )
-    from finetune_client.models.graders.multi import Grader, MultiGrader, read_grader
+    from finetune_client.models.graders.registry import Grader, MultiGrader, read_grader
     from finetune_client.models.graders.rules import grader_problems
     from finetune_client.models.graders.runs import (
         GraderRun,
@@ -103,7 +103,7 @@ else:
         __name__,
         {
             "finetune_client.providers.limits": ["Bounds", "Limits"],
-            ".graders.multi": ["Grader", "MultiGrader", "read_grader"],
+            ".graders.registry": ["Grader", "MultiGrader", "read_grader"],
             ".auto": ["AUTO", "Auto", "AutoOr"],
             ".checkpoints": [
                 "CheckpointPermission",

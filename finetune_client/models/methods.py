@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.models.base import APIObject
 from finetune_client.models.codec import copied, mapping, nested, required
-from finetune_client.models.graders.multi import read_grader
+from finetune_client.models.graders.registry import read_grader
 from finetune_client.models.hyperparameters import (
     DpoHyperparameters,
     Hyperparameters,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from finetune_client.models.graders.multi import Grader
+    from finetune_client.models.graders.registry import Grader
 
 __all__ = ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMethod"]
 

@@ -17,7 +17,7 @@ from finetune_client.models.graders.model_based import (
     SamplingParams,
     ScoreModelGrader,
 )
-from finetune_client.models.graders.multi import MultiGrader
+from finetune_client.models.graders.registry import MultiGrader
 from finetune_client.models.graders.simple import (
     PythonGrader,
     StringCheckGrader,

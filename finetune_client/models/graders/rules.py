@@ -26,7 +26,7 @@ from finetune_client.providers.limits import Bounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from finetune_client.models.graders.multi import Grader
+    from finetune_client.models.graders.registry import Grader
 
 __all__ = ["grader_problems"]
 

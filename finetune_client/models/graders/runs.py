@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.models.base import APIObject
 from finetune_client.models.codec import boolean, copied, mapping, nested, number, text
-from finetune_client.models.graders.multi import read_grader
+from finetune_client.models.graders.registry import read_grader
 from finetune_client.models.write import copy_of, plain, written
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from finetune_client.models.graders.multi import Grader
+    from finetune_client.models.graders.registry import Grader
 
 __all__ = ["GraderRun", "GraderRunErrors", "GraderRunMetadata", "GraderValidation"]
 
