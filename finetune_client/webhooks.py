@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.clock import SYSTEM_CLOCK
 from finetune_client.errors import ConfigurationError, DecodeError, InvalidWebhookSignatureError
-from finetune_client.models.codec import copied, integer, mapping, text
-from finetune_client.models.write import copy_of, written
+from finetune_client.models.codec import (
+    copy_fields,
+    copy_object,
+    pop_integer,
+    pop_object,
+    pop_text,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,24 +73,24 @@ class WebhookEvent:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WebhookEvent:
         """Read the JSON form; what is of another kind than its field is kept in `extra`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=text(left, "id"),
-            type=text(left, "type"),
-            created_at=integer(left, "created_at"),
-            data=mapping(left, "data") or {},
-            object=text(left, "object"),
-            extra=left,
+            id=pop_text(rest, "id"),
+            type=pop_text(rest, "type"),
+            created_at=pop_integer(rest, "created_at"),
+            data=pop_object(rest, "data") or {},
+            object=pop_text(rest, "object"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "type": self.type,
                 "created_at": self.created_at,
-                "data": copy_of(self.data or None),
+                "data": copy_object(self.data or None),
                 "object": self.object,
             },
             self.extra,

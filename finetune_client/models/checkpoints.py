@@ -9,10 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, integer, nested, number, required, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_integer,
+    pop_model,
+    pop_number,
+    pop_required,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.times import moment_at
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,21 +55,21 @@ class FineTuningJobCheckpointMetrics(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            step=number(left, "step"),
-            train_loss=number(left, "train_loss"),
-            train_mean_token_accuracy=number(left, "train_mean_token_accuracy"),
-            valid_loss=number(left, "valid_loss"),
-            valid_mean_token_accuracy=number(left, "valid_mean_token_accuracy"),
-            full_valid_loss=number(left, "full_valid_loss"),
-            full_valid_mean_token_accuracy=number(left, "full_valid_mean_token_accuracy"),
-            extra=left,
+            step=pop_number(rest, "step"),
+            train_loss=pop_number(rest, "train_loss"),
+            train_mean_token_accuracy=pop_number(rest, "train_mean_token_accuracy"),
+            valid_loss=pop_number(rest, "valid_loss"),
+            valid_mean_token_accuracy=pop_number(rest, "valid_mean_token_accuracy"),
+            full_valid_loss=pop_number(rest, "full_valid_loss"),
+            full_valid_mean_token_accuracy=pop_number(rest, "full_valid_mean_token_accuracy"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "step": self.step,
                 "train_loss": self.train_loss,
@@ -99,7 +107,7 @@ class FineTuningJobCheckpoint(APIObject):
     step_number: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("id", "step_number", "fine_tuned_model_checkpoint")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id", "step_number", "fine_tuned_model_checkpoint")
 
     @property
     def created(self) -> datetime | None:
@@ -109,28 +117,28 @@ class FineTuningJobCheckpoint(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            created_at=integer(left, "created_at"),
-            fine_tuned_model_checkpoint=text(left, "fine_tuned_model_checkpoint"),
-            fine_tuning_job_id=text(left, "fine_tuning_job_id"),
-            metrics=nested(left, "metrics", FineTuningJobCheckpointMetrics.from_dict),
-            step_number=integer(left, "step_number"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            created_at=pop_integer(rest, "created_at"),
+            fine_tuned_model_checkpoint=pop_text(rest, "fine_tuned_model_checkpoint"),
+            fine_tuning_job_id=pop_text(rest, "fine_tuning_job_id"),
+            metrics=pop_model(rest, "metrics", FineTuningJobCheckpointMetrics.from_dict),
+            step_number=pop_integer(rest, "step_number"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
                 "created_at": self.created_at,
                 "fine_tuned_model_checkpoint": self.fine_tuned_model_checkpoint,
                 "fine_tuning_job_id": self.fine_tuning_job_id,
-                "metrics": plain(self.metrics),
+                "metrics": to_plain(self.metrics),
                 "step_number": self.step_number,
             },
             self.extra,
@@ -163,18 +171,18 @@ class CheckpointPermission(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            created_at=integer(left, "created_at"),
-            project_id=text(left, "project_id"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            created_at=pop_integer(rest, "created_at"),
+            project_id=pop_text(rest, "project_id"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,

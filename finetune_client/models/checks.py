@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.display import format_value
-from finetune_client.models.write import DEEPEST
+from finetune_client.models.codec import MAX_DEPTH
 
 if TYPE_CHECKING:
     from finetune_client.providers.limits import Bounds
@@ -80,7 +80,7 @@ def needed_texts(at: str, value: Any) -> Iterator[str]:
             yield from needed_text(f"{at}[{place}]", one)
 
 
-def unsendable(at: str, value: Any, depth: int = DEEPEST) -> Iterator[str]:
+def unsendable(at: str, value: Any, depth: int = MAX_DEPTH) -> Iterator[str]:
     """Look everywhere for what JSON cannot say."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{at}: must be a finite number, got {format_value(value)}"

@@ -8,10 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, integer, mapping, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_integer,
+    pop_object,
+    pop_text,
+    write_fields,
+)
 from finetune_client.models.times import moment_at
-from finetune_client.models.write import copy_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +52,7 @@ class FineTuningJobEvent(APIObject):
     data: dict[str, Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("created_at", "level", "message")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("created_at", "level", "message")
 
     @property
     def created(self) -> datetime | None:
@@ -56,21 +62,21 @@ class FineTuningJobEvent(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=text(left, "id"),
-            object=text(left, "object"),
-            created_at=integer(left, "created_at"),
-            level=text(left, "level"),
-            message=text(left, "message"),
-            type=text(left, "type"),
-            data=mapping(left, "data"),
-            extra=left,
+            id=pop_text(rest, "id"),
+            object=pop_text(rest, "object"),
+            created_at=pop_integer(rest, "created_at"),
+            level=pop_text(rest, "level"),
+            message=pop_text(rest, "message"),
+            type=pop_text(rest, "type"),
+            data=pop_object(rest, "data"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
@@ -78,7 +84,7 @@ class FineTuningJobEvent(APIObject):
                 "level": self.level,
                 "message": self.message,
                 "type": self.type,
-                "data": copy_of(self.data),
+                "data": copy_object(self.data),
             },
             self.extra,
         )

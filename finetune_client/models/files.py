@@ -9,10 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, integer, nested, required, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_integer,
+    pop_model,
+    pop_required,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.times import moment_at
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +57,7 @@ class FileObject(APIObject):
     status_details: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "purpose", "status")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "purpose", "status")
 
     @property
     def created(self) -> datetime | None:
@@ -65,23 +72,23 @@ class FileObject(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            bytes=integer(left, "bytes"),
-            created_at=integer(left, "created_at"),
-            expires_at=integer(left, "expires_at"),
-            filename=text(left, "filename"),
-            purpose=text(left, "purpose"),
-            status=text(left, "status"),
-            status_details=text(left, "status_details"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            bytes=pop_integer(rest, "bytes"),
+            created_at=pop_integer(rest, "created_at"),
+            expires_at=pop_integer(rest, "expires_at"),
+            filename=pop_text(rest, "filename"),
+            purpose=pop_text(rest, "purpose"),
+            status=pop_text(rest, "status"),
+            status_details=pop_text(rest, "status_details"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
@@ -124,7 +131,7 @@ class Upload(APIObject):
     status: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "status", "file")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id", "filename", "bytes", "status", "file")
 
     @property
     def created(self) -> datetime | None:
@@ -139,30 +146,30 @@ class Upload(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            bytes=integer(left, "bytes"),
-            created_at=integer(left, "created_at"),
-            expires_at=integer(left, "expires_at"),
-            file=nested(left, "file", FileObject.from_dict),
-            filename=text(left, "filename"),
-            purpose=text(left, "purpose"),
-            status=text(left, "status"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            bytes=pop_integer(rest, "bytes"),
+            created_at=pop_integer(rest, "created_at"),
+            expires_at=pop_integer(rest, "expires_at"),
+            file=pop_model(rest, "file", FileObject.from_dict),
+            filename=pop_text(rest, "filename"),
+            purpose=pop_text(rest, "purpose"),
+            status=pop_text(rest, "status"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
                 "bytes": self.bytes,
                 "created_at": self.created_at,
                 "expires_at": self.expires_at,
-                "file": plain(self.file),
+                "file": to_plain(self.file),
                 "filename": self.filename,
                 "purpose": self.purpose,
                 "status": self.status,
@@ -197,18 +204,18 @@ class UploadPart(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            created_at=integer(left, "created_at"),
-            upload_id=text(left, "upload_id"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            created_at=pop_integer(rest, "created_at"),
+            upload_id=pop_text(rest, "upload_id"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,

@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import auto_integer, auto_number, copied, text
-from finetune_client.models.write import plain, written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_auto_integer,
+    pop_auto_number,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,21 +53,21 @@ class Hyperparameters(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            batch_size=auto_integer(left, "batch_size"),
-            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
-            n_epochs=auto_integer(left, "n_epochs"),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        settings = cls.__new__(cls)
+        settings.batch_size = pop_auto_integer(rest, "batch_size")
+        settings.learning_rate_multiplier = pop_auto_number(rest, "learning_rate_multiplier")
+        settings.n_epochs = pop_auto_integer(rest, "n_epochs")
+        settings.extra = rest
+        return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; settings that are `None` are left out."""
-        return written(
+        """Return the JSON form; settings that are `None` are left out."""
+        return write_fields(
             {
-                "batch_size": plain(self.batch_size),
-                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
-                "n_epochs": plain(self.n_epochs),
+                "batch_size": to_plain(self.batch_size),
+                "learning_rate_multiplier": to_plain(self.learning_rate_multiplier),
+                "n_epochs": to_plain(self.n_epochs),
             },
             self.extra,
         )
@@ -91,23 +97,23 @@ class DpoHyperparameters(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            batch_size=auto_integer(left, "batch_size"),
-            beta=auto_number(left, "beta"),
-            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
-            n_epochs=auto_integer(left, "n_epochs"),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        settings = cls.__new__(cls)
+        settings.batch_size = pop_auto_integer(rest, "batch_size")
+        settings.beta = pop_auto_number(rest, "beta")
+        settings.learning_rate_multiplier = pop_auto_number(rest, "learning_rate_multiplier")
+        settings.n_epochs = pop_auto_integer(rest, "n_epochs")
+        settings.extra = rest
+        return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; settings that are `None` are left out."""
-        return written(
+        """Return the JSON form; settings that are `None` are left out."""
+        return write_fields(
             {
-                "batch_size": plain(self.batch_size),
-                "beta": plain(self.beta),
-                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
-                "n_epochs": plain(self.n_epochs),
+                "batch_size": to_plain(self.batch_size),
+                "beta": to_plain(self.beta),
+                "learning_rate_multiplier": to_plain(self.learning_rate_multiplier),
+                "n_epochs": to_plain(self.n_epochs),
             },
             self.extra,
         )
@@ -140,29 +146,29 @@ class ReinforcementHyperparameters(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            batch_size=auto_integer(left, "batch_size"),
-            compute_multiplier=auto_number(left, "compute_multiplier"),
-            eval_interval=auto_integer(left, "eval_interval"),
-            eval_samples=auto_integer(left, "eval_samples"),
-            learning_rate_multiplier=auto_number(left, "learning_rate_multiplier"),
-            n_epochs=auto_integer(left, "n_epochs"),
-            reasoning_effort=text(left, "reasoning_effort"),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        settings = cls.__new__(cls)
+        settings.batch_size = pop_auto_integer(rest, "batch_size")
+        settings.compute_multiplier = pop_auto_number(rest, "compute_multiplier")
+        settings.eval_interval = pop_auto_integer(rest, "eval_interval")
+        settings.eval_samples = pop_auto_integer(rest, "eval_samples")
+        settings.learning_rate_multiplier = pop_auto_number(rest, "learning_rate_multiplier")
+        settings.n_epochs = pop_auto_integer(rest, "n_epochs")
+        settings.reasoning_effort = pop_text(rest, "reasoning_effort")
+        settings.extra = rest
+        return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; settings that are `None` are left out."""
-        return written(
+        """Return the JSON form; settings that are `None` are left out."""
+        return write_fields(
             {
-                "batch_size": plain(self.batch_size),
-                "compute_multiplier": plain(self.compute_multiplier),
-                "eval_interval": plain(self.eval_interval),
-                "eval_samples": plain(self.eval_samples),
-                "learning_rate_multiplier": plain(self.learning_rate_multiplier),
-                "n_epochs": plain(self.n_epochs),
-                "reasoning_effort": plain(self.reasoning_effort),
+                "batch_size": to_plain(self.batch_size),
+                "compute_multiplier": to_plain(self.compute_multiplier),
+                "eval_interval": to_plain(self.eval_interval),
+                "eval_samples": to_plain(self.eval_samples),
+                "learning_rate_multiplier": to_plain(self.learning_rate_multiplier),
+                "n_epochs": to_plain(self.n_epochs),
+                "reasoning_effort": to_plain(self.reasoning_effort),
             },
             self.extra,
         )

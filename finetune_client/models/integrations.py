@@ -8,9 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, nested, required, text, text_list
-from finetune_client.models.write import plain, written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_model,
+    pop_required,
+    pop_text,
+    pop_texts,
+    to_plain,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,24 +50,24 @@ class WandbIntegration(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            project=text(left, "project"),
-            name=text(left, "name"),
-            entity=text(left, "entity"),
-            tags=text_list(left, "tags"),
-            run_id=text(left, "run_id"),
-            extra=left,
+            project=pop_text(rest, "project"),
+            name=pop_text(rest, "name"),
+            entity=pop_text(rest, "entity"),
+            tags=pop_texts(rest, "tags"),
+            run_id=pop_text(rest, "run_id"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "project": self.project,
                 "name": self.name,
                 "entity": self.entity,
-                "tags": plain(self.tags),
+                "tags": to_plain(self.tags),
                 "run_id": self.run_id,
             },
             self.extra,
@@ -93,13 +100,13 @@ class Integration(APIObject):
         Raises:
             DecodeError: It is no object, or has no `type`.
         """
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            wandb=nested(left, "wandb", WandbIntegration.from_dict),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            wandb=pop_model(rest, "wandb", WandbIntegration.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "wandb": plain(self.wandb)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"type": self.type, "wandb": to_plain(self.wandb)}, self.extra)

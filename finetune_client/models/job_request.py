@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
-    copied,
-    integer,
-    mapping,
-    nested,
-    nested_list,
-    text,
+    APIObject,
+    copy_fields,
+    pop_integer,
+    pop_model,
+    pop_models,
+    pop_object,
+    pop_text,
+    to_plain,
+    write_fields,
 )
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration, WandbIntegration
@@ -27,7 +29,6 @@ from finetune_client.models.methods import (
     SupervisedMethod,
 )
 from finetune_client.models.request_problems import request_problems
-from finetune_client.models.write import plain, written
 from finetune_client.providers import find_provider
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class FineTuningJobRequest(APIObject):
     metadata: Mapping[str, str] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("model", "training_file", "method", "suffix")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("model", "training_file", "method", "suffix")
 
     def __post_init__(self) -> None:
         """Put settings that were given alone under the key they belong to."""
@@ -88,18 +89,18 @@ class FineTuningJobRequest(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form, such as a file that describes a job."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            model=text(left, "model"),
-            training_file=text(left, "training_file"),
-            validation_file=text(left, "validation_file"),
-            suffix=text(left, "suffix"),
-            seed=integer(left, "seed"),
-            method=nested(left, "method", FineTuningMethod.from_dict),
-            hyperparameters=nested(left, "hyperparameters", Hyperparameters.from_dict),
-            integrations=nested_list(left, "integrations", Integration.from_dict),
-            metadata=mapping(left, "metadata"),
-            extra=left,
+            model=pop_text(rest, "model"),
+            training_file=pop_text(rest, "training_file"),
+            validation_file=pop_text(rest, "validation_file"),
+            suffix=pop_text(rest, "suffix"),
+            seed=pop_integer(rest, "seed"),
+            method=pop_model(rest, "method", FineTuningMethod.from_dict),
+            hyperparameters=pop_model(rest, "hyperparameters", Hyperparameters.from_dict),
+            integrations=pop_models(rest, "integrations", Integration.from_dict),
+            metadata=pop_object(rest, "metadata"),
+            extra=rest,
         )
 
     def problems(self, limits: str | Limits = "openai") -> list[str]:
@@ -118,18 +119,18 @@ class FineTuningJobRequest(APIObject):
         return request_problems(self.to_dict(), limits)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "model": self.model,
                 "training_file": self.training_file,
                 "validation_file": self.validation_file,
                 "suffix": self.suffix,
                 "seed": self.seed,
-                "method": plain(self.method),
-                "hyperparameters": plain(self.hyperparameters),
-                "integrations": plain(self.integrations),
-                "metadata": plain(self.metadata),
+                "method": to_plain(self.method),
+                "hyperparameters": to_plain(self.hyperparameters),
+                "integrations": to_plain(self.integrations),
+                "metadata": to_plain(self.metadata),
             },
             self.extra,
         )

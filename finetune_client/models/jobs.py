@@ -8,23 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
-    boolean,
-    copied,
-    integer,
-    mapping,
-    nested,
-    nested_list,
-    required,
-    text,
-    text_list,
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_boolean,
+    pop_integer,
+    pop_model,
+    pop_models,
+    pop_object,
+    pop_required,
+    pop_text,
+    pop_texts,
+    to_plain,
+    write_fields,
 )
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration
 from finetune_client.models.methods import FineTuningMethod
 from finetune_client.models.times import moment_at
-from finetune_client.models.write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,17 +60,17 @@ class FineTuningJobError(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            code=text(left, "code"),
-            message=text(left, "message"),
-            param=text(left, "param"),
-            extra=left,
+            code=pop_text(rest, "code"),
+            message=pop_text(rest, "message"),
+            param=pop_text(rest, "param"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {"code": self.code, "message": self.message, "param": self.param}, self.extra
         )
 
@@ -123,7 +125,7 @@ class FineTuningJob(APIObject):
     validation_file: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("id", "status", "model", "fine_tuned_model", "error")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id", "status", "model", "fine_tuned_model", "error")
 
     @property
     def is_succeeded(self) -> bool:
@@ -161,59 +163,59 @@ class FineTuningJob(APIObject):
         Raises:
             DecodeError: It is no object, or has no `id`.
         """
-        left = copied(cls, data)
-        return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            created_at=integer(left, "created_at"),
-            error=_error(left),
-            estimated_finish=integer(left, "estimated_finish"),
-            eval_id=text(left, "eval_id"),
-            fine_tuned_model=text(left, "fine_tuned_model"),
-            finished_at=integer(left, "finished_at"),
-            hyperparameters=nested(left, "hyperparameters", Hyperparameters.from_dict),
-            integrations=nested_list(left, "integrations", Integration.from_dict),
-            metadata=mapping(left, "metadata"),
-            method=nested(left, "method", FineTuningMethod.from_dict),
-            model=text(left, "model"),
-            organization_id=text(left, "organization_id"),
-            result_files=text_list(left, "result_files"),
-            seed=integer(left, "seed"),
-            shared_with_openai=boolean(left, "shared_with_openai"),
-            status=text(left, "status"),
-            trained_tokens=integer(left, "trained_tokens"),
-            training_file=text(left, "training_file"),
-            usage_metrics=mapping(left, "usage_metrics"),
-            user_provided_suffix=text(left, "user_provided_suffix"),
-            validation_file=text(left, "validation_file"),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        job = cls.__new__(cls)
+        job.id = pop_required(cls, rest, "id")
+        job.object = pop_text(rest, "object")
+        job.created_at = pop_integer(rest, "created_at")
+        job.error = _pop_error(rest)
+        job.estimated_finish = pop_integer(rest, "estimated_finish")
+        job.eval_id = pop_text(rest, "eval_id")
+        job.fine_tuned_model = pop_text(rest, "fine_tuned_model")
+        job.finished_at = pop_integer(rest, "finished_at")
+        job.hyperparameters = pop_model(rest, "hyperparameters", Hyperparameters.from_dict)
+        job.integrations = pop_models(rest, "integrations", Integration.from_dict)
+        job.metadata = pop_object(rest, "metadata")
+        job.method = pop_model(rest, "method", FineTuningMethod.from_dict)
+        job.model = pop_text(rest, "model")
+        job.organization_id = pop_text(rest, "organization_id")
+        job.result_files = pop_texts(rest, "result_files")
+        job.seed = pop_integer(rest, "seed")
+        job.shared_with_openai = pop_boolean(rest, "shared_with_openai")
+        job.status = pop_text(rest, "status")
+        job.trained_tokens = pop_integer(rest, "trained_tokens")
+        job.training_file = pop_text(rest, "training_file")
+        job.usage_metrics = pop_object(rest, "usage_metrics")
+        job.user_provided_suffix = pop_text(rest, "user_provided_suffix")
+        job.validation_file = pop_text(rest, "validation_file")
+        job.extra = rest
+        return job
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
                 "created_at": self.created_at,
-                "error": plain(self.error),
+                "error": to_plain(self.error),
                 "estimated_finish": self.estimated_finish,
                 "eval_id": self.eval_id,
                 "fine_tuned_model": self.fine_tuned_model,
                 "finished_at": self.finished_at,
-                "hyperparameters": plain(self.hyperparameters),
-                "integrations": plain(self.integrations),
-                "metadata": copy_of(self.metadata),
-                "method": plain(self.method),
+                "hyperparameters": to_plain(self.hyperparameters),
+                "integrations": to_plain(self.integrations),
+                "metadata": copy_object(self.metadata),
+                "method": to_plain(self.method),
                 "model": self.model,
                 "organization_id": self.organization_id,
-                "result_files": plain(self.result_files),
+                "result_files": to_plain(self.result_files),
                 "seed": self.seed,
                 "shared_with_openai": self.shared_with_openai,
                 "status": self.status,
                 "trained_tokens": self.trained_tokens,
                 "training_file": self.training_file,
-                "usage_metrics": copy_of(self.usage_metrics),
+                "usage_metrics": copy_object(self.usage_metrics),
                 "user_provided_suffix": self.user_provided_suffix,
                 "validation_file": self.validation_file,
             },
@@ -221,10 +223,10 @@ class FineTuningJob(APIObject):
         )
 
 
-def _error(left: dict[str, Any]) -> FineTuningJobError | None:
-    """Read the error; ``{}`` and one of nulls alone are how servers say that there is none."""
-    sent = left.get("error")
-    if isinstance(sent, dict) and all(value is None for value in sent.values()):
-        del left["error"]
+def _pop_error(rest: dict[str, Any]) -> FineTuningJobError | None:
+    """Pop the error; ``{}`` and one of nulls alone are how servers say that there is none."""
+    sent = rest.get("error")
+    if isinstance(sent, dict) and (not sent or all(one is None for one in sent.values())):
+        del rest["error"]
         return None
-    return nested(left, "error", FineTuningJobError.from_dict)
+    return pop_model(rest, "error", FineTuningJobError.from_dict)

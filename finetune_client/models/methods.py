@@ -9,15 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, mapping, nested, required
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_model,
+    pop_object,
+    pop_required,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.graders.registry import read_grader
 from finetune_client.models.hyperparameters import (
     DpoHyperparameters,
     Hyperparameters,
     ReinforcementHyperparameters,
 )
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,14 +50,15 @@ class SupervisedMethod(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            hyperparameters=nested(left, "hyperparameters", Hyperparameters.from_dict), extra=left
-        )
+        rest = copy_fields(cls, data)
+        method = cls.__new__(cls)
+        method.hyperparameters = pop_model(rest, "hyperparameters", Hyperparameters.from_dict)
+        method.extra = rest
+        return method
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"hyperparameters": plain(self.hyperparameters)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"hyperparameters": to_plain(self.hyperparameters)}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -69,15 +76,15 @@ class DpoMethod(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            hyperparameters=nested(left, "hyperparameters", DpoHyperparameters.from_dict),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        method = cls.__new__(cls)
+        method.hyperparameters = pop_model(rest, "hyperparameters", DpoHyperparameters.from_dict)
+        method.extra = rest
+        return method
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"hyperparameters": plain(self.hyperparameters)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"hyperparameters": to_plain(self.hyperparameters)}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -100,21 +107,23 @@ class ReinforcementMethod(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(
-            grader=nested(left, "grader", read_grader),
-            hyperparameters=nested(left, "hyperparameters", ReinforcementHyperparameters.from_dict),
-            response_format=mapping(left, "response_format"),
-            extra=left,
+        rest = copy_fields(cls, data)
+        method = cls.__new__(cls)
+        method.grader = pop_model(rest, "grader", read_grader)
+        method.hyperparameters = pop_model(
+            rest, "hyperparameters", ReinforcementHyperparameters.from_dict
         )
+        method.response_format = pop_object(rest, "response_format")
+        method.extra = rest
+        return method
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
-                "grader": plain(self.grader),
-                "hyperparameters": plain(self.hyperparameters),
-                "response_format": plain(self.response_format),
+                "grader": to_plain(self.grader),
+                "hyperparameters": to_plain(self.hyperparameters),
+                "response_format": to_plain(self.response_format),
             },
             self.extra,
         )
@@ -152,23 +161,23 @@ class FineTuningMethod(APIObject):
         Raises:
             DecodeError: It is no object, or has no `type`.
         """
-        left = copied(cls, data)
-        return cls(
-            type=required(cls, left, "type"),
-            supervised=nested(left, "supervised", SupervisedMethod.from_dict),
-            dpo=nested(left, "dpo", DpoMethod.from_dict),
-            reinforcement=nested(left, "reinforcement", ReinforcementMethod.from_dict),
-            extra=left,
-        )
+        rest = copy_fields(cls, data)
+        method = cls.__new__(cls)
+        method.type = pop_required(cls, rest, "type")
+        method.supervised = pop_model(rest, "supervised", SupervisedMethod.from_dict)
+        method.dpo = pop_model(rest, "dpo", DpoMethod.from_dict)
+        method.reinforcement = pop_model(rest, "reinforcement", ReinforcementMethod.from_dict)
+        method.extra = rest
+        return method
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
-                "supervised": plain(self.supervised),
-                "dpo": plain(self.dpo),
-                "reinforcement": plain(self.reinforcement),
+                "supervised": to_plain(self.supervised),
+                "dpo": to_plain(self.dpo),
+                "reinforcement": to_plain(self.reinforcement),
             },
             self.extra,
         )

@@ -8,9 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import boolean, copied, integer, required, text
-from finetune_client.models.write import written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_boolean,
+    pop_integer,
+    pop_required,
+    pop_text,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,19 +49,19 @@ class Model(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without an `id`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=required(cls, left, "id"),
-            object=text(left, "object"),
-            created=integer(left, "created"),
-            owned_by=text(left, "owned_by"),
-            shutdown_date=text(left, "shutdown_date"),
-            extra=left,
+            id=pop_required(cls, rest, "id"),
+            object=pop_text(rest, "object"),
+            created=pop_integer(rest, "created"),
+            owned_by=pop_text(rest, "owned_by"),
+            shutdown_date=pop_text(rest, "shutdown_date"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "id": self.id,
                 "object": self.object,
@@ -86,14 +92,16 @@ class Deleted(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=text(left, "id"),
-            object=text(left, "object"),
-            deleted=boolean(left, "deleted"),
-            extra=left,
+            id=pop_text(rest, "id"),
+            object=pop_text(rest, "object"),
+            deleted=pop_boolean(rest, "deleted"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"id": self.id, "object": self.object, "deleted": self.deleted}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
+            {"id": self.id, "object": self.object, "deleted": self.deleted}, self.extra
+        )

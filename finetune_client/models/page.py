@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import boolean, copied, text
-from finetune_client.models.write import plain, written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_boolean,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +31,7 @@ class Row(Protocol):
         """Read the JSON form."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
+        """Return the JSON form."""
 
 
 T = TypeVar("T", bound=Row)
@@ -65,15 +70,15 @@ class Page(APIObject, Generic[T]):
         Raises:
             DecodeError: It is neither, or has no rows; no rows are not an empty list.
         """
-        left = {"data": data} if isinstance(data, list) else copied(cls, data)
-        sent = _sent_rows(left)
+        rest = {"data": data} if isinstance(data, list) else copy_fields(cls, data)
+        sent = _sent_rows(rest)
         page = cls(
             data=[],
-            object=text(left, "object"),
-            has_more=boolean(left, "has_more"),
-            first_id=text(left, "first_id"),
-            last_id=text(left, "last_id"),
-            extra=left,
+            object=pop_text(rest, "object"),
+            has_more=pop_boolean(rest, "has_more"),
+            first_id=pop_text(rest, "first_id"),
+            last_id=pop_text(rest, "last_id"),
+            extra=rest,
         )
         read = row.from_dict
         try:
@@ -102,11 +107,11 @@ class Page(APIObject, Generic[T]):
         return iter(self.data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form, a list object; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form, a list object; fields that are `None` are left out."""
+        return write_fields(
             {
                 "object": self.object,
-                "data": [plain(one) for one in self._rows()],
+                "data": [to_plain(one) for one in self._rows()],
                 "has_more": self.has_more,
                 "first_id": self.first_id,
                 "last_id": self.last_id,
@@ -115,15 +120,15 @@ class Page(APIObject, Generic[T]):
         )
 
 
-def _sent_rows(left: dict[str, Any]) -> list[Any]:
+def _sent_rows(rest: dict[str, Any]) -> list[Any]:
     """Pop the rows.
 
     Raises:
         DecodeError: There are none, not even ``null``.
     """
-    if "data" not in left:
+    if "data" not in rest:
         raise DecodeError('Cannot read a Page: "data" is missing.', path="data")
-    rows = left.pop("data")
+    rows = rest.pop("data")
     if rows is None:
         return []
     if isinstance(rows, list):

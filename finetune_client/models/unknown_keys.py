@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from finetune_client.errors import UnknownFieldWarning
-from finetune_client.models.base import APIObject
+from finetune_client.models.codec import APIObject
 from finetune_client.models.graders.eval_items import EvalItem
 from finetune_client.models.graders.model_based import (
     LabelModelGrader,

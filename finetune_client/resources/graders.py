@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import GraderRun, GraderValidation
 from finetune_client.models.checks import needed_object, needed_text, object_at
-from finetune_client.models.write import plain
+from finetune_client.models.codec import to_plain
 from finetune_client.resources.arguments import check_call
 from finetune_client.resources.base import Resource
 from finetune_client.transport.request import Request
@@ -52,7 +52,7 @@ class Graders(Resource):
         Raises:
             RequestError: An argument is of another kind.
         """
-        written = plain(grader)
+        written = to_plain(grader)
         check_call(
             "run the grader",
             needed_object("grader", written),
@@ -75,7 +75,7 @@ class Graders(Resource):
             BadRequestError: It would not, and says why.
             RequestError: It is no grader.
         """
-        written = plain(grader)
+        written = to_plain(grader)
         check_call("validate the grader", needed_object("grader", written))
         request = self._request("validate", {"grader": written}, paid=False)
         return self._read(request, GraderValidation.from_dict, options)

@@ -8,11 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import boolean, copied, nested, nested_list, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_boolean,
+    pop_model,
+    pop_models,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.examples.messages import ChatMessage
 from finetune_client.models.examples.tools import FunctionDefinition, Tool
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,23 +56,23 @@ class ChatExample(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            messages=nested_list(left, "messages", ChatMessage.from_dict),
-            tools=nested_list(left, "tools", Tool.from_dict),
-            parallel_tool_calls=boolean(left, "parallel_tool_calls"),
-            functions=nested_list(left, "functions", FunctionDefinition.from_dict),
-            extra=left,
+            messages=pop_models(rest, "messages", ChatMessage.from_dict),
+            tools=pop_models(rest, "tools", Tool.from_dict),
+            parallel_tool_calls=pop_boolean(rest, "parallel_tool_calls"),
+            functions=pop_models(rest, "functions", FunctionDefinition.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
-                "messages": plain(self.messages),
-                "tools": plain(self.tools),
+                "messages": to_plain(self.messages),
+                "tools": to_plain(self.tools),
                 "parallel_tool_calls": self.parallel_tool_calls,
-                "functions": plain(self.functions),
+                "functions": to_plain(self.functions),
             },
             self.extra,
         )
@@ -88,12 +95,14 @@ class CompletionExample(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(prompt=text(left, "prompt"), completion=text(left, "completion"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(
+            prompt=pop_text(rest, "prompt"), completion=pop_text(rest, "completion"), extra=rest
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"prompt": self.prompt, "completion": self.completion}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"prompt": self.prompt, "completion": self.completion}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -115,20 +124,20 @@ class PreferenceInput(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            messages=nested_list(left, "messages", ChatMessage.from_dict),
-            tools=nested_list(left, "tools", Tool.from_dict),
-            parallel_tool_calls=boolean(left, "parallel_tool_calls"),
-            extra=left,
+            messages=pop_models(rest, "messages", ChatMessage.from_dict),
+            tools=pop_models(rest, "tools", Tool.from_dict),
+            parallel_tool_calls=pop_boolean(rest, "parallel_tool_calls"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
-                "messages": plain(self.messages),
-                "tools": plain(self.tools),
+                "messages": to_plain(self.messages),
+                "tools": to_plain(self.tools),
                 "parallel_tool_calls": self.parallel_tool_calls,
             },
             self.extra,
@@ -158,28 +167,28 @@ class PreferenceExample(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        old = tuple(key for key in OLD_KEYS if _renamed(left, key))
+        rest = copy_fields(cls, data)
+        old = tuple(key for key in OLD_KEYS if _renamed(rest, key))
         example = cls(
-            input=nested(left, "input", PreferenceInput.from_dict),
-            preferred_output=nested_list(left, "preferred_output", ChatMessage.from_dict),
-            non_preferred_output=nested_list(left, "non_preferred_output", ChatMessage.from_dict),
-            extra=left,
+            input=pop_model(rest, "input", PreferenceInput.from_dict),
+            preferred_output=pop_models(rest, "preferred_output", ChatMessage.from_dict),
+            non_preferred_output=pop_models(rest, "non_preferred_output", ChatMessage.from_dict),
+            extra=rest,
         )
         for key in old:
-            if OLD_KEYS[key] in left:
-                left[key] = left.pop(OLD_KEYS[key])
+            if OLD_KEYS[key] in rest:
+                rest[key] = rest.pop(OLD_KEYS[key])
         example._old_keys = old
         return example
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
+        """Return the JSON form; fields that are `None` are left out."""
         better, worse = (old if old in self._old_keys else new for old, new in OLD_KEYS.items())
-        return written(
+        return write_fields(
             {
-                "input": plain(self.input),
-                better: plain(self.preferred_output),
-                worse: plain(self.non_preferred_output),
+                "input": to_plain(self.input),
+                better: to_plain(self.preferred_output),
+                worse: to_plain(self.non_preferred_output),
             },
             self.extra,
         )
@@ -191,11 +200,11 @@ OLD_KEYS = {
 }
 
 
-def _renamed(left: dict[str, Any], old: str) -> bool:
+def _renamed(rest: dict[str, Any], old: str) -> bool:
     """Give an old key its new name, if it is there and the new one is not."""
-    if left.get(old) is None or left.get(OLD_KEYS[old]) is not None:
+    if rest.get(old) is None or rest.get(OLD_KEYS[old]) is not None:
         return False
-    left[OLD_KEYS[old]] = left.pop(old)
+    rest[OLD_KEYS[old]] = rest.pop(old)
     return True
 
 
@@ -216,13 +225,15 @@ class ReinforcementExample(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            messages=nested_list(left, "messages", ChatMessage.from_dict),
-            tools=nested_list(left, "tools", Tool.from_dict),
-            extra=left,
+            messages=pop_models(rest, "messages", ChatMessage.from_dict),
+            tools=pop_models(rest, "tools", Tool.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"messages": plain(self.messages), "tools": plain(self.tools)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
+            {"messages": to_plain(self.messages), "tools": to_plain(self.tools)}, self.extra
+        )

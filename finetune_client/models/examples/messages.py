@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
-    copied,
-    integer,
-    mapping,
-    nested,
-    nested_list,
-    required,
-    text,
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_integer,
+    pop_model,
+    pop_models,
+    pop_object,
+    pop_required,
+    pop_text,
+    to_plain,
+    write_fields,
 )
 from finetune_client.models.examples.tools import FunctionCall, ToolCall
-from finetune_client.models.write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,21 +59,21 @@ class TextPart(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            text=text(left, "text"),
-            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            text=pop_text(rest, "text"),
+            prompt_cache_breakpoint=pop_object(rest, "prompt_cache_breakpoint"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "text": self.text,
-                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+                "prompt_cache_breakpoint": copy_object(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
@@ -94,12 +96,12 @@ class ImageUrl(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(url=text(left, "url"), detail=text(left, "detail"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(url=pop_text(rest, "url"), detail=pop_text(rest, "detail"), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"url": self.url, "detail": self.detail}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"url": self.url, "detail": self.detail}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -121,21 +123,21 @@ class ImagePart(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            image_url=nested(left, "image_url", ImageUrl.from_dict),
-            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            image_url=pop_model(rest, "image_url", ImageUrl.from_dict),
+            prompt_cache_breakpoint=pop_object(rest, "prompt_cache_breakpoint"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
-                "image_url": plain(self.image_url),
-                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+                "image_url": to_plain(self.image_url),
+                "prompt_cache_breakpoint": copy_object(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
@@ -158,12 +160,14 @@ class RefusalPart(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
-        return cls(type=required(cls, left, "type"), refusal=text(left, "refusal"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(
+            type=pop_required(cls, rest, "type"), refusal=pop_text(rest, "refusal"), extra=rest
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "refusal": self.refusal}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"type": self.type, "refusal": self.refusal}, self.extra)
 
 
 ContentPart = TextPart | ImagePart | RefusalPart | dict[str, Any]
@@ -207,36 +211,36 @@ class ChatMessage(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        role, content = text(left, "role"), nested(left, "content", _content)
-        if not left:  # most messages, and training files have millions
+        rest = copy_fields(cls, data)
+        role, content = pop_text(rest, "role"), pop_model(rest, "content", _content)
+        if not rest:  # most messages, and training files have millions
             return cls(role=role, content=content)
         return cls(
             role=role,
             content=content,
-            name=text(left, "name"),
-            refusal=text(left, "refusal"),
-            weight=integer(left, "weight"),
-            tool_calls=nested_list(left, "tool_calls", ToolCall.from_dict),
-            tool_call_id=text(left, "tool_call_id"),
-            function_call=nested(left, "function_call", FunctionCall.from_dict),
-            audio=mapping(left, "audio"),
-            extra=left,
+            name=pop_text(rest, "name"),
+            refusal=pop_text(rest, "refusal"),
+            weight=pop_integer(rest, "weight"),
+            tool_calls=pop_models(rest, "tool_calls", ToolCall.from_dict),
+            tool_call_id=pop_text(rest, "tool_call_id"),
+            function_call=pop_model(rest, "function_call", FunctionCall.from_dict),
+            audio=pop_object(rest, "audio"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "role": self.role,
-                "content": plain(self.content),
+                "content": to_plain(self.content),
                 "name": self.name,
                 "refusal": self.refusal,
                 "weight": self.weight,
-                "tool_calls": plain(self.tool_calls),
+                "tool_calls": to_plain(self.tool_calls),
                 "tool_call_id": self.tool_call_id,
-                "function_call": plain(self.function_call),
-                "audio": copy_of(self.audio),
+                "function_call": to_plain(self.function_call),
+                "audio": copy_object(self.audio),
             },
             self.extra,
         )

@@ -8,9 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import boolean, copied, mapping, nested, text
-from finetune_client.models.write import copy_of, plain, written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_boolean,
+    pop_model,
+    pop_object,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,22 +49,22 @@ class FunctionDefinition(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            name=text(left, "name"),
-            description=text(left, "description"),
-            parameters=mapping(left, "parameters"),
-            strict=boolean(left, "strict"),
-            extra=left,
+            name=pop_text(rest, "name"),
+            description=pop_text(rest, "description"),
+            parameters=pop_object(rest, "parameters"),
+            strict=pop_boolean(rest, "strict"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "name": self.name,
                 "description": self.description,
-                "parameters": copy_of(self.parameters),
+                "parameters": copy_object(self.parameters),
                 "strict": self.strict,
             },
             self.extra,
@@ -80,16 +88,16 @@ class Tool(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=text(left, "type"),
-            function=nested(left, "function", FunctionDefinition.from_dict),
-            extra=left,
+            type=pop_text(rest, "type"),
+            function=pop_model(rest, "function", FunctionDefinition.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "function": plain(self.function)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"type": self.type, "function": to_plain(self.function)}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -109,12 +117,12 @@ class FunctionCall(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(name=text(left, "name"), arguments=text(left, "arguments"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(name=pop_text(rest, "name"), arguments=pop_text(rest, "arguments"), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"name": self.name, "arguments": self.arguments}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"name": self.name, "arguments": self.arguments}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -136,16 +144,16 @@ class ToolCall(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            id=text(left, "id"),
-            type=text(left, "type"),
-            function=nested(left, "function", FunctionCall.from_dict),
-            extra=left,
+            id=pop_text(rest, "id"),
+            type=pop_text(rest, "type"),
+            function=pop_model(rest, "function", FunctionCall.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
-            {"id": self.id, "type": self.type, "function": plain(self.function)}, self.extra
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
+            {"id": self.id, "type": self.type, "function": to_plain(self.function)}, self.extra
         )

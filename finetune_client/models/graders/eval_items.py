@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, mapping, nested, required, text
-from finetune_client.models.write import copy_of, plain, written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_model,
+    pop_object,
+    pop_required,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,21 +59,21 @@ class InputText(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            text=text(left, "text"),
-            prompt_cache_breakpoint=mapping(left, "prompt_cache_breakpoint"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            text=pop_text(rest, "text"),
+            prompt_cache_breakpoint=pop_object(rest, "prompt_cache_breakpoint"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "text": self.text,
-                "prompt_cache_breakpoint": copy_of(self.prompt_cache_breakpoint),
+                "prompt_cache_breakpoint": copy_object(self.prompt_cache_breakpoint),
             },
             self.extra,
         )
@@ -88,12 +96,12 @@ class OutputText(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
-        return cls(type=required(cls, left, "type"), text=text(left, "text"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(type=pop_required(cls, rest, "type"), text=pop_text(rest, "text"), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "text": self.text}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"type": self.type, "text": self.text}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -117,18 +125,18 @@ class InputImage(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            image_url=text(left, "image_url"),
-            detail=text(left, "detail"),
-            file_id=text(left, "file_id"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            image_url=pop_text(rest, "image_url"),
+            detail=pop_text(rest, "detail"),
+            file_id=pop_text(rest, "file_id"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "image_url": self.image_url,
@@ -156,12 +164,12 @@ class AudioData(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(data=text(left, "data"), format=text(left, "format"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(data=pop_text(rest, "data"), format=pop_text(rest, "format"), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"data": self.data, "format": self.format}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"data": self.data, "format": self.format}, self.extra)
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -181,16 +189,18 @@ class InputAudio(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            input_audio=nested(left, "input_audio", AudioData.from_dict),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            input_audio=pop_model(rest, "input_audio", AudioData.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "input_audio": plain(self.input_audio)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
+            {"type": self.type, "input_audio": to_plain(self.input_audio)}, self.extra
+        )
 
 
 EvalItemPart = str | InputText | OutputText | InputImage | InputAudio | dict[str, Any]
@@ -226,18 +236,18 @@ class EvalItem(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            role=text(left, "role"),
-            content=nested(left, "content", _content),
-            type=text(left, "type"),
-            extra=left,
+            role=pop_text(rest, "role"),
+            content=pop_model(rest, "content", _content),
+            type=pop_text(rest, "type"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
-            {"role": self.role, "content": plain(self.content), "type": self.type}, self.extra
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
+            {"role": self.role, "content": to_plain(self.content), "type": self.type}, self.extra
         )
 
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
 from finetune_client.models.codec import (
-    copied,
-    integer,
-    nested,
-    nested_list,
-    number,
-    number_list,
-    required,
-    text,
-    text_list,
+    APIObject,
+    copy_fields,
+    pop_integer,
+    pop_model,
+    pop_models,
+    pop_number,
+    pop_numbers,
+    pop_required,
+    pop_text,
+    pop_texts,
+    to_plain,
+    write_fields,
 )
 from finetune_client.models.graders.eval_items import EvalItem
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,19 +55,19 @@ class SamplingParams(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            max_completions_tokens=integer(left, "max_completions_tokens"),
-            reasoning_effort=text(left, "reasoning_effort"),
-            seed=integer(left, "seed"),
-            temperature=number(left, "temperature"),
-            top_p=number(left, "top_p"),
-            extra=left,
+            max_completions_tokens=pop_integer(rest, "max_completions_tokens"),
+            reasoning_effort=pop_text(rest, "reasoning_effort"),
+            seed=pop_integer(rest, "seed"),
+            temperature=pop_number(rest, "temperature"),
+            top_p=pop_number(rest, "top_p"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "max_completions_tokens": self.max_completions_tokens,
                 "reasoning_effort": self.reasoning_effort,
@@ -103,27 +104,27 @@ class ScoreModelGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            model=text(left, "model"),
-            input=nested_list(left, "input", EvalItem.from_dict),
-            range=number_list(left, "range"),
-            sampling_params=nested(left, "sampling_params", SamplingParams.from_dict),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            model=pop_text(rest, "model"),
+            input=pop_models(rest, "input", EvalItem.from_dict),
+            range=pop_numbers(rest, "range"),
+            sampling_params=pop_model(rest, "sampling_params", SamplingParams.from_dict),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
                 "model": self.model,
-                "input": plain(self.input),
-                "range": plain(self.range),
-                "sampling_params": plain(self.sampling_params),
+                "input": to_plain(self.input),
+                "range": to_plain(self.range),
+                "sampling_params": to_plain(self.sampling_params),
             },
             self.extra,
         )
@@ -154,27 +155,27 @@ class LabelModelGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            model=text(left, "model"),
-            input=nested_list(left, "input", EvalItem.from_dict),
-            labels=text_list(left, "labels"),
-            passing_labels=text_list(left, "passing_labels"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            model=pop_text(rest, "model"),
+            input=pop_models(rest, "input", EvalItem.from_dict),
+            labels=pop_texts(rest, "labels"),
+            passing_labels=pop_texts(rest, "passing_labels"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
                 "model": self.model,
-                "input": plain(self.input),
-                "labels": plain(self.labels),
-                "passing_labels": plain(self.passing_labels),
+                "input": to_plain(self.input),
+                "labels": to_plain(self.labels),
+                "passing_labels": to_plain(self.passing_labels),
             },
             self.extra,
         )

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, nested, required, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_model,
+    pop_required,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.graders.model_based import LabelModelGrader, ScoreModelGrader
 from finetune_client.models.graders.simple import (
     PythonGrader,
@@ -16,7 +23,6 @@ from finetune_client.models.graders.simple import (
     TextSimilarityGrader,
     UnknownGrader,
 )
-from finetune_client.models.write import plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,23 +75,23 @@ class MultiGrader(APIObject):
 
     @classmethod
     def _read(cls, data: Mapping[str, Any], depth: int) -> Self:
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         grader = cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            calculate_output=text(left, "calculate_output"),
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            calculate_output=pop_text(rest, "calculate_output"),
         )
-        grader.graders = nested(left, "graders", lambda sent: _read_all(sent, depth - 1))
-        grader.extra = left
+        grader.graders = pop_model(rest, "graders", lambda sent: _read_all(sent, depth - 1))
+        grader.extra = rest
         return grader
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
-                "graders": plain(self.graders),
+                "graders": to_plain(self.graders),
                 "calculate_output": self.calculate_output,
             },
             self.extra,

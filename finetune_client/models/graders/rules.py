@@ -20,7 +20,7 @@ from finetune_client.models.checks import (
     object_at,
     optional_text,
 )
-from finetune_client.models.write import plain
+from finetune_client.models.codec import to_plain
 from finetune_client.providers.limits import Bounds
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def grader_problems(grader: Grader | Mapping[str, Any] | None, at: str = "grader
         grader: The grader, or its plain dict.
         at: The path that it stands at.
     """
-    return list(_any(at, plain(grader)))
+    return list(_any(at, to_plain(grader)))
 
 
 def _any(at: str, grader: Any) -> Iterator[str]:

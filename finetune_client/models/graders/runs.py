@@ -9,10 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import boolean, copied, mapping, nested, number, text
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    copy_object,
+    pop_boolean,
+    pop_model,
+    pop_number,
+    pop_object,
+    pop_text,
+    to_plain,
+    write_fields,
+)
 from finetune_client.models.graders.registry import read_grader
-from finetune_client.models.write import copy_of, plain, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,28 +60,30 @@ class GraderRunErrors(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            formula_parse_error=boolean(left, "formula_parse_error"),
-            invalid_variable_error=boolean(left, "invalid_variable_error"),
-            model_grader_parse_error=boolean(left, "model_grader_parse_error"),
-            model_grader_refusal_error=boolean(left, "model_grader_refusal_error"),
-            model_grader_server_error=boolean(left, "model_grader_server_error"),
-            model_grader_server_error_details=text(left, "model_grader_server_error_details"),
-            other_error=boolean(left, "other_error"),
-            python_grader_runtime_error=boolean(left, "python_grader_runtime_error"),
-            python_grader_runtime_error_details=text(left, "python_grader_runtime_error_details"),
-            python_grader_server_error=boolean(left, "python_grader_server_error"),
-            python_grader_server_error_type=text(left, "python_grader_server_error_type"),
-            sample_parse_error=boolean(left, "sample_parse_error"),
-            truncated_observation_error=boolean(left, "truncated_observation_error"),
-            unresponsive_reward_error=boolean(left, "unresponsive_reward_error"),
-            extra=left,
+            formula_parse_error=pop_boolean(rest, "formula_parse_error"),
+            invalid_variable_error=pop_boolean(rest, "invalid_variable_error"),
+            model_grader_parse_error=pop_boolean(rest, "model_grader_parse_error"),
+            model_grader_refusal_error=pop_boolean(rest, "model_grader_refusal_error"),
+            model_grader_server_error=pop_boolean(rest, "model_grader_server_error"),
+            model_grader_server_error_details=pop_text(rest, "model_grader_server_error_details"),
+            other_error=pop_boolean(rest, "other_error"),
+            python_grader_runtime_error=pop_boolean(rest, "python_grader_runtime_error"),
+            python_grader_runtime_error_details=pop_text(
+                rest, "python_grader_runtime_error_details"
+            ),
+            python_grader_server_error=pop_boolean(rest, "python_grader_server_error"),
+            python_grader_server_error_type=pop_text(rest, "python_grader_server_error_type"),
+            sample_parse_error=pop_boolean(rest, "sample_parse_error"),
+            truncated_observation_error=pop_boolean(rest, "truncated_observation_error"),
+            unresponsive_reward_error=pop_boolean(rest, "unresponsive_reward_error"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "formula_parse_error": self.formula_parse_error,
                 "invalid_variable_error": self.invalid_variable_error,
@@ -119,27 +130,27 @@ class GraderRunMetadata(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            name=text(left, "name"),
-            type=text(left, "type"),
-            errors=nested(left, "errors", GraderRunErrors.from_dict),
-            execution_time=number(left, "execution_time"),
-            scores=mapping(left, "scores"),
-            token_usage=left.pop("token_usage", None),
-            sampled_model_name=text(left, "sampled_model_name"),
-            extra=left,
+            name=pop_text(rest, "name"),
+            type=pop_text(rest, "type"),
+            errors=pop_model(rest, "errors", GraderRunErrors.from_dict),
+            execution_time=pop_number(rest, "execution_time"),
+            scores=pop_object(rest, "scores"),
+            token_usage=rest.pop("token_usage", None),
+            sampled_model_name=pop_text(rest, "sampled_model_name"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "name": self.name,
                 "type": self.type,
-                "errors": plain(self.errors),
+                "errors": to_plain(self.errors),
                 "execution_time": self.execution_time,
-                "scores": copy_of(self.scores),
+                "scores": copy_object(self.scores),
                 "token_usage": self.token_usage,
                 "sampled_model_name": self.sampled_model_name,
             },
@@ -165,29 +176,31 @@ class GraderRun(APIObject):
     model_grader_token_usage_per_model: dict[str, Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    _shown: ClassVar[tuple[str, ...]] = ("reward", "sub_rewards")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("reward", "sub_rewards")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            reward=number(left, "reward"),
-            metadata=nested(left, "metadata", GraderRunMetadata.from_dict),
-            sub_rewards=mapping(left, "sub_rewards"),
-            model_grader_token_usage_per_model=mapping(left, "model_grader_token_usage_per_model"),
-            extra=left,
+            reward=pop_number(rest, "reward"),
+            metadata=pop_model(rest, "metadata", GraderRunMetadata.from_dict),
+            sub_rewards=pop_object(rest, "sub_rewards"),
+            model_grader_token_usage_per_model=pop_object(
+                rest, "model_grader_token_usage_per_model"
+            ),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
+        """Return the JSON form; fields that are `None` are left out."""
         usage = self.model_grader_token_usage_per_model
-        return written(
+        return write_fields(
             {
                 "reward": self.reward,
-                "metadata": plain(self.metadata),
-                "sub_rewards": copy_of(self.sub_rewards),
-                "model_grader_token_usage_per_model": copy_of(usage),
+                "metadata": to_plain(self.metadata),
+                "sub_rewards": copy_object(self.sub_rewards),
+                "model_grader_token_usage_per_model": copy_object(usage),
             },
             self.extra,
         )
@@ -208,9 +221,9 @@ class GraderValidation(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
-        left = copied(cls, data)
-        return cls(grader=nested(left, "grader", read_grader), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(grader=pop_model(rest, "grader", read_grader), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"grader": plain(self.grader)}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"grader": to_plain(self.grader)}, self.extra)

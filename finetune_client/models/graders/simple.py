@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.models.base import APIObject
-from finetune_client.models.codec import copied, required, text
-from finetune_client.models.write import written
+from finetune_client.models.codec import (
+    APIObject,
+    copy_fields,
+    pop_required,
+    pop_text,
+    write_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,19 +49,19 @@ class StringCheckGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            input=text(left, "input"),
-            reference=text(left, "reference"),
-            operation=text(left, "operation"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            input=pop_text(rest, "input"),
+            reference=pop_text(rest, "reference"),
+            operation=pop_text(rest, "operation"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
@@ -93,19 +97,19 @@ class TextSimilarityGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            input=text(left, "input"),
-            reference=text(left, "reference"),
-            evaluation_metric=text(left, "evaluation_metric"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            input=pop_text(rest, "input"),
+            reference=pop_text(rest, "reference"),
+            evaluation_metric=pop_text(rest, "evaluation_metric"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
@@ -138,18 +142,18 @@ class PythonGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
+        rest = copy_fields(cls, data)
         return cls(
-            type=required(cls, left, "type"),
-            name=text(left, "name"),
-            source=text(left, "source"),
-            image_tag=text(left, "image_tag"),
-            extra=left,
+            type=pop_required(cls, rest, "type"),
+            name=pop_text(rest, "name"),
+            source=pop_text(rest, "source"),
+            image_tag=pop_text(rest, "image_tag"),
+            extra=rest,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written(
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields(
             {
                 "type": self.type,
                 "name": self.name,
@@ -177,9 +181,9 @@ class UnknownGrader(APIObject):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises `DecodeError` without a `type`."""
-        left = copied(cls, data)
-        return cls(type=required(cls, left, "type"), name=text(left, "name"), extra=left)
+        rest = copy_fields(cls, data)
+        return cls(type=pop_required(cls, rest, "type"), name=pop_text(rest, "name"), extra=rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form; fields that are `None` are left out."""
-        return written({"type": self.type, "name": self.name}, self.extra)
+        """Return the JSON form; fields that are `None` are left out."""
+        return write_fields({"type": self.type, "name": self.name}, self.extra)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given as check, settings, strategies as st
 
 from finetune_client.errors import DecodeError
-from finetune_client.models.base import APIObject
+from finetune_client.models.codec import APIObject
 from tests.support.model_values import (
     MODELS,
     corrupted,

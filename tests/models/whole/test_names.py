@@ -11,7 +11,7 @@ from pathlib import Path
 import finetune_client.models
 from finetune_client import models
 
-INTERNAL = {"base", "checks", "codec", "request_problems", "times", "write"}
+INTERNAL = {"checks", "codec", "request_problems", "times"}
 """What the models are made with; none of its names is the package's."""
 
 
