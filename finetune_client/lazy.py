@@ -7,21 +7,24 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["attach"]
 
 
 def attach(
-    package: str, names: Mapping[str, Sequence[str]]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the ``__getattr__`` and ``__dir__`` of ``package``.
+    package: str, names: Mapping[str, Iterable[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return the ``__getattr__``, ``__dir__`` and ``__all__`` of `package`.
+
+    Type checkers read the same names in the package's ``__init__.pyi``.
 
     Args:
         package: The package's ``__name__``.
         names: Submodule (as ``".errors"``) -> the names to take from it; its own name is itself.
     """
     homes = {name: module for module, members in names.items() for name in members}
+    public = sorted(homes)
 
     def load(name: str) -> Any:
         if name not in homes:
@@ -31,7 +34,4 @@ def attach(
         setattr(sys.modules[package], name, value)
         return value
 
-    def listing() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
-
-    return load, listing
+    return load, public.copy, public

@@ -194,11 +194,11 @@ def test_import__of_the_client_loads_requests_alone() -> None:
 def test_names__are_all_importable_from_the_package() -> None:
     modules = {"training_data", "webhooks"}
     expected = {"Client", "__version__"}
-    expected |= {*finetune_client.models.__all__, *finetune_client.errors.__all__}
-    assert set(finetune_client.__all__) - modules == expected
-    for name in finetune_client.__all__:
+    expected |= {*dir(finetune_client.models), *finetune_client.errors.__all__}
+    assert set(dir(finetune_client)) - modules == expected
+    for name in dir(finetune_client):
         assert getattr(finetune_client, name) is not None
-    assert set(finetune_client.__all__) <= set(dir(finetune_client))
+    assert dir(finetune_client) == vars(finetune_client)["__all__"]
 
 
 def test_names__unknown() -> None:

@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/fine-tuning/event-object
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from finetune_client.models.codec import (
     APIObject,
@@ -25,7 +25,23 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FineTuningJobEvent"]
+__all__ = ["FineTuningJobEvent", "FineTuningJobEventLevel", "FineTuningJobEventType"]
+
+
+class FineTuningJobEventLevel:
+    """How severe an event is."""
+
+    INFO: Final = "info"
+    WARN: Final = "warn"
+    ERROR: Final = "error"
+
+
+class FineTuningJobEventType:
+    """What an event reports."""
+
+    MESSAGE: Final = "message"
+    METRICS: Final = "metrics"
+    MODERATION_CHECKS: Final = "moderation_checks"
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/uploads/object
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from finetune_client.models.codec import (
     APIObject,
@@ -27,7 +27,42 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FileObject", "Upload", "UploadPart"]
+__all__ = ["FileObject", "FilePurpose", "FileStatus", "Upload", "UploadPart", "UploadStatus"]
+
+
+class FilePurpose:
+    """What a file is for."""
+
+    ASSISTANTS: Final = "assistants"
+    ASSISTANTS_OUTPUT: Final = "assistants_output"
+    BATCH: Final = "batch"
+    BATCH_OUTPUT: Final = "batch_output"
+    EVALS: Final = "evals"
+    FINE_TUNE: Final = "fine-tune"
+    FINE_TUNE_RESULTS: Final = "fine-tune-results"
+    USER_DATA: Final = "user_data"
+    VISION: Final = "vision"
+
+
+class FileStatus:
+    """The states of a file; the API calls the field deprecated and often leaves it out."""
+
+    UPLOADED: Final = "uploaded"
+    PROCESSED: Final = "processed"
+    ERROR: Final = "error"
+    PENDING: Final = "pending"  # Azure
+    RUNNING: Final = "running"  # Azure
+    DELETING: Final = "deleting"  # Azure
+    DELETED: Final = "deleted"  # Azure
+
+
+class UploadStatus:
+    """The states of an upload."""
+
+    PENDING: Final = "pending"
+    COMPLETED: Final = "completed"
+    CANCELLED: Final = "cancelled"
+    EXPIRED: Final = "expired"
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)

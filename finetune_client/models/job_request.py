@@ -5,10 +5,22 @@ https://platform.openai.com/docs/api-reference/fine-tuning/create
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from finetune_client.display import format_value
+from finetune_client.models.checks import (
+    choice,
+    needed_object,
+    needed_text,
+    needed_texts,
+    number,
+    object_at,
+    optional_text,
+    unsendable,
+)
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -23,16 +35,17 @@ from finetune_client.models.codec import (
 from finetune_client.models.hyperparameters import Hyperparameters
 from finetune_client.models.integrations import Integration, WandbIntegration
 from finetune_client.models.methods import (
+    METHODS,
     DpoMethod,
     FineTuningMethod,
+    MethodType,
     ReinforcementMethod,
     SupervisedMethod,
 )
-from finetune_client.models.request_problems import request_problems
 from finetune_client.providers import find_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Self
 
@@ -84,7 +97,7 @@ class FineTuningJobRequest(APIObject):
         if isinstance(self.method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
             self.method = FineTuningMethod.of(self.method)
         if isinstance(self.integrations, (list, tuple)):
-            self.integrations = [_integration(one) for one in self.integrations]
+            self.integrations = [_as_integration(one) for one in self.integrations]
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -116,7 +129,7 @@ class FineTuningJobRequest(APIObject):
         """
         if isinstance(limits, str):
             limits = find_provider(limits).limits
-        return request_problems(self.to_dict(), limits)
+        return _request_problems(self.to_dict(), limits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; fields that are `None` are left out."""
@@ -136,5 +149,128 @@ class FineTuningJobRequest(APIObject):
         )
 
 
-def _integration(one: Any) -> Any:
+def _as_integration(one: Any) -> Any:
     return Integration.of(one) if isinstance(one, WandbIntegration) else one
+
+
+def _request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
+    """List all that is wrong with the JSON form of a request, each with its path."""
+    found = [
+        *needed_text("model", sent.get("model")),
+        *needed_text("training_file", sent.get("training_file")),
+        *optional_text("validation_file", sent.get("validation_file")),
+        *_suffix_problems(sent.get("suffix"), limits),
+        *number("seed", sent.get("seed"), limits.seed),
+        *_metadata_problems(sent.get("metadata"), limits),
+        *_hyperparameter_problems(
+            "hyperparameters", sent.get("hyperparameters"), MethodType.SUPERVISED, limits
+        ),
+        *_method_problems("method", sent.get("method"), limits),
+        *_integrations_problems("integrations", sent.get("integrations")),
+    ]
+    places = {problem.partition(": ")[0] for problem in found}
+    rest = (one for one in unsendable("", sent) if one.partition(": ")[0] not in places)
+    return [*found, *rest]
+
+
+def _suffix_problems(suffix: Any, limits: Limits) -> Iterator[str]:
+    if suffix is None:
+        return
+    characters = limits.suffix_characters
+    if not isinstance(suffix, str):
+        yield f"suffix: must be text, got {format_value(suffix)}"
+    elif not 1 <= len(suffix) <= limits.suffix:
+        yield f"suffix: must have 1 to {limits.suffix} characters, got {len(suffix)}"
+    elif characters and not re.fullmatch(f"[{characters}]*", suffix):
+        yield f"suffix: must have only characters of {characters}, got {format_value(suffix)}"
+
+
+def _metadata_problems(metadata: Any, limits: Limits) -> Iterator[str]:
+    yield from object_at("metadata", metadata)
+    if not isinstance(metadata, Mapping):
+        return
+    if len(metadata) > limits.metadata_pairs:
+        yield f"metadata: must have at most {limits.metadata_pairs} pairs, got {len(metadata)}"
+    for key, value in metadata.items():
+        yield from _pair_problems(key, value, limits)
+
+
+def _pair_problems(key: Any, value: Any, limits: Limits) -> Iterator[str]:
+    if not isinstance(key, str):
+        yield f"metadata: each key must be text, got {format_value(key)}"
+    elif len(key) > limits.metadata_key:
+        length = f"{limits.metadata_key} characters, got {len(key)}"
+        yield f"metadata: the key {format_value(key)} must have at most {length}"
+    if not isinstance(value, str):
+        yield f"metadata.{key}: must be text, got {format_value(value)}"
+    elif len(value) > limits.metadata_value:
+        length = f"{limits.metadata_value} characters, got {len(value)}"
+        yield f"metadata.{key}: must have at most {length}"
+
+
+def _method_problems(at: str, method: Any, limits: Limits) -> Iterator[str]:
+    yield from object_at(at, method)
+    if not isinstance(method, Mapping):
+        return
+    kind = method.get("type")
+    yield from needed_text(f"{at}.type", kind)
+    if isinstance(kind, str) and kind.strip() and method.get(kind) is None:
+        yield f'{at}.{kind}: is missing, though {at}.type is "{kind}"'
+    for name in METHODS:
+        yield from _settings_problems(f"{at}.{name}", method.get(name), name, limits)
+
+
+def _settings_problems(at: str, method: Any, name: str, limits: Limits) -> Iterator[str]:
+    yield from object_at(at, method)
+    if not isinstance(method, Mapping):
+        return
+    yield from _hyperparameter_problems(
+        f"{at}.hyperparameters", method.get("hyperparameters"), name, limits
+    )
+    if name == MethodType.REINFORCEMENT:
+        from finetune_client.models.graders.registry import grader_problems  # many modules
+
+        yield from grader_problems(method.get("grader"), f"{at}.grader")
+        yield from object_at(f"{at}.response_format", method.get("response_format"))
+
+
+def _hyperparameter_problems(at: str, settings: Any, method: str, limits: Limits) -> Iterator[str]:
+    yield from object_at(at, settings)
+    if not isinstance(settings, Mapping):
+        return
+    for name, bounds in limits.hyperparameters(method).items():
+        yield from number(f"{at}.{name}", settings.get(name), bounds)
+    if method == MethodType.REINFORCEMENT and settings.get("reasoning_effort") is not None:
+        known = limits.reasoning_efforts
+        yield from choice(f"{at}.reasoning_effort", settings["reasoning_effort"], known)
+
+
+def _integrations_problems(at: str, integrations: Any) -> Iterator[str]:
+    if integrations is None:
+        return
+    if not isinstance(integrations, (list, tuple)):
+        yield f"{at}: must be an array, got {format_value(integrations)}"
+        return
+    for place, one in enumerate(integrations):
+        yield from _integration_problems(f"{at}[{place}]", one)
+
+
+def _integration_problems(at: str, integration: Any) -> Iterator[str]:
+    if not isinstance(integration, Mapping):
+        yield from needed_object(at, integration)
+        return
+    kind, wandb = integration.get("type"), integration.get("wandb")
+    yield from needed_text(f"{at}.type", kind)
+    if kind == "wandb":
+        yield from needed_object(f"{at}.wandb", wandb)
+    if isinstance(wandb, Mapping):
+        yield from _wandb_problems(f"{at}.wandb", wandb)
+
+
+def _wandb_problems(at: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from needed_text(f"{at}.project", settings.get("project"))
+    for name in ("name", "entity"):
+        yield from optional_text(f"{at}.{name}", settings.get(name), empty=True)
+    tags = settings.get("tags")
+    if tags is not None and tags not in ([], ()):
+        yield from needed_texts(f"{at}.tags", tags)

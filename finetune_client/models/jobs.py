@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/fine-tuning/object
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from finetune_client.models.codec import (
     APIObject,
@@ -34,11 +34,28 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FineTuningJob", "FineTuningJobError"]
+__all__ = ["FineTuningJob", "FineTuningJobError", "FineTuningJobStatus"]
 
-SUCCESS = frozenset({"succeeded", "success", "completed"})
-FAILURE = frozenset({"failed", "error", "user_error", "failed_validation"})
-ENDED = SUCCESS | FAILURE | {"cancelled", "canceled", "stopped", "deleted"}
+
+class FineTuningJobStatus:
+    """The states of a job; servers may send others. `PAUSED` is at rest but not ended."""
+
+    VALIDATING_FILES: Final = "validating_files"
+    QUEUED: Final = "queued"
+    RUNNING: Final = "running"
+    PAUSING: Final = "pausing"
+    PAUSED: Final = "paused"
+    SUCCEEDED: Final = "succeeded"
+    FAILED: Final = "failed"
+    CANCELLED: Final = "cancelled"
+    CREATED: Final = "created"  # Azure
+    PENDING: Final = "pending"  # Azure
+
+
+_SUCCEEDED = frozenset({FineTuningJobStatus.SUCCEEDED, "success", "completed"})
+_FAILED = frozenset({FineTuningJobStatus.FAILED, "error", "user_error", "failed_validation"})
+_FINAL = _SUCCEEDED | _FAILED | {FineTuningJobStatus.CANCELLED, "canceled", "stopped", "deleted"}
+"""Statuses that end a job: the API's own, and those that other servers send for the same."""
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -130,20 +147,20 @@ class FineTuningJob(APIObject):
     @property
     def is_succeeded(self) -> bool:
         """Whether it ended with a model."""
-        return self._ending in SUCCESS
+        return self._folded_status in _SUCCEEDED
 
     @property
     def is_failed(self) -> bool:
         """Whether it ended with an error; a cancelled job did not."""
-        return self._ending in FAILURE
+        return self._folded_status in _FAILED
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it ended, in whichever way; a status that is not known is no end."""
-        return self._ending in ENDED
+        """Whether it ended, in whichever way; one that is not known does not end it."""
+        return self._folded_status in _FINAL
 
     @property
-    def _ending(self) -> str:
+    def _folded_status(self) -> str:
         return (self.status or "").strip().casefold()
 
     @property

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/fine-tuning/create#fine-tuning-cr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from finetune_client.models.codec import (
     APIObject,
@@ -18,7 +18,6 @@ from finetune_client.models.codec import (
     to_plain,
     write_fields,
 )
-from finetune_client.models.graders.registry import read_grader
 from finetune_client.models.hyperparameters import (
     DpoHyperparameters,
     Hyperparameters,
@@ -32,7 +31,15 @@ if TYPE_CHECKING:
 
     from finetune_client.models.graders.registry import Grader
 
-__all__ = ["DpoMethod", "FineTuningMethod", "ReinforcementMethod", "SupervisedMethod"]
+__all__ = ["DpoMethod", "FineTuningMethod", "MethodType", "ReinforcementMethod", "SupervisedMethod"]
+
+
+class MethodType:
+    """The ways to fine-tune."""
+
+    SUPERVISED: Final = "supervised"
+    DPO: Final = "dpo"
+    REINFORCEMENT: Final = "reinforcement"
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -44,6 +51,7 @@ class SupervisedMethod(APIObject):
         extra: Keys that no field has.
     """
 
+    TYPE: ClassVar[str] = MethodType.SUPERVISED
     hyperparameters: Hyperparameters | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -70,6 +78,7 @@ class DpoMethod(APIObject):
         extra: Keys that no field has.
     """
 
+    TYPE: ClassVar[str] = MethodType.DPO
     hyperparameters: DpoHyperparameters | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -99,6 +108,7 @@ class ReinforcementMethod(APIObject):
         extra: Keys that no field has.
     """
 
+    TYPE: ClassVar[str] = MethodType.REINFORCEMENT
     grader: Grader | None = None
     hyperparameters: ReinforcementHyperparameters | None = None
     response_format: dict[str, Any] | None = None
@@ -109,7 +119,7 @@ class ReinforcementMethod(APIObject):
         """Read the JSON form."""
         rest = copy_fields(cls, data)
         method = cls.__new__(cls)
-        method.grader = pop_model(rest, "grader", read_grader)
+        method.grader = pop_model(rest, "grader", _read_grader)
         method.hyperparameters = pop_model(
             rest, "hyperparameters", ReinforcementHyperparameters.from_dict
         )
@@ -148,11 +158,9 @@ class FineTuningMethod(APIObject):
     @classmethod
     def of(cls, settings: SupervisedMethod | DpoMethod | ReinforcementMethod) -> Self:
         """Name the method that `settings` belong to."""
-        if isinstance(settings, SupervisedMethod):
-            return cls(type="supervised", supervised=settings)
-        if isinstance(settings, DpoMethod):
-            return cls(type="dpo", dpo=settings)
-        return cls(type="reinforcement", reinforcement=settings)
+        method = cls(type=settings.TYPE)
+        setattr(method, settings.TYPE, settings)
+        return method
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -181,3 +189,15 @@ class FineTuningMethod(APIObject):
             },
             self.extra,
         )
+
+
+METHODS: Final[dict[str, type[SupervisedMethod | DpoMethod | ReinforcementMethod]]] = {
+    method.TYPE: method for method in (SupervisedMethod, DpoMethod, ReinforcementMethod)
+}
+"""The known methods by the `type` of a `FineTuningMethod`, under which their settings stand."""
+
+
+def _read_grader(data: Any) -> Grader:
+    from finetune_client.models.graders.registry import read_grader  # six modules, few jobs' need
+
+    return read_grader(data)

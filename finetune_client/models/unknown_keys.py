@@ -4,82 +4,28 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
+from finetune_client import models
 from finetune_client.errors import UnknownFieldWarning
 from finetune_client.models.codec import APIObject
-from finetune_client.models.graders.eval_items import EvalItem
-from finetune_client.models.graders.model_based import (
-    LabelModelGrader,
-    SamplingParams,
-    ScoreModelGrader,
-)
-from finetune_client.models.graders.registry import MultiGrader
-from finetune_client.models.graders.simple import (
-    PythonGrader,
-    StringCheckGrader,
-    TextSimilarityGrader,
-)
-from finetune_client.models.hyperparameters import (
-    DpoHyperparameters,
-    Hyperparameters,
-    ReinforcementHyperparameters,
-)
-from finetune_client.models.integrations import Integration, WandbIntegration
+from finetune_client.models.graders.base import BaseGrader
 from finetune_client.models.job_request import FineTuningJobRequest
-from finetune_client.models.methods import (
-    DpoMethod,
-    FineTuningMethod,
-    ReinforcementMethod,
-    SupervisedMethod,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["unknown_fields", "warn_unknown_fields"]
 
-ALIKE = 0.7
-"""How alike a name must be to be named."""
-VERY_ALIKE = 0.8
-"""How alike a key in an `extra` must be to be taken for a slip; the rest is meant."""
-
-GRADERS: dict[str, type[APIObject]] = {
-    "string_check": StringCheckGrader,
-    "text_similarity": TextSimilarityGrader,
-    "python": PythonGrader,
-    "score_model": ScoreModelGrader,
-    "label_model": LabelModelGrader,
-    "multi": MultiGrader,
-}
-IN_THE_GUIDE: dict[type[APIObject], list[str]] = {
-    TextSimilarityGrader: ["pass_threshold"],
-    ScoreModelGrader: ["pass_threshold"],
-    MultiGrader: ["invalid_grade"],
-}
-"""Keys that the guides name and the schemas do not: https://platform.openai.com/docs/guides/graders"""
-INSIDE: dict[type[APIObject], dict[str, type[APIObject] | None]] = {
-    FineTuningJobRequest: {
-        "method": FineTuningMethod,
-        "hyperparameters": Hyperparameters,
-        "integrations": Integration,
-    },
-    FineTuningMethod: {
-        "supervised": SupervisedMethod,
-        "dpo": DpoMethod,
-        "reinforcement": ReinforcementMethod,
-    },
-    SupervisedMethod: {"hyperparameters": Hyperparameters},
-    DpoMethod: {"hyperparameters": DpoHyperparameters},
-    ReinforcementMethod: {"hyperparameters": ReinforcementHyperparameters, "grader": None},
-    Integration: {"wandb": WandbIntegration},
-    ScoreModelGrader: {"input": EvalItem, "sampling_params": SamplingParams},
-    LabelModelGrader: {"input": EvalItem},
-}
-"""What stands under which key; `None` is a grader, whose own `type` tells."""
+_SIMILAR = 0.7
+"""How similar a known name must be to be suggested."""
+_VERY_SIMILAR = 0.8
+"""How similar a key in an `extra` must be to be taken for a slip; other keys there are meant."""
+_CLASS_NAME = re.compile(r"\b[A-Z]\w+")
 
 
 def unknown_fields(
@@ -117,59 +63,88 @@ def _level() -> int:
     return level
 
 
-def _walk(at: str, value: Any, what: type[APIObject] | None) -> Iterator[str]:
-    """Look at what stands at a place, one thing or an array of them."""
+def _walk(at: str, value: Any, what: type[APIObject]) -> Iterator[str]:
+    """Check what stands at a place, one object or an array of them."""
     if isinstance(value, (list, tuple)):
         for place, one in enumerate(value):
             yield from _walk(f"{at}[{place}]", one, what)
     elif isinstance(value, (APIObject, Mapping)):
-        found = what or _grader(value)
-        if found:
-            yield from _look(at, value, found)
+        kind = _kind_of_grader(value) if issubclass(what, BaseGrader) else what
+        if kind:
+            yield from _check_keys(at, value, kind)
+            yield from _check_nested(at, value, kind)
 
 
-def _look(at: str, value: APIObject | Mapping[str, Any], what: type[APIObject]) -> Iterator[str]:
-    names, kind = _names(what), _get(value, "type")
-    keys, alike = (
-        (_get(value, "extra"), VERY_ALIKE) if isinstance(value, APIObject) else (value, ALIKE)
+def _check_keys(
+    at: str, value: APIObject | Mapping[str, Any], what: type[APIObject]
+) -> Iterator[str]:
+    names, type_ = _names(what), _get(value, "type")
+    keys, similar = (
+        (_get(value, "extra"), _VERY_SIMILAR) if isinstance(value, APIObject) else (value, _SIMILAR)
     )
     for key in keys:
-        if key not in names and key != kind:
-            near = difflib.get_close_matches(str(key), names, 1, alike) or _below(key, what, kind)
-            yield from _unknown(_join(at, str(key)), near, named=alike == ALIKE)
-    if what is MultiGrader:
-        yield from _children(_join(at, "graders"), _get(value, "graders"))
-    for key, kind in INSIDE.get(what, {}).items():
-        yield from _walk(_join(at, key), _get(value, key), kind)
+        if key in names or key == type_:
+            continue
+        place = _join(at, str(key))
+        near = difflib.get_close_matches(str(key), names, 1, similar) or _below(key, what, type_)
+        if near:
+            yield f"{place}: did you mean {near[0]}? No field has this name here; it is sent as given."
+        elif similar == _SIMILAR:
+            yield f"{place}: no field has this name; it is sent as given."
 
 
-def _unknown(at: str, near: list[str], *, named: bool) -> Iterator[str]:
-    if near:
-        yield f"{at}: did you mean {near[0]}? No field has this name here; it is sent as given."
-    elif named:
-        yield f"{at}: no field has this name; it is sent as given."
+def _check_nested(at: str, value: Any, what: type[APIObject]) -> Iterator[str]:
+    for key, kind in _nested(what).items():
+        place, child = _join(at, key), _get(value, key)
+        if issubclass(kind, BaseGrader) and issubclass(what, BaseGrader):
+            yield from _check_children(place, child)
+        else:
+            yield from _walk(place, child, kind)
 
 
-def _below(key: Any, what: type[APIObject], kind: Any) -> list[str]:
+def _check_children(at: str, graders: Any) -> Iterator[str]:
+    """Check the graders in a multi grader, which the API takes as a map only."""
+    if isinstance(graders, Mapping) and not isinstance(graders.get("type"), str):
+        for name, one in graders.items():
+            kind = _kind_of_grader(one)
+            if kind and kind.STANDS_IN_MULTI:
+                yield from _walk(f"{at}.{name}", one, kind)
+
+
+def _below(key: Any, what: type[APIObject], type_: Any) -> list[str]:
     """Find a key where it belongs, one level down; under the key that `type` names, if it can."""
-    inside = INSIDE.get(what, {})
-    homes = [name for name, one in inside.items() if one is not None and key in _names(one)]
-    return [f"{kind if kind in homes else home}.{key}" for home in homes[:1]]
+    homes = [
+        name
+        for name, kind in _nested(what).items()
+        if not issubclass(kind, BaseGrader) and key in _names(kind)
+    ]
+    return [f"{type_ if type_ in homes else home}.{key}" for home in homes[:1]]
 
 
 def _names(what: type[APIObject]) -> list[str]:
     own = [one.name for one in fields(cast(Any, what)) if one.name != "extra"]
-    return [*own, *IN_THE_GUIDE.get(what, [])]
+    return [*own, *(what.OTHER_KEYS if issubclass(what, BaseGrader) else ())]
 
 
-def _children(at: str, graders: Any) -> Iterator[str]:
-    if isinstance(graders, Mapping) and not isinstance(graders.get("type"), str):
-        for name, one in graders.items():
-            if _grader(one) is not MultiGrader:
-                yield from _walk(f"{at}.{name}", one, None)
+def _nested(what: type[APIObject]) -> dict[str, type[APIObject]]:
+    """Return the fields that hold models, each with their class, as the annotations say.
+
+    The first class of a union counts: the others are short forms of it, or graders of other kinds.
+    """
+    found: dict[str, type[APIObject]] = {}
+    for one in fields(cast(Any, what)):
+        for name in _CLASS_NAME.findall(str(one.type)):
+            named = getattr(models, name, None)
+            kind = next(iter(get_args(named)), named)
+            if isinstance(kind, type) and issubclass(kind, APIObject):
+                found.setdefault(one.name, kind)
+    return found
 
 
-def _grader(value: Any) -> type[APIObject] | None:
+def _kind_of_grader(value: Any) -> type[BaseGrader] | None:
+    """Return the class that the `type` of a grader names, if it is known."""
+    from finetune_client.models.graders.registry import GRADERS  # many modules, for few jobs
+
     kind = _get(value, "type")
     return GRADERS.get(kind) if isinstance(kind, str) else None
 

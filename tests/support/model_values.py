@@ -30,13 +30,13 @@ __all__ = [
 
 MODELS: list[Any] = [
     found
-    for name in models.__all__
+    for name in dir(models)
     if is_dataclass(found := getattr(models, name)) and hasattr(found, "from_dict")
 ]
-"""Every class of `models.__all__` that can be read and written, each once; see `Page` apart."""
+"""Every class of `models` that can be read and written, each once; see `Page` apart."""
 MODELS = [one for one in dict.fromkeys(MODELS) if one is not models.Page]
 
-NAMES = {name: getattr(models, name) for name in models.__all__} | {
+NAMES = {name: getattr(models, name) for name in dir(models)} | {
     "Mapping": Mapping,
     "Sequence": Sequence,
     "ClassVar": ClassVar,

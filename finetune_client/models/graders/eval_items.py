@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.display import format_value
 from finetune_client.errors import DecodeError
+from finetune_client.models.checks import choice, needed_object, needed_text
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -24,7 +26,7 @@ from finetune_client.models.codec import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -38,6 +40,8 @@ __all__ = [
     "InputText",
     "OutputText",
 ]
+
+_ROLES = ("user", "assistant", "system", "developer")
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -209,7 +213,7 @@ EvalItemPart = str | InputText | OutputText | InputImage | InputAudio | dict[str
 EvalItemContent = EvalItemPart | list[EvalItemPart]
 """The API takes one piece or an array of them."""
 
-PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
+_PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
     "input_text": InputText.from_dict,
     "output_text": OutputText.from_dict,
     "input_image": InputImage.from_dict,
@@ -264,5 +268,38 @@ def _part(value: Any) -> EvalItemPart:
         found = type(value).__name__
         raise DecodeError(f"Cannot read content: it must be text or an object, got {found}.")
     kind = value.get("type")
-    read = PARTS.get(kind) if isinstance(kind, str) else None
+    read = _PARTS.get(kind) if isinstance(kind, str) else None
     return read(value) if read else dict(value)
+
+
+def eval_items_problems(at: str, items: Any) -> Iterator[str]:
+    """Find what makes the JSON form of an array of items one that the API would not take."""
+    if items is None:
+        yield f"{at}: is missing"
+    elif not isinstance(items, (list, tuple)) or not items:
+        yield f"{at}: must be an array of messages, at least one, got {format_value(items)}"
+    else:
+        for place, one in enumerate(items):
+            yield from _item_problems(f"{at}[{place}]", one)
+
+
+def _item_problems(at: str, item: Any) -> Iterator[str]:
+    if not isinstance(item, Mapping):
+        yield from needed_object(at, item)
+        return
+    yield from choice(f"{at}.role", item.get("role"), _ROLES)
+    content = item.get("content")
+    if content is None:
+        yield f"{at}.content: is missing"
+    elif isinstance(content, (list, tuple)):
+        for place, one in enumerate(content):
+            yield from _part_problems(f"{at}.content[{place}]", one, "text or an object")
+    else:
+        yield from _part_problems(f"{at}.content", content, "text, an object or an array")
+
+
+def _part_problems(at: str, part: Any, kinds: str) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        yield from needed_text(f"{at}.type", part.get("type"))
+    elif not isinstance(part, str):
+        yield f"{at}: must be {kinds}, got {format_value(part)}"

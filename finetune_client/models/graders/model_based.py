@@ -5,9 +5,12 @@ https://platform.openai.com/docs/api-reference/graders
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from finetune_client.display import format_value
+from finetune_client.models.checks import choice, needed_text, needed_texts, number, object_at
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -22,14 +25,24 @@ from finetune_client.models.codec import (
     to_plain,
     write_fields,
 )
-from finetune_client.models.graders.eval_items import EvalItem
+from finetune_client.models.graders.base import BaseGrader
+from finetune_client.models.graders.eval_items import EvalItem, eval_items_problems
+from finetune_client.providers.limits import Bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from typing_extensions import Self
 
 __all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_SAMPLING = {
+    "max_completions_tokens": Bounds(least=1, whole=True, auto=False),
+    "seed": Bounds(whole=True, auto=False),
+    "temperature": Bounds(auto=False),
+    "top_p": Bounds(auto=False),
+}
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
@@ -78,9 +91,19 @@ class SamplingParams(APIObject):
             self.extra,
         )
 
+    @staticmethod
+    def problems(at: str, params: Any) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        yield from object_at(at, params)
+        if isinstance(params, Mapping):
+            for name, bounds in _SAMPLING.items():
+                yield from number(f"{at}.{name}", params.get(name), bounds)
+            if params.get("reasoning_effort") is not None:
+                yield from choice(f"{at}.reasoning_effort", params["reasoning_effort"], _EFFORTS)
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class ScoreModelGrader(APIObject):
+class ScoreModelGrader(BaseGrader):
     """Asks a model for a number.
 
     Attributes:
@@ -93,7 +116,9 @@ class ScoreModelGrader(APIObject):
         extra: Keys that no field has.
     """
 
-    type: str = "score_model"
+    TYPE: ClassVar[str] = "score_model"
+    OTHER_KEYS: ClassVar[tuple[str, ...]] = ("pass_threshold",)
+    type: str = TYPE
     name: str | None = None
     model: str | None = None
     input: list[EvalItem] | None = None
@@ -129,9 +154,18 @@ class ScoreModelGrader(APIObject):
             self.extra,
         )
 
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        yield from needed_text(f"{at}.name", grader.get("name"))
+        yield from needed_text(f"{at}.model", grader.get("model"))
+        yield from eval_items_problems(f"{at}.input", grader.get("input"))
+        yield from _range_problems(f"{at}.range", grader.get("range"))
+        yield from SamplingParams.problems(f"{at}.sampling_params", grader.get("sampling_params"))
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class LabelModelGrader(APIObject):
+class LabelModelGrader(BaseGrader):
     """Asks a model for one of some labels; the API takes it only inside a `MultiGrader`.
 
     Attributes:
@@ -144,7 +178,9 @@ class LabelModelGrader(APIObject):
         extra: Keys that no field has.
     """
 
-    type: str = "label_model"
+    TYPE: ClassVar[str] = "label_model"
+    STANDS_ALONE: ClassVar[bool] = False
+    type: str = TYPE
     name: str | None = None
     model: str | None = None
     input: list[EvalItem] | None = None
@@ -179,3 +215,28 @@ class LabelModelGrader(APIObject):
             },
             self.extra,
         )
+
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        yield from needed_text(f"{at}.name", grader.get("name"))
+        yield from needed_text(f"{at}.model", grader.get("model"))
+        yield from eval_items_problems(f"{at}.input", grader.get("input"))
+        labels, passing = grader.get("labels"), grader.get("passing_labels")
+        found = [
+            *needed_texts(f"{at}.labels", labels),
+            *needed_texts(f"{at}.passing_labels", passing),
+        ]
+        yield from found
+        if not found and (unknown := [one for one in passing or () if one not in (labels or ())]):
+            named = ", ".join(format_value(one) for one in unknown)
+            yield f"{at}.passing_labels: must be some of labels, which lacks {named}"
+
+
+def _range_problems(at: str, ends: Any) -> Iterator[str]:
+    if ends is None:
+        return
+    bounds = Bounds(auto=False)
+    pair = isinstance(ends, (list, tuple)) and len(ends) == 2
+    if not pair or any(bounds.problem(end) for end in ends) or ends[0] >= ends[1]:
+        yield f"{at}: must be two numbers, the lower first, got {format_value(ends)}"

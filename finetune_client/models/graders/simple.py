@@ -8,26 +8,35 @@ All that a grader needs but its `type` may be missing in what a server sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from finetune_client.models.checks import choice, needed_text, optional_text
 from finetune_client.models.codec import (
-    APIObject,
     copy_fields,
     pop_required,
     pop_text,
     write_fields,
 )
+from finetune_client.models.graders.base import BaseGrader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from typing_extensions import Self
 
 __all__ = ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "UnknownGrader"]
 
+_OPERATIONS = ("eq", "ne", "like", "ilike")
+_METRICS = (
+    *("cosine", "fuzzy_match", "bleu", "gleu", "meteor"),
+    *("rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l"),
+)
+_SOURCE_LIMIT = 256 * 1000
+"""Bytes of a python grader's source, which must have fewer."""
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class StringCheckGrader(APIObject):
+class StringCheckGrader(BaseGrader):
     """Gives 1 if two texts compare as asked, else 0.
 
     Attributes:
@@ -39,7 +48,8 @@ class StringCheckGrader(APIObject):
         extra: Keys that no field has.
     """
 
-    type: str = "string_check"
+    TYPE: ClassVar[str] = "string_check"
+    type: str = TYPE
     name: str | None = None
     input: str | None = None
     reference: str | None = None
@@ -72,9 +82,17 @@ class StringCheckGrader(APIObject):
             self.extra,
         )
 
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        yield from needed_text(f"{at}.name", grader.get("name"))
+        yield from needed_text(f"{at}.input", grader.get("input"), empty=True)
+        yield from needed_text(f"{at}.reference", grader.get("reference"), empty=True)
+        yield from choice(f"{at}.operation", grader.get("operation"), _OPERATIONS)
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class TextSimilarityGrader(APIObject):
+class TextSimilarityGrader(BaseGrader):
     """Gives a mark for how alike two texts are.
 
     Attributes:
@@ -87,7 +105,9 @@ class TextSimilarityGrader(APIObject):
         extra: Keys that no field has.
     """
 
-    type: str = "text_similarity"
+    TYPE: ClassVar[str] = "text_similarity"
+    OTHER_KEYS: ClassVar[tuple[str, ...]] = ("pass_threshold",)
+    type: str = TYPE
     name: str | None = None
     input: str | None = None
     reference: str | None = None
@@ -120,9 +140,17 @@ class TextSimilarityGrader(APIObject):
             self.extra,
         )
 
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        yield from needed_text(f"{at}.name", grader.get("name"))
+        yield from needed_text(f"{at}.input", grader.get("input"), empty=True)
+        yield from needed_text(f"{at}.reference", grader.get("reference"), empty=True)
+        yield from choice(f"{at}.evaluation_metric", grader.get("evaluation_metric"), _METRICS)
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class PythonGrader(APIObject):
+class PythonGrader(BaseGrader):
     """Runs ``grade(sample, item) -> float`` on the server.
 
     Attributes:
@@ -133,7 +161,8 @@ class PythonGrader(APIObject):
         extra: Keys that no field has.
     """
 
-    type: str = "python"
+    TYPE: ClassVar[str] = "python"
+    type: str = TYPE
     name: str | None = None
     source: str | None = None
     image_tag: str | None = None
@@ -163,10 +192,21 @@ class PythonGrader(APIObject):
             self.extra,
         )
 
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        """Find what makes the JSON form one that the API would not take."""
+        source = grader.get("source")
+        yield from optional_text(f"{at}.name", grader.get("name"), empty=True)
+        yield from optional_text(f"{at}.image_tag", grader.get("image_tag"), empty=True)
+        yield from needed_text(f"{at}.source", source)
+        size = len(source.encode(errors="replace")) if isinstance(source, str) else 0
+        if size >= _SOURCE_LIMIT:
+            yield f"{at}.source: must have less than {_SOURCE_LIMIT} bytes, got {size}"
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
-class UnknownGrader(APIObject):
-    """A grader of a kind that this package has no type for.
+class UnknownGrader(BaseGrader):
+    """A grader of a kind that this package has no class for.
 
     Attributes:
         type: Its kind, as sent.
