@@ -10,6 +10,7 @@ from finetune_client.cli.connect import PROVIDER, connect, server_options
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.run import DATA_FILE, expires_after_option
 from finetune_client.errors import TrainingDataError
+from finetune_client.models.methods import METHODS
 from finetune_client.training_data import check as check_data
 
 if TYPE_CHECKING:
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 FILE_COLUMNS = ("id", "bytes", "purpose", "status", "filename")
-METHODS = ("supervised", "dpo", "reinforcement")
 
 
 @click.command()
 @click.argument("file", type=DATA_FILE)
-@click.option("--method", type=click.Choice(METHODS), help="Default: told from the file.")
+@click.option("--method", type=click.Choice(list(METHODS)), help="Default: told from the file.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Look for leaks to this file.")
 @click.option("--model", "-m", help="The base model; tells how long an example may be.")
 @click.option("--provider", type=PROVIDER, default="openai", help="Whose rules. Default: openai.")
