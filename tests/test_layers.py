@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 NAME = "finetune_client"
 
-VALUES = frozenset({"atomic_file", "display", "lazy", "loopback", "_version", "clock", "errors"})
+VALUES = frozenset(
+    {"atomic_file", "display", "lazy", "loopback", "plain_json", "_version", "clock", "errors"}
+)
 """Modules that know nothing of the layers, and may be known by all."""
 
 LAYERS: dict[str, frozenset[str]] = {
@@ -30,6 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "display": frozenset(),
     "errors": frozenset(),
     "loopback": frozenset(),
+    "plain_json": frozenset(),
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},

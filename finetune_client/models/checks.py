@@ -1,13 +1,13 @@
-"""Small checks of plain JSON values; each gives what is wrong, with its path."""
+"""Small checks of plain JSON values; each yields what is wrong, with its path."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.display import format_value
 from finetune_client.models.codec import MAX_DEPTH
+from finetune_client.plain_json import find_unwritable
 
 if TYPE_CHECKING:
     from finetune_client.providers.limits import Bounds
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
-    """Look for a text that must be given, and not be empty unless `empty`."""
+    """Check a text that must be given, and not be empty unless `empty`."""
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, str):
@@ -35,13 +35,13 @@ def needed_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
 
 
 def optional_text(at: str, value: Any, *, empty: bool = False) -> Iterator[str]:
-    """Look at a text that may be left out, and not be empty unless `empty`."""
+    """Check a text that may be left out, and not be empty unless `empty`."""
     if value is not None:
         yield from needed_text(at, value, empty=empty)
 
 
 def choice(at: str, value: Any, known: Iterable[str]) -> Iterator[str]:
-    """Look for one of some texts."""
+    """Check for one of some texts."""
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, str) or value not in known:
@@ -49,20 +49,20 @@ def choice(at: str, value: Any, known: Iterable[str]) -> Iterator[str]:
 
 
 def number(at: str, value: Any, bounds: Bounds) -> Iterator[str]:
-    """Look at a number that may be left out."""
+    """Check a number that may be left out."""
     problem = None if value is None else bounds.problem(value)
     if problem:
         yield f"{at}: {problem}"
 
 
 def object_at(at: str, value: Any) -> Iterator[str]:
-    """Look at an object that may be left out."""
+    """Check an object that may be left out."""
     if value is not None and not isinstance(value, Mapping):
         yield f"{at}: must be an object, got {format_value(value)}"
 
 
 def needed_object(at: str, value: Any) -> Iterator[str]:
-    """Look for an object."""
+    """Check an object that must be given."""
     if value is None:
         yield f"{at}: is missing"
     else:
@@ -70,7 +70,7 @@ def needed_object(at: str, value: Any) -> Iterator[str]:
 
 
 def needed_texts(at: str, value: Any) -> Iterator[str]:
-    """Look for an array of texts, at least one."""
+    """Check an array of texts, at least one."""
     if value is None:
         yield f"{at}: is missing"
     elif not isinstance(value, (list, tuple)) or not value:
@@ -80,29 +80,17 @@ def needed_texts(at: str, value: Any) -> Iterator[str]:
             yield from needed_text(f"{at}[{place}]", one)
 
 
-def unsendable(at: str, value: Any, depth: int = MAX_DEPTH) -> Iterator[str]:
-    """Look everywhere for what JSON cannot say."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield f"{at}: must be a finite number, got {format_value(value)}"
-    elif isinstance(value, str):
-        if not _is_unicode(value):
-            yield f"{at}: must be valid Unicode, got {value!a}; was it read in another encoding?"
-    elif value is None or isinstance(value, (int, float)) or not depth:
-        return
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from unsendable(f"{at}.{key}" if at else str(key), one, depth - 1)
-    elif isinstance(value, (list, tuple)):
-        for place, one in enumerate(value):
-            yield from unsendable(f"{at}[{place}]", one, depth - 1)
-    else:
-        yield f"{at}: cannot be written as JSON, got {format_value(value)}"
+def unsendable(at: str, value: Any) -> Iterator[str]:
+    """Check everywhere for what JSON cannot hold.
 
-
-def _is_unicode(value: str) -> bool:
-    """Say whether a text can be sent; half a surrogate pair cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    Keys that are not text are let through: JSON writes numbers as their text.
+    """
+    for path, reason, found in find_unwritable(value, at, MAX_DEPTH):
+        if reason == "finite":
+            yield f"{path}: must be a finite number, got {format_value(found)}"
+        elif reason == "unicode":
+            yield f"{path}: must be valid Unicode, got {found!a}; was it read in another encoding?"
+        elif reason == "unicode_key":
+            yield f"{path}: each key must be valid Unicode, got {found!a}"
+        elif reason != "key":
+            yield f"{path}: cannot be written as JSON, got {format_value(found)}"

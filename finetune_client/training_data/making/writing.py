@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from finetune_client.errors import TrainingDataError
+from finetune_client.plain_json import LONGEST_INTEGER, find_unwritable, is_unicode
 from finetune_client.training_data.making.atomic import whole_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from finetune_client.plain_json import Unwritable
 
 __all__ = ["Example", "TypedExample", "example_dict", "jsonl_line", "write_jsonl"]
 
@@ -25,9 +28,6 @@ class TypedExample(Protocol):
 
 
 Example: TypeAlias = Mapping[str, Any] | TypedExample
-
-_LONGEST_NUMBER = 13_000
-"""Bits; Python writes and reads no number of more than 4300 digits."""
 
 # Legal in JSON, but readers that split text at every line boundary of Unicode break there.
 _BOUNDARIES = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -65,7 +65,7 @@ def jsonl_line(example: Example, number: int) -> bytes:
     """
     value = example_dict(example, number)
     try:
-        problems = [] if _is_plain(value) else list(_problems(value, ""))
+        problems = [] if _is_plain(value) else [*map(_problem, find_unwritable(value))]
     except RecursionError:
         problems = ["the example: it is nested too deeply, or holds itself"]
     if problems:
@@ -99,54 +99,29 @@ def _is_plain(value: Any) -> bool:
     """Tell whether JSON can hold a value; quick, and no more than a hint if it says no."""
     kind = type(value)
     if kind is str:
-        return _is_encodable(value)
+        return is_unicode(value)
     if kind is dict:
         return all(
-            type(key) is str and _is_encodable(key) and _is_plain(item)
-            for key, item in value.items()
+            type(key) is str and is_unicode(key) and _is_plain(item) for key, item in value.items()
         )
     if kind is list:
         return all(map(_is_plain, value))
     if kind is float:
         return math.isfinite(value)
-    return value is None or kind is bool or (kind is int and value.bit_length() <= _LONGEST_NUMBER)
+    return value is None or kind is bool or (kind is int and value.bit_length() <= LONGEST_INTEGER)
 
 
-def _problems(value: Any, path: str) -> Iterator[str]:
-    """Name every place under `path` that JSON cannot hold, or would change."""
-    if isinstance(value, str):
-        if not _is_encodable(value):
-            yield f"{path}: half of a surrogate pair, which UTF-8 cannot hold"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _key_problems(key, path)
-            yield from _problems(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _problems(item, f"{path}[{index}]")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield f"{path}: {value!r} is not a number that JSON has"
-    elif isinstance(value, int):
-        if value.bit_length() > _LONGEST_NUMBER:
-            yield f"{path}: a number of thousands of digits, which readers of JSON refuse"
-    elif value is not None:
-        yield f"{path}: a {type(value).__name__}, which JSON does not have"
-
-
-def _key_problems(key: Any, path: str) -> Iterator[str]:
-    place = path or "the example"
-    if not isinstance(key, str):
-        yield f"{place}: the key {key!r} is not text"
-    elif not _is_encodable(key):
-        yield f"{place}: the key {key!r} has half of a surrogate pair, which UTF-8 cannot hold"
-
-
-def _is_encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _problem(unwritable: Unwritable) -> str:
+    path, reason, value = unwritable
+    if reason == "unicode":
+        return f"{path}: half of a surrogate pair, which UTF-8 cannot hold"
+    if reason == "finite":
+        return f"{path}: {value!r} is not a number that JSON has"
+    if reason == "long":
+        return f"{path}: a number of thousands of digits, which readers of JSON refuse"
+    if reason == "type":
+        return f"{path}: a {type(value).__name__}, which JSON does not have"
+    key = f"{path or 'the example'}: the key {value!r}"
+    if reason == "key":
+        return f"{key} is not text"
+    return f"{key} has half of a surrogate pair, which UTF-8 cannot hold"
