@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import pytest
 
@@ -9,8 +10,11 @@ from finetune_client.errors import DecodeError
 from finetune_client.models import (
     AudioData,
     EvalItem,
+    FineTuningJobRequest,
     FineTuningMethod,
+    Grader,
     GraderRun,
+    GraderType,
     GraderValidation,
     InputAudio,
     InputImage,
@@ -25,8 +29,18 @@ from finetune_client.models import (
     StringCheckGrader,
     TextSimilarityGrader,
     UnknownGrader,
+    grader_problems,
     read_grader,
+    unknown_fields,
 )
+from finetune_client.models.codec import copy_fields, pop_integer, pop_required, write_fields
+from finetune_client.models.graders.base import BaseGrader
+from finetune_client.models.graders.registry import GRADERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from typing_extensions import Self
 
 A = StringCheckGrader(name="a", input="x", reference="y", operation="eq")
 B = PythonGrader(name="b", source="def grade(sample, item): return 1.0")
@@ -222,3 +236,61 @@ def test_run__token_usage_may_be_anything(usage: Any) -> None:
     assert run.metadata.token_usage == usage
     assert run.to_dict() == sent
     assert repr(run) == "GraderRun(reward=1)"
+
+
+@dataclass(kw_only=True, slots=True, repr=False, eq=False)
+class LengthGrader(BaseGrader):
+    """A kind that is made up here."""
+
+    TYPE: ClassVar[str] = "length"
+    OTHER_KEYS: ClassVar[tuple[str, ...]] = ("unit",)
+    type: str = TYPE
+    longest: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        rest = copy_fields(cls, data)
+        return cls(
+            type=pop_required(cls, rest, "type"), longest=pop_integer(rest, "longest"), extra=rest
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return write_fields({"type": self.type, "longest": self.longest}, self.extra)
+
+    @staticmethod
+    def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:
+        if grader.get("longest") == 0:
+            yield f"{at}.longest: must not be 0"
+
+
+def test_registry__a_new_kind_is_known_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = {"type": "length", "longest": 0, "longst": 3, "unit": "words"}
+    multi = {"type": "multi", "graders": {"a": sent}, "calculate_output": "a"}
+    assert type(read_grader(sent)) is UnknownGrader
+    monkeypatch.setitem(GRADERS, "length", LengthGrader)
+
+    expected = LengthGrader(longest=0, extra={"longst": 3, "unit": "words"})
+    assert read_grader(sent) == expected
+    assert MultiGrader.from_dict(multi).named_graders == {"a": expected}
+    assert grader_problems(sent) == ["grader.longest: must not be 0"]
+    assert grader_problems(multi) == ["grader.graders.a.longest: must not be 0"]
+    request = FineTuningJobRequest(
+        method={"type": "reinforcement", "reinforcement": {"grader": multi}}
+    )
+    assert unknown_fields(request) == [
+        (
+            "method.reinforcement.grader.graders.a.longst: did you mean longest? "
+            "No field has this name here; it is sent as given."
+        )
+    ]
+    assert request.problems()[-1] == (
+        "method.reinforcement.grader.graders.a.longest: must not be 0"
+    )
+
+
+def test_registry__is_the_union_of_all_graders() -> None:
+    assert {*GRADERS.values(), UnknownGrader} == set(get_args(Grader))
+    assert vars(GraderType) == {name.upper(): name for name in GRADERS}
+    for name, kind in GRADERS.items():
+        assert kind().type == name  # type: ignore[call-arg]  # `UnknownGrader` alone needs a type
