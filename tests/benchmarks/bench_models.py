@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RUNS = 60
 SECONDS = 0.01
 
-JOB: dict[str, Any] = {
+FINISHED_JOB: dict[str, Any] = {
     "object": "fine_tuning.job",
     "id": "ftjob-abc123",
     "model": "gpt-4o-mini-2024-07-18",
@@ -55,6 +55,19 @@ JOB: dict[str, Any] = {
     "usage_metrics": None,
     "shared_with_openai": False,
 }
+AUTO_SETTINGS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
+QUEUED_JOB: dict[str, Any] = {
+    **FINISHED_JOB,
+    "finished_at": None,
+    "fine_tuned_model": None,
+    "result_files": [],
+    "status": "queued",
+    "hyperparameters": AUTO_SETTINGS,
+    "trained_tokens": None,
+    "estimated_finish": None,
+    "method": {"type": "supervised", "supervised": {"hyperparameters": AUTO_SETTINGS}},
+}
+"""The same job before it runs. Its JSON is shorter, so that reading it counts for more."""
 CHECKPOINT: dict[str, Any] = {
     "object": "fine_tuning.job.checkpoint",
     "id": "ftckpt_qtZ5Gyk4BLq1SfLFWp3RtO3P",
@@ -91,7 +104,7 @@ CHAT: dict[str, Any] = {
 
 
 def best(*calls: Callable[[], object]) -> list[float]:
-    """Give the seconds of each call, at its best; they take turns, so that all meet the same load."""
+    """Return the seconds of each call, at its best; they take turns, so that all meet the same load."""
     timers = [timeit.Timer(call) for call in calls]
     number = max(1, int(SECONDS / max(timers[0].timeit(3) / 3, 1e-9)))
     rounds = [[timer.timeit(number) / number for timer in timers] for _ in range(RUNS)]
@@ -99,13 +112,13 @@ def best(*calls: Callable[[], object]) -> list[float]:
 
 
 def page(row: dict[str, Any]) -> dict[str, Any]:
-    """Give a list object of 100 such rows, with their own ids."""
+    """Return a list object of 100 such rows, with their own ids."""
     rows = [{**row, "id": f"{row['id']}{number}"} for number in range(100)]
     return {"object": "list", "data": rows, "has_more": True}
 
 
 def compare(name: str, data: dict[str, Any], read: Callable[[Any], Any]) -> None:
-    """Print what reading and writing take, as times of `json.loads`."""
+    """Print what reading and writing take, in multiples of `json.loads`."""
     sent = json.dumps(data).encode()
     plain = json.loads(sent)
     value = read(plain)
@@ -117,7 +130,7 @@ def compare(name: str, data: dict[str, Any], read: Callable[[Any], Any]) -> None
 
 
 def import_cost(statement: str) -> float:
-    """Give the seconds that a statement adds to starting Python, at its best."""
+    """Return the seconds that a statement adds to starting Python, at its best."""
 
     def started(code: str) -> float:
         command = [sys.executable, "-c", code]
@@ -126,10 +139,19 @@ def import_cost(statement: str) -> float:
     return started(statement) - started("pass")
 
 
+def modules_loaded(statement: str) -> int:
+    """Return how many modules of the package a statement loads."""
+    code = (
+        f"{statement}\nimport sys; print(sum(m.startswith('finetune_client') for m in sys.modules))"
+    )
+    return int(subprocess.check_output([sys.executable, "-c", code]))
+
+
 def main() -> None:
     """Print all figures."""
-    compare("a job", JOB, FineTuningJob.from_dict)
-    compare("100 jobs", page(JOB), lambda data: Page.from_dict(data, FineTuningJob))
+    for name, job in (("queued", QUEUED_JOB), ("finished", FINISHED_JOB)):
+        compare(f"a {name} job", job, FineTuningJob.from_dict)
+        compare(f"100 {name} jobs", page(job), lambda data: Page.from_dict(data, FineTuningJob))
     compare(
         "100 checkpoints",
         page(CHECKPOINT),
@@ -142,7 +164,10 @@ def main() -> None:
         "from finetune_client.models import FineTuningJob",
         "from finetune_client.models import *",
     ):
-        print(f"{statement:50} {import_cost(statement) * 1e3:6.1f} ms")
+        print(
+            f"{statement:50} {import_cost(statement) * 1e3:6.1f} ms"
+            f"   {modules_loaded(statement):3} modules of ours"
+        )
 
 
 if __name__ == "__main__":
