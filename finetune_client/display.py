@@ -7,26 +7,26 @@ from typing import Any
 
 __all__ = ["format_value", "short_repr"]
 
-LONGEST = 240
+_LONGEST = 240
 """Characters of a value that is shown."""
 
-TINY = 1e-9
+_TINY = 1e-9
 """Numbers below are written with an exponent."""
 
 
 def format_value(value: Any) -> str:
-    """Give a value as a message shows it."""
+    """Return a value as messages show it."""
     return _decimal(value) if type(value) is float else short_repr(value)
 
 
 def _decimal(value: float) -> str:
-    """Write a number as people do: 0.00001, not 1e-05."""
+    """Format a number as people do: 0.00001, not 1e-05."""
     text = short_repr(value)
-    return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= TINY else text
+    return f"{value:.10f}".rstrip("0") if "e-" in text and abs(value) >= _TINY else text
 
 
 def short_repr(value: Any) -> str:
-    """Show a value in a line at most; what is too long or too deep is cut."""
+    """Return the repr of a value in at most one line; what is too long or too deep is cut."""
     try:
         return _SHORT.repr(value)
     except ValueError:
@@ -35,5 +35,5 @@ def short_repr(value: Any) -> str:
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 80
-_SHORT.maxother = LONGEST
+_SHORT.maxother = _LONGEST
 _SHORT.maxlong = 40

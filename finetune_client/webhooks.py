@@ -1,4 +1,4 @@
-"""What a server tells by itself: webhooks, verified and read.
+"""Webhooks: what a server sends of its own accord, verified and read.
 
 With a webhook a program need not poll at all: the service posts an event when a job has
 succeeded, failed or was cancelled. The signature is that of Standard Webhooks
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WebhookEvent", "sign", "unwrap"]
 
-JOB_EVENTS = "fine_tuning.job."
-PREFIX = "whsec_"
-SCHEME = "v1"
+_JOB_EVENTS = "fine_tuning.job."
+_PREFIX = "whsec_"
+_SCHEME = "v1"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,13 +62,13 @@ class WebhookEvent:
     def job_id(self) -> str | None:
         """The id of the fine-tuning job, if the event is about one."""
         about = self.data.get("id")
-        of_job = (self.type or "").startswith(JOB_EVENTS)
+        of_job = (self.type or "").startswith(_JOB_EVENTS)
         return about if of_job and isinstance(about, str) else None
 
     @property
     def job_status(self) -> str | None:
         """The state the job has come to: ``succeeded``, ``failed`` or ``cancelled``."""
-        return (self.type or "")[len(JOB_EVENTS) :] if self.job_id else None
+        return (self.type or "")[len(_JOB_EVENTS) :] if self.job_id else None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WebhookEvent:
@@ -114,14 +114,14 @@ def unwrap(
         secret: The endpoint's signing secret, ``whsec_…``. Services differ in what a secret without
             that prefix is, base64 or the key itself: both are tried.
         tolerance: Seconds that the webhook may be old, or ahead of this machine's clock.
-        clock: Tells the time.
+        clock: Where the time comes from.
 
     Raises:
         InvalidWebhookSignatureError: A header is missing, the time is off, or no signature is
             right. Answer with 400 and do nothing.
         ConfigurationError: The secret is empty, or not base64 after ``whsec_``; or an argument is
             of another kind.
-        DecodeError: The signature is right, but the body is no JSON object.
+        DecodeError: The signature is right, but the body is not a JSON object.
     """
     raw = _bytes(body)
     keys = _keys(secret)
@@ -136,7 +136,7 @@ def unwrap(
 
 
 def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str, str]:
-    """Make the headers that `unwrap` verifies, for tests of a server of your own.
+    """Return the headers that `unwrap` verifies, for tests of a server of your own.
 
     Args:
         body: The request's body.
@@ -148,7 +148,7 @@ def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str
     return {
         "webhook-id": id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"{SCHEME},{base64.b64encode(code).decode()}",
+        "webhook-signature": f"{_SCHEME},{base64.b64encode(code).decode()}",
     }
 
 
@@ -169,10 +169,10 @@ def _keys(secret: object) -> list[bytes]:
     if not plain:
         raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
     try:
-        decoded = base64.b64decode(plain.removeprefix(PREFIX), validate=True)
+        decoded = base64.b64decode(plain.removeprefix(_PREFIX), validate=True)
     except ValueError:
         decoded = b""
-    if not plain.startswith(PREFIX):
+    if not plain.startswith(_PREFIX):
         return [_bytes(plain), *([decoded] if decoded else [])]
     if not decoded:
         raise ConfigurationError("The webhook secret is not base64 after whsec_: copy it whole.")
@@ -180,7 +180,7 @@ def _keys(secret: object) -> list[bytes]:
 
 
 def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    if not callable(getattr(headers, "items", None)):  # no Mapping in each web framework
+    if not callable(getattr(headers, "items", None)):  # not a Mapping in every web framework
         raise ConfigurationError(
             f"The webhook's headers must be a mapping, not {type(headers).__name__}."
         )
@@ -191,7 +191,7 @@ def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
         raise InvalidWebhookSignatureError(f"The webhook lacks a header: {', '.join(missing)}.")
     strange = [name for name in names if not isinstance(given[name], str)]
     if strange:
-        raise InvalidWebhookSignatureError(f"A header is no text: {', '.join(strange)}.")
+        raise InvalidWebhookSignatureError(f"A header is not text: {', '.join(strange)}.")
     return given[names[0]], given[names[1]], given[names[2]]
 
 
@@ -201,7 +201,7 @@ def _check_time(timestamp: str, tolerance: float, clock: Clock) -> None:
     if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)):
         raise ConfigurationError(f"tolerance must be a number of seconds, not {tolerance!r}.")
     age = clock.now() - int(timestamp)
-    if not abs(age) <= tolerance:  # a tolerance that is no number allows nothing
+    if not abs(age) <= tolerance:  # NaN allows nothing
         side = "old" if age > 0 else "ahead of this machine's clock"
         raise InvalidWebhookSignatureError(
             f"The webhook is {abs(age):.0f} s {side}, and {tolerance:.0f} s are allowed: it was "
@@ -220,7 +220,7 @@ def _matches(expected: bytes, signatures: str) -> bool:
     found = False
     for entry in signatures.split():
         scheme, _, code = entry.partition(",")
-        found |= hmac.compare_digest(_bytes(code), right) and scheme == SCHEME
+        found |= hmac.compare_digest(_bytes(code), right) and scheme == _SCHEME
     return found
 
 
@@ -230,5 +230,5 @@ def _read(raw: bytes) -> WebhookEvent:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise DecodeError("The webhook's body is no JSON object.")
+        raise DecodeError("The webhook's body is not a JSON object.")
     return WebhookEvent.from_dict(data)

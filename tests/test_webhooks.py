@@ -163,7 +163,7 @@ def test_unwrap__refuses_a_secret_that_is_none(secret: Any, message: str) -> Non
 @pytest.mark.parametrize("name", sorted(_headers()))
 @pytest.mark.parametrize("value", [b"wh_1", 1_800_000_000, ["wh_1"]])
 def test_unwrap__refuses_headers_that_are_no_text(name: str, value: Any) -> None:
-    with pytest.raises(InvalidWebhookSignatureError, match=rf"^A header is no text: {name}\.$"):
+    with pytest.raises(InvalidWebhookSignatureError, match=rf"^A header is not text: {name}\.$"):
         _unwrap(BODY, {**_headers(), name: value})
 
 
@@ -194,7 +194,7 @@ def test_unwrap__says_that_the_tolerance_must_be_a_number(tolerance: Any) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000])
 def test_unwrap__says_when_a_signed_body_is_no_object(body: bytes) -> None:
-    with pytest.raises(DecodeError, match=r"^The webhook's body is no JSON object\.$"):
+    with pytest.raises(DecodeError, match=r"^The webhook's body is not a JSON object\.$"):
         _unwrap(body, _headers(body))
 
 

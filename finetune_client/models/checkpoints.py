@@ -111,7 +111,7 @@ class FineTuningJobCheckpoint(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was made; `None` if the server did not say so readably."""
+        """When it was made; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @classmethod
@@ -147,7 +147,7 @@ class FineTuningJobCheckpoint(APIObject):
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class CheckpointPermission(APIObject):
-    """Leave for a project to use a checkpoint.
+    """Permission for a project to use a checkpoint.
 
     Attributes:
         id: Such as ``cp_abc123``.
@@ -165,7 +165,7 @@ class CheckpointPermission(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was given; `None` if the server did not say so readably."""
+        """When it was granted; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @classmethod

@@ -72,7 +72,7 @@ class FineTuningJobEvent(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it happened; `None` if the server did not say so readably."""
+        """When it happened; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @classmethod

@@ -96,12 +96,12 @@ class FileObject(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was made; `None` if the server did not say so readably."""
+        """When it was made; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @property
     def expires(self) -> datetime | None:
-        """When it will be deleted; `None` for never, or if it is not said readably."""
+        """When it will be deleted; `None` for never, or if the server sent no readable time."""
         return moment_at(self, "expires_at")
 
     @classmethod
@@ -170,12 +170,12 @@ class Upload(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was announced; `None` if the server did not say so readably."""
+        """When it was announced; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @property
     def expires(self) -> datetime | None:
-        """When it must be completed; `None` if the server did not say so readably."""
+        """When it must be completed; `None` if the server sent no readable time."""
         return moment_at(self, "expires_at")
 
     @classmethod
@@ -233,7 +233,7 @@ class UploadPart(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was received; `None` if the server did not say so readably."""
+        """When it was received; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @classmethod

@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Hyperparameters(APIObject):
-    """Settings of a supervised job, and what a job says of them.
+    """Settings of a supervised job, and those that a job reports.
 
     Attributes:
         batch_size: Examples in a step, 1 to 256.

@@ -90,7 +90,7 @@ class Integration(APIObject):
 
     @classmethod
     def of(cls, settings: WandbIntegration) -> Self:
-        """Name the integration that `settings` belong to."""
+        """Return the integration that `settings` belong to."""
         return cls(type="wandb", wandb=settings)
 
     @classmethod
@@ -98,7 +98,7 @@ class Integration(APIObject):
         """Read the JSON form.
 
         Raises:
-            DecodeError: It is no object, or has no `type`.
+            DecodeError: It is not an object, or has no `type`.
         """
         rest = copy_fields(cls, data)
         return cls(

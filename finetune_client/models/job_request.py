@@ -74,7 +74,7 @@ class FineTuningJobRequest(APIObject):
         seed: Makes training repeatable.
         method: How to train, with the settings; supervised if not given.
         hyperparameters: Settings of a supervised job, the old way; not used if there is a method.
-        integrations: Where the job shall report to.
+        integrations: Where the job reports to.
         metadata: Pairs of texts of your own.
         extra: Other keys to send, such as ``{"trainingType": "globalstandard"}`` for Azure.
     """

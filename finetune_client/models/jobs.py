@@ -110,7 +110,7 @@ class FineTuningJob(APIObject):
         organization_id: Whose it is.
         result_files: Ids of files with the metrics.
         seed: Makes training repeatable.
-        status: As sent, see `FineTuningJobStatus`; `is_terminal` and its kin read it.
+        status: As sent, see `FineTuningJobStatus`; `is_terminal`, `is_succeeded` and `is_failed` read it.
         trained_tokens: Tokens that are billed.
         training_file, validation_file: Ids of files.
         user_provided_suffix, usage_metrics, shared_with_openai, eval_id: Sent, not documented.
@@ -165,7 +165,7 @@ class FineTuningJob(APIObject):
 
     @property
     def created(self) -> datetime | None:
-        """When it was created; `None` if the server did not say so readably."""
+        """When it was created; `None` if the server sent no readable time."""
         return moment_at(self, "created_at")
 
     @property
@@ -178,7 +178,7 @@ class FineTuningJob(APIObject):
         """Read the JSON form.
 
         Raises:
-            DecodeError: It is no object, or has no `id`.
+            DecodeError: It is not an object, or has no `id`.
         """
         rest = copy_fields(cls, data)
         job = cls.__new__(cls)

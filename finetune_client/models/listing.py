@@ -24,7 +24,7 @@ def job_list_query(
     metadata: Mapping[str, str] | None = None,
     without_metadata: bool = False,
 ) -> dict[str, Any]:
-    """Give the query of a list of jobs; a nested dict is meant as ``metadata[key]=value``.
+    """Return the query of a list of jobs; a nested dict stands for ``metadata[key]=value``.
 
     Args:
         after: The id of the last job of the page before.

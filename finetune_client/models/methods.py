@@ -98,10 +98,10 @@ class DpoMethod(APIObject):
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ReinforcementMethod(APIObject):
-    """Learn from the marks that a grader gives to the model's own answers.
+    """Learn from the scores that a grader gives to the model's own answers.
 
     Attributes:
-        grader: Gives the marks; must be given.
+        grader: Scores the answers; must be given.
         hyperparameters: The server chooses those not given.
         response_format: The JSON Schema that answers must follow, as in the chat API:
             ``{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}``.
@@ -157,7 +157,7 @@ class FineTuningMethod(APIObject):
 
     @classmethod
     def of(cls, settings: SupervisedMethod | DpoMethod | ReinforcementMethod) -> Self:
-        """Name the method that `settings` belong to."""
+        """Return the method that `settings` belong to."""
         method = cls(type=settings.TYPE)
         setattr(method, settings.TYPE, settings)
         return method
@@ -167,7 +167,7 @@ class FineTuningMethod(APIObject):
         """Read the JSON form.
 
         Raises:
-            DecodeError: It is no object, or has no `type`.
+            DecodeError: It is not an object, or has no `type`.
         """
         rest = copy_fields(cls, data)
         method = cls.__new__(cls)

@@ -8,10 +8,10 @@ from typing import Any
 
 __all__ = ["moment", "moment_at"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
-ISO = re.compile(
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_ISO = re.compile(
     r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
     r" ?([Zz]|[-+][0-9]{2}(?::?[0-9]{2})?)?)?"
@@ -19,16 +19,16 @@ ISO = re.compile(
 
 
 def moment(value: Any) -> datetime | None:
-    """Read seconds since 1970 (number or text) or ISO 8601; UTC where no zone is said.
+    """Read seconds since 1970 (number or text) or ISO 8601; UTC where no time zone is given.
 
     Returns:
-        `None` for what is no time, or one that Python's calendar does not reach.
+        `None` for what is not a time, or is one that Python's calendar does not reach.
     """
     try:
         if isinstance(value, str):
             return _from_text(value.strip())
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return EPOCH + timedelta(seconds=value)
+            return _EPOCH + timedelta(seconds=value)
     except (ValueError, OverflowError):
         pass
     return None
@@ -41,9 +41,9 @@ def moment_at(thing: Any, name: str) -> datetime | None:
 
 
 def _from_text(value: str) -> datetime | None:
-    if NUMBER.fullmatch(value):
-        return EPOCH + timedelta(seconds=float(value))
-    found = ISO.fullmatch(value)
+    if _NUMBER.fullmatch(value):
+        return _EPOCH + timedelta(seconds=float(value))
+    found = _ISO.fullmatch(value)
     if not found:
         return None
     year, month, day, hour, minute, second, fraction, zone = found.groups()

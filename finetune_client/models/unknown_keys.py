@@ -24,7 +24,7 @@ __all__ = ["unknown_fields", "warn_unknown_fields"]
 _SIMILAR = 0.7
 """How similar a known name must be to be suggested."""
 _VERY_SIMILAR = 0.8
-"""How similar a key in an `extra` must be to be taken for a slip; other keys there are meant."""
+"""How similar a key in an `extra` must be to be taken for a misspelling; other keys there are meant."""
 _CLASS_NAME = re.compile(r"\b[A-Z]\w+")
 
 
@@ -34,7 +34,7 @@ def unknown_fields(
     """Name the keys that no field knows, each with its path and the nearest known name.
 
     In a plain dict every such key is named. What stands in the `extra` of a model was put there
-    on purpose, so it is named only if it looks like a slip of the pen.
+    on purpose, so it is named only if it looks misspelt.
 
     Args:
         request: The request, or its plain dict.

@@ -80,11 +80,11 @@ class ChatExample(APIObject):
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class CompletionExample(APIObject):
-    """A prompt and what shall follow it (``babbage-002`` and ``davinci-002``).
+    """A prompt and the text that follows it (``babbage-002`` and ``davinci-002``).
 
     Attributes:
         prompt: What the model is given.
-        completion: What it shall go on with.
+        completion: What it is to continue with.
         extra: Keys that no field has.
     """
 
@@ -168,7 +168,7 @@ class PreferenceExample(APIObject):
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form."""
         rest = copy_fields(cls, data)
-        old = tuple(key for key in OLD_KEYS if _renamed(rest, key))
+        old = tuple(key for key in _OLD_KEYS if _rename_key(rest, key))
         example = cls(
             input=pop_model(rest, "input", PreferenceInput.from_dict),
             preferred_output=pop_models(rest, "preferred_output", ChatMessage.from_dict),
@@ -176,14 +176,14 @@ class PreferenceExample(APIObject):
             extra=rest,
         )
         for key in old:
-            if OLD_KEYS[key] in rest:
-                rest[key] = rest.pop(OLD_KEYS[key])
+            if _OLD_KEYS[key] in rest:
+                rest[key] = rest.pop(_OLD_KEYS[key])
         example._old_keys = old
         return example
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; fields that are `None` are left out."""
-        better, worse = (old if old in self._old_keys else new for old, new in OLD_KEYS.items())
+        better, worse = (old if old in self._old_keys else new for old, new in _OLD_KEYS.items())
         return write_fields(
             {
                 "input": to_plain(self.input),
@@ -194,23 +194,23 @@ class PreferenceExample(APIObject):
         )
 
 
-OLD_KEYS = {
+_OLD_KEYS = {
     "preferred_completion": "preferred_output",
     "non_preferred_completion": "non_preferred_output",
 }
 
 
-def _renamed(rest: dict[str, Any], old: str) -> bool:
-    """Give an old key its new name, if it is there and the new one is not."""
-    if rest.get(old) is None or rest.get(OLD_KEYS[old]) is not None:
+def _rename_key(rest: dict[str, Any], old: str) -> bool:
+    """Rename an old key, if it is there and the new one is not."""
+    if rest.get(old) is None or rest.get(_OLD_KEYS[old]) is not None:
         return False
-    rest[OLD_KEYS[old]] = rest.pop(old)
+    rest[_OLD_KEYS[old]] = rest.pop(old)
     return True
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ReinforcementExample(APIObject):
-    """A conversation that the model shall answer, and what graders need to mark the answer.
+    """A conversation that the model is to answer, and what graders need to score the answer.
 
     Attributes:
         messages: The conversation; the last message is the user's.

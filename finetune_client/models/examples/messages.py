@@ -149,7 +149,7 @@ class RefusalPart(APIObject):
 
     Attributes:
         type: ``refusal``.
-        refusal: What is said.
+        refusal: The text of the refusal.
         extra: Keys that no field has.
     """
 
@@ -173,7 +173,7 @@ class RefusalPart(APIObject):
 ContentPart = TextPart | ImagePart | RefusalPart | dict[str, Any]
 """One piece of a message; a kind that has no type here (``file``) stays a dict."""
 
-PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
+_PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
     "text": TextPart.from_dict,
     "image_url": ImagePart.from_dict,
     "refusal": RefusalPart.from_dict,
@@ -182,13 +182,13 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], ContentPart]] = {
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class ChatMessage(APIObject):
-    """One message, of any role; which fields go with which role is for the server to say.
+    """One message, of any role; the server decides which fields go with which role.
 
     Attributes:
         role: ``system``, ``developer``, ``user``, ``assistant``, ``tool`` or ``function``.
         content: Text, or a list of pieces.
-        name: Tells apart those who share a role; the function's name for role ``function``.
-        refusal: What the assistant says instead of an answer.
+        name: Distinguishes participants who share a role; the function's name for role ``function``.
+        refusal: The assistant's refusal, instead of an answer.
         weight: 0 or 1: whether an assistant's message is trained on.
         tool_calls: What the assistant asks tools.
         tool_call_id: The call that a ``tool`` message answers.
@@ -260,5 +260,5 @@ def _part(value: Any) -> ContentPart:
         found = type(value).__name__
         raise DecodeError(f"Cannot read a part of content: it must be an object, got {found}.")
     kind = value.get("type")
-    read = PARTS.get(kind) if isinstance(kind, str) else None
+    read = _PARTS.get(kind) if isinstance(kind, str) else None
     return read(value) if read else dict(value)

@@ -1,4 +1,4 @@
-"""What every kind of grader says of itself."""
+"""What all kinds of graders have in common."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BaseGrader(APIObject):
     STANDS_IN_MULTI: ClassVar[bool] = True
     """Whether the API takes it inside a multi grader."""
     OTHER_KEYS: ClassVar[tuple[str, ...]] = ()
-    """Keys that the guides name and the schemas do not, so that they are not taken for slips:
+    """Keys that the guides name and the schemas do not, so that no warning names them:
     https://platform.openai.com/docs/guides/graders"""
 
     @staticmethod

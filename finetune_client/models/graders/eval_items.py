@@ -1,4 +1,4 @@
-"""What a model that marks answers is given to read.
+"""The messages that a model which grades answers is sent.
 
 Text may hold ``{{item.key}}`` and ``{{sample.output_text}}``.
 https://platform.openai.com/docs/api-reference/graders
@@ -223,7 +223,7 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], EvalItemPart]] = {
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class EvalItem(APIObject):
-    """One message to the model that marks answers.
+    """One message to the model that grades answers.
 
     Attributes:
         role: ``user``, ``assistant``, ``system`` or ``developer``.

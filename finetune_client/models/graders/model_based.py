@@ -47,7 +47,7 @@ _SAMPLING = {
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class SamplingParams(APIObject):
-    """How the model that gives the mark is asked.
+    """How the grading model is sampled.
 
     Attributes:
         max_completions_tokens: The longest answer, from 1. The API spells it so.
@@ -109,9 +109,9 @@ class ScoreModelGrader(BaseGrader):
     Attributes:
         type: ``score_model``.
         name: What it is called.
-        model: The model that gives the mark.
+        model: The model that gives the score.
         input: The messages it is asked with.
-        range: The lowest and the highest mark; the server takes 0 and 1.
+        range: The lowest and the highest score; by default 0 and 1.
         sampling_params: How it is asked.
         extra: Keys that no field has.
     """
@@ -174,7 +174,7 @@ class LabelModelGrader(BaseGrader):
         model: The model that is asked; it must know structured outputs.
         input: The messages it is asked with.
         labels: What it may answer.
-        passing_labels: Those that give 1, some of `labels`.
+        passing_labels: Those that score 1, some of `labels`.
         extra: Keys that no field has.
     """
 

@@ -126,7 +126,7 @@ class MultiGrader(BaseGrader):
             yield from _child_problems(f"{at}.graders.{name}", one)
         if isinstance(formula, str):
             for name in _unknown_names(formula, graders):
-                yield f"{at}.calculate_output: uses {name}, which is no grader's name"
+                yield f"{at}.calculate_output: uses {name}, which is not the name of a grader"
 
 
 Grader = (

@@ -1,4 +1,4 @@
-"""What trying a grader gives.
+"""The results of running or validating a grader.
 
 https://platform.openai.com/docs/api-reference/graders/run
 https://platform.openai.com/docs/api-reference/graders/validate
@@ -112,9 +112,9 @@ class GraderRunMetadata(APIObject):
         name, type: Those of the grader.
         errors: What went wrong.
         execution_time: Seconds.
-        scores: Marks of the parts.
-        token_usage: A number of tokens, or an object that tells them apart.
-        sampled_model_name: The model that gave the mark.
+        scores: Scores of the parts.
+        token_usage: A number of tokens, or an object with several counts.
+        sampled_model_name: The model that gave the score.
         extra: Keys that no field has.
     """
 
@@ -160,12 +160,12 @@ class GraderRunMetadata(APIObject):
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderRun(APIObject):
-    """The mark that a grader gave to one sample.
+    """The score that a grader gave to one sample.
 
     Attributes:
-        reward: The mark.
+        reward: The score.
         metadata: How the grader ran.
-        sub_rewards: The marks of the graders inside a multi grader, by name.
+        sub_rewards: The scores of the graders inside a multi grader, by name.
         model_grader_token_usage_per_model: Tokens used, by model.
         extra: Keys that no field has.
     """

@@ -37,12 +37,12 @@ _SOURCE_LIMIT = 256 * 1000
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class StringCheckGrader(BaseGrader):
-    """Gives 1 if two texts compare as asked, else 0.
+    """Scores 1 if two texts compare as asked, else 0.
 
     Attributes:
         type: ``string_check``.
         name: What it is called.
-        input: The text that is marked, usually ``{{sample.output_text}}``.
+        input: The text that is graded, usually ``{{sample.output_text}}``.
         reference: The text it is compared with.
         operation: ``eq``, ``ne``, ``like`` (contains), or ``ilike`` (contains, in any case).
         extra: Keys that no field has.
@@ -93,12 +93,12 @@ class StringCheckGrader(BaseGrader):
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class TextSimilarityGrader(BaseGrader):
-    """Gives a mark for how alike two texts are.
+    """Scores how similar two texts are.
 
     Attributes:
         type: ``text_similarity``.
         name: What it is called.
-        input: The text that is marked.
+        input: The text that is graded.
         reference: The text it is compared with.
         evaluation_metric: ``cosine``, ``fuzzy_match``, ``bleu``, ``gleu``, ``meteor``, or
             ``rouge_1`` to ``rouge_5``, or ``rouge_l``.

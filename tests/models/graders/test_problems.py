@@ -225,11 +225,11 @@ NO_RANGES: list[Any] = [[1, 0], [0, 0], [0], [0, 1, 2], [0, True], [0, float("na
         (multi({"a": string_check()}, 5), "grader.calculate_output: must be text, got 5"),
         (
             multi({"a": string_check()}, "a + round(a)"),
-            "grader.calculate_output: uses round, which is no grader's name",
+            "grader.calculate_output: uses round, which is not the name of a grader",
         ),
         (
             multi({"a": string_check()}, "a + other * other"),
-            "grader.calculate_output: uses other, which is no grader's name",
+            "grader.calculate_output: uses other, which is not the name of a grader",
         ),
     ],
 )
@@ -248,7 +248,7 @@ def test_problems__in_a_request_have_the_whole_path() -> None:
             "method.reinforcement.grader.graders.a.operation: "
             "must be one of eq, ne, like, ilike, got 'x'"
         ),
-        "method.reinforcement.grader.calculate_output: uses b, which is no grader's name",
+        "method.reinforcement.grader.calculate_output: uses b, which is not the name of a grader",
     ]
 
 
