@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["format_value", "short_repr"]
 
 _LONGEST = 240
-"""Characters of a value that is shown."""
+"""Characters of the repr of any other object."""
 
 _TINY = 1e-9
 """Numbers below are written with an exponent."""

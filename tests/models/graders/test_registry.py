@@ -1,30 +1,22 @@
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import DecodeError
 from finetune_client.models import (
-    AudioData,
-    EvalItem,
     FineTuningJobRequest,
     FineTuningMethod,
     Grader,
-    GraderRun,
     GraderType,
     GraderValidation,
-    InputAudio,
-    InputImage,
-    InputText,
     LabelModelGrader,
     MultiGrader,
-    OutputText,
     PythonGrader,
     ReinforcementMethod,
-    SamplingParams,
     ScoreModelGrader,
     StringCheckGrader,
     TextSimilarityGrader,
@@ -36,6 +28,8 @@ from finetune_client.models import (
 from finetune_client.models.codec import copy_fields, pop_integer, pop_required, write_fields
 from finetune_client.models.graders.base import BaseGrader
 from finetune_client.models.graders.registry import GRADERS
+from tests.support.graders import label_model, multi, string_check
+from tests.support.model_values import json_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,84 +152,137 @@ def test_nesting__of_any_depth_is_read_shown_and_written() -> None:
     assert (depth, written) == (100_000, {"type": "python", "name": "innermost"})
 
 
-def test_eval_item__reads_every_kind_of_content() -> None:
-    sent = {
-        "type": "message",
-        "role": "user",
-        "content": [
-            "bare text",
-            {"type": "input_text", "text": "t", "prompt_cache_breakpoint": {"mode": "explicit"}},
-            {"type": "output_text", "text": "t"},
-            {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "low"},
-            {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
-            {"type": "input_video", "video": 5},
-            {"text": "no type"},
-        ],
-    }
-    item = EvalItem.from_dict(sent)
-    assert item.content == [
-        "bare text",
-        InputText(text="t", prompt_cache_breakpoint={"mode": "explicit"}),
-        OutputText(text="t"),
-        InputImage(image_url="https://example.com/a.png", detail="low"),
-        InputAudio(input_audio=AudioData(data="QUJD", format="wav")),
-        {"type": "input_video", "video": 5},
-        {"text": "no type"},
-    ]
-    assert item.to_dict() == sent
+@pytest.mark.parametrize(
+    "grader",
+    [
+        multi({"a": string_check()}),
+        multi({"a": string_check(), "b": label_model()}, "0.5 * a + min(b, 1e-3) ^ 2 / sqrt(a)"),
+        multi({"a": {**string_check().to_dict(), "name": None}}),
+        multi({"two words": string_check()}, "two words * 2"),
+        multi({"sim-1": string_check(), "sim-1-strict": string_check()}, "sim-1 * sim-1-strict"),
+        multi({"1": string_check(), "sim1": string_check()}, "sim1 + 1"),
+        {"type": "tomorrow", "anything": 1},
+    ],
+)
+def test_problems__none(grader: Any) -> None:
+    assert grader_problems(grader) == []
 
 
-@pytest.mark.parametrize("content", ["text", {"type": "input_text", "text": "t"}, []])
-def test_eval_item__content_may_be_one_piece(content: Any) -> None:
-    item = EvalItem.from_dict({"role": "user", "content": content})
-    assert item.extra == {}
-    assert item.to_dict() == {"role": "user", "content": content}
+@pytest.mark.parametrize(
+    ("grader", "problem"),
+    [
+        (None, "grader: is missing"),
+        ("python", "grader: must be an object, got 'python'"),
+        ({}, "grader.type: is missing"),
+        ({"type": 5}, "grader.type: must be text, got 5"),
+        (
+            label_model(),
+            'grader.type: must not be "label_model" here; it stands only inside a multi grader',
+        ),
+        (
+            multi({"b": label_model(labels=None)}, "b"),
+            "grader.graders.b.labels: is missing",
+        ),
+        (
+            multi({"b": label_model(passing_labels=[])}, "b"),
+            "grader.graders.b.passing_labels: must be an array of texts, at least one, got []",
+        ),
+        (
+            multi({"b": label_model(passing_labels=["good", "fair", "odd"])}, "b"),
+            "grader.graders.b.passing_labels: must be some of labels, which lacks 'fair', 'odd'",
+        ),
+        (multi(None), "grader.graders: is missing"),
+        (multi({}), "grader.graders: must have at least one grader"),
+        (multi(5), "grader.graders: must be a map from name to grader, got 5"),
+        (
+            {"type": "multi", "graders": {"type": "python"}, "calculate_output": "a"},
+            "grader.graders: must be a map from name to grader, got one grader",
+        ),
+        (
+            {"type": "multi", "graders": [{"type": "python"}], "calculate_output": "a"},
+            "grader.graders: must be a map from name to grader, got [{'type': 'python'}]",
+        ),
+        (multi({"a": 5}), "grader.graders.a: must be an object, got 5"),
+        (multi({"a": {}}), "grader.graders.a.type: is missing"),
+        (
+            multi({"a": string_check(operation="x")}),
+            "grader.graders.a.operation: must be one of eq, ne, like, ilike, got 'x'",
+        ),
+        (
+            multi({"a": multi({"b": 5})}),
+            (
+                'grader.graders.a.type: must not be "multi" here; '
+                "it cannot stand inside another multi grader"
+            ),
+        ),
+        (
+            multi({"a": string_check(), 5: string_check()}),
+            "grader.graders: each name must be text that is not empty, got 5",
+        ),
+        (
+            multi({"a": string_check(), "": string_check()}),
+            "grader.graders: each name must be text that is not empty, got ''",
+        ),
+        (
+            {"type": "multi", "name": 5, "graders": {"a": string_check()}, "calculate_output": "a"},
+            "grader.name: must be text, got 5",
+        ),
+        (multi({"a": string_check()}, None), "grader.calculate_output: is missing"),
+        (multi({"a": string_check()}, 5), "grader.calculate_output: must be text, got 5"),
+        (
+            multi({"a": string_check()}, "a + round(a)"),
+            "grader.calculate_output: uses round, which is not the name of a grader",
+        ),
+        (
+            multi({"a": string_check()}, "a + other * other"),
+            "grader.calculate_output: uses other, which is not the name of a grader",
+        ),
+    ],
+)
+def test_problems__one_each(grader: Any, problem: str) -> None:
+    assert grader_problems(grader) == [problem]
 
 
-@pytest.mark.parametrize("content", [5, [5], [["text"]], [None]])
-def test_eval_item__content_of_another_kind_stays(content: Any) -> None:
-    item = EvalItem.from_dict({"content": content})
-    assert (item.content, item.extra) == (None, {"content": content})
-
-
-def test_score_model__that_was_built_goes_out_whole() -> None:
-    grader = ScoreModelGrader(
-        name="s",
-        model="gpt-5-mini",
-        input=[EvalItem(role="user", content=[InputText(text="{{sample.output_text}}")])],
-        range=[0, 10],
-        sampling_params=SamplingParams(max_completions_tokens=100, temperature=0.5),
+def test_problems__in_a_request_have_the_whole_path() -> None:
+    request = FineTuningJobRequest(
+        model="o4-mini",
+        training_file="file-1",
+        method=ReinforcementMethod(grader=multi({"a": string_check(operation="x")}, "a + b")),
     )
-    assert grader.to_dict() == {
-        "type": "score_model",
-        "name": "s",
-        "model": "gpt-5-mini",
-        "input": [
-            {
-                "role": "user",
-                "content": [{"type": "input_text", "text": "{{sample.output_text}}"}],
-            }
-        ],
-        "range": [0, 10],
-        "sampling_params": {"max_completions_tokens": 100, "temperature": 0.5},
-    }
-    assert read_grader(json.loads(json.dumps(grader.to_dict()))) == grader
+    assert request.problems() == [
+        (
+            "method.reinforcement.grader.graders.a.operation: "
+            "must be one of eq, ne, like, ilike, got 'x'"
+        ),
+        "method.reinforcement.grader.calculate_output: uses b, which is not the name of a grader",
+    ]
 
 
-@pytest.mark.parametrize("ends", [[0, True], [0, "1"], "01", [None, 1]])
-def test_score_model__range_of_another_kind_stays(ends: Any) -> None:
-    found = read_grader({"type": "score_model", "range": ends})
-    assert found.extra == {"range": ends}
+def test_problems__of_graders_inside_one_another_without_end() -> None:
+    grader: Any = {"type": "python", "source": "s"}
+    for _ in range(100_000):
+        grader = {"type": "multi", "graders": {"a": grader}, "calculate_output": "a"}
+    assert grader_problems(grader) == [
+        (
+            'grader.graders.a.type: must not be "multi" here; '
+            "it cannot stand inside another multi grader"
+        )
+    ]
 
 
-@pytest.mark.parametrize("usage", [324, {"total_tokens": 324}, [1], "many"])
-def test_run__token_usage_may_be_anything(usage: Any) -> None:
-    sent = {"reward": 1, "metadata": {"token_usage": usage, "errors": {"other_error": True}}}
-    run = GraderRun.from_dict(sent)
-    assert run.metadata is not None
-    assert run.metadata.token_usage == usage
-    assert run.to_dict() == sent
-    assert repr(run) == "GraderRun(reward=1)"
+KEYS = ["name", "input", "operation", "source", "model", "range", "sampling_params", "labels"]
+MORE = ["passing_labels", "graders", "calculate_output", "reference", "evaluation_metric"]
+TYPES = ["string_check", "text_similarity", "python", "score_model", "label_model", "multi"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(TYPES)}, optional=dict.fromkeys(KEYS + MORE, json_values)
+    )
+)
+def test_problems__never_raises(grader: dict[str, Any]) -> None:
+    assert all(one.startswith("grader") for one in grader_problems(grader))
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
