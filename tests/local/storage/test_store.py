@@ -218,3 +218,21 @@ def test_order__is_kept_where_the_clock_stands_still(
     again = connect(LocalServer(tmp_path))
     listed: Any = again.ok("GET", "/files?order=asc")["data"]
     assert [row["id"] for row in listed] == made
+
+
+def test_store__makes_no_path_of_what_it_did_not_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not the key of a blob$"):
+        store.path("../x")
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not an id made here$"):
+        store.save("files", "../x", {})
+
+
+def test_store__writes_records_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save("things", "a", {"n": 1})
+    with pytest.raises(TypeError):
+        store.save("things", "a", {"n": object()})
+    assert store.load("things") == [{"n": 1}]
+    store.forget("things", "a")
+    assert store.load("things") == []
