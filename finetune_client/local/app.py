@@ -10,6 +10,7 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from finetune_client.local.api import graders
+from finetune_client.local.grading.check import GraderError
 from finetune_client.local.http.errors import WireError, because
 from finetune_client.local.http.forms import BlobRequest, drop_leftovers
 from finetune_client.local.http.guard import admit
@@ -100,6 +101,8 @@ def _error(error: Exception) -> tuple[flask.Response, int]:
 
 
 def _as_wire(error: Exception) -> WireError:
+    if isinstance(error, GraderError):
+        return WireError(400, error.message, code=error.code, param=error.param)
     if isinstance(error, HTTPException) and error.code is not None:
         return _refused(error, error.code)
     _log.error("a request failed within the server", exc_info=error)

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from finetune_client.local.grading.check import check_grader
-from finetune_client.local.grading.run import Grade, grade, trainable
+from finetune_client.local.grading.run import Grade, check_runnable, grade
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.request_fields import json_body
 
@@ -44,9 +44,7 @@ def run() -> dict[str, Any]:
     """``POST /fine_tuning/alpha/graders/run``, for graders that need no model and no code."""
     body = json_body()
     grader = check_grader(body.get("grader"))
-    obstacle = trainable(grader)
-    if obstacle is not None:
-        raise WireError(400, obstacle, code="unsupported_grader", param="grader")
+    check_runnable(grader)
     sample, item = body.get("model_sample"), body.get("item", {})
     if not isinstance(sample, str):
         raise WireError(400, "'model_sample' must be a string.", param="model_sample")

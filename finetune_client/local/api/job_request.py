@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.grading.check import check_grader
-from finetune_client.local.grading.run import trainable
+from finetune_client.local.grading.run import check_runnable
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.request_fields import choice, integer, number, only, text
 
@@ -95,9 +95,7 @@ def _method(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reinforcement(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
     grader = check_grader(settings.get("grader"), f"{where}.grader")
-    obstacle = trainable(grader)
-    if obstacle is not None:
-        raise WireError(400, obstacle, code="unsupported_grader", param=f"{where}.grader")
+    check_runnable(grader, f"{where}.grader")
     kept = {"grader": grader}
     if "response_format" in settings:
         kept["response_format"] = settings["response_format"]

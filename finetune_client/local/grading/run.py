@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.check import children
+from finetune_client.local.grading.check import GraderError, children
 from finetune_client.local.grading.formulas import FormulaError, calculate
 from finetune_client.local.grading.similarity import METRICS, similarity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Grade", "grade", "trainable"]
+__all__ = ["Grade", "check_runnable", "grade"]
 
 _TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
 _LONGEST = 10_000
@@ -33,12 +33,22 @@ class _UnknownVariableError(LookupError):
     pass
 
 
-def trainable(grader: Mapping[str, Any]) -> str | None:
-    """Say why a grader cannot be run here; `None` if it can."""
+def check_runnable(grader: Mapping[str, Any], where: str = "grader") -> None:
+    """Check that a valid grader can be run here.
+
+    Raises:
+        GraderError: It cannot: it would need a model, or would run a request's code.
+    """
+    reason = _unsupported(grader)
+    if reason is not None:
+        raise GraderError(reason, where, code="unsupported_grader")
+
+
+def _unsupported(grader: Mapping[str, Any]) -> str | None:
     kind = grader["type"]
     if kind == "multi":
-        found = (trainable(child) for child in children(grader).values())
-        return next((obstacle for obstacle in found if obstacle is not None), None)
+        reasons = (_unsupported(child) for child in children(grader).values())
+        return next((reason for reason in reasons if reason is not None), None)
     if kind == "text_similarity" and grader["evaluation_metric"] not in METRICS:
         return f"The metric '{grader['evaluation_metric']}' is not available on the local server."
     if kind in {"string_check", "text_similarity"}:
@@ -50,7 +60,7 @@ def trainable(grader: Mapping[str, Any]) -> str | None:
 
 
 def grade(grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:
-    """Run a grader that `trainable` has no objection to. What goes wrong gives 0."""
+    """Run a grader that `check_runnable` accepts. What goes wrong gives 0."""
     if grader["type"] == "multi":
         return _multi(grader, sample, item)
     spaces = {"item": item, "sample": _Sample(sample)}
