@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.exceptions import HTTPException
 
+from finetune_client.grading.check import GraderError
 from finetune_client.local.api import graders
-from finetune_client.local.grading.check import GraderError
 from finetune_client.local.http.errors import WireError, because
 from finetune_client.local.http.forms import BlobRequest, drop_leftovers
 from finetune_client.local.http.guard import admit

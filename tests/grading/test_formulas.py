@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune_client.local.grading.formulas import FormulaError, calculate, names_in
+from finetune_client.grading.formulas import FormulaError, calculate, names_in
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.local.grading.similarity import METRICS, similarity
+from finetune_client.grading.similarity import METRICS, similarity
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from finetune_client.local.grading.check import check_grader
-from finetune_client.local.grading.run import Grade, check_runnable, grade
+from finetune_client.grading.check import check_grader
+from finetune_client.grading.run import Grade, check_runnable, grade
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.request_fields import json_body
 

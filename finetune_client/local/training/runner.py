@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.run import grade
+from finetune_client.grading.run import grade
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.training.examples import ExampleFiles
 from finetune_client.local.training.job import ENDED

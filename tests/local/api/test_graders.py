@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.grading.check import GRADER_TYPES
+from finetune_client.grading.check import GRADER_TYPES
 
 if TYPE_CHECKING:
     from tests.support.local_api import LocalApi

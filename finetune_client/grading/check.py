@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.formulas import FormulaError, names_in
+from finetune_client.grading.formulas import FormulaError, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

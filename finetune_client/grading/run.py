@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.check import GraderError, children
-from finetune_client.local.grading.formulas import FormulaError, calculate
-from finetune_client.local.grading.similarity import METRICS, similarity
+from finetune_client.grading.check import GraderError, children
+from finetune_client.grading.formulas import FormulaError, calculate
+from finetune_client.grading.similarity import METRICS, similarity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
