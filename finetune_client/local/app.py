@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.exceptions import HTTPException
 
-from finetune_client.grading.check import GraderError
+from finetune_client.grading import GraderError
 from finetune_client.local.api import graders
 from finetune_client.local.http.errors import WireError, because
 from finetune_client.local.http.forms import BlobRequest, drop_leftovers

@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from finetune_client.grading.check import check_grader
-from finetune_client.grading.run import Grade, check_runnable, grade
+from finetune_client.grading import Grade, check_grader, check_runnable, run_grader
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.request_fields import json_body
 
@@ -51,7 +50,7 @@ def run() -> dict[str, Any]:
     if not isinstance(item, dict):
         raise WireError(400, "'item' must be an object.", param="item")
     start = time.perf_counter()
-    graded = grade(grader, sample, item)
+    graded = run_grader(grader, sample, item)
     return _answer(grader, graded, time.perf_counter() - start)
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.grading.check import check_grader
-from finetune_client.grading.run import check_runnable
+from finetune_client.grading import check_grader, check_runnable
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.http.request_fields import choice, integer, number, only, text
 

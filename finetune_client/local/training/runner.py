@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.grading.run import grade
+from finetune_client.grading import run_grader
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.training.examples import ExampleFiles
 from finetune_client.local.training.job import ENDED
@@ -122,7 +122,9 @@ class Runner:
             hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
             seed=wire["seed"],
             weights=weights,
-            grade=None if grader is None else lambda text, line: grade(grader, text, line).reward,
+            grade=None
+            if grader is None
+            else lambda text, line: run_grader(grader, text, line).reward,
         )
 
     def _queue(self, job: Job, task: TrainingTask) -> None:

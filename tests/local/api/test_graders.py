@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.grading.check import GRADER_TYPES
+from finetune_client.grading import GRADER_TYPES
 
 if TYPE_CHECKING:
     from tests.support.local_api import LocalApi
@@ -215,11 +215,11 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
         ),
         (
             {**MULTI, "calculate_output": "exact + near"},
-            "'grader.calculate_output' names near, which is none of its graders and no function.",
+            "'grader.calculate_output' names near, which is neither one of its graders nor a function.",
         ),
         (
             {**MULTI, "calculate_output": "mean(exact, close)"},
-            "'grader.calculate_output' names mean, which is none of its graders and no function.",
+            "'grader.calculate_output' names mean, which is neither one of its graders nor a function.",
         ),
         ({**MULTI, "calculate_output": "exact +"}, "The formula 'exact +' cannot be read."),
         (
