@@ -11,9 +11,9 @@ from werkzeug.exceptions import HTTPException
 
 from finetune_client.grading import GraderError
 from finetune_client.local.api import graders
+from finetune_client.local.http.access import admit
 from finetune_client.local.http.errors import WireError, because
 from finetune_client.local.http.forms import BlobRequest, drop_leftovers
-from finetune_client.local.http.guard import admit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -16,7 +16,7 @@ from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
 from finetune_client.local.http.adapter import LocalAdapter
-from finetune_client.local.storage.state import Limits, State
+from finetune_client.local.state import Limits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.runner import Runner

@@ -18,7 +18,7 @@ from finetune_client.local.storage.expiry import seconds_to_live
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["PURPOSES", "Files", "StoredFile"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["Jobs"]
 

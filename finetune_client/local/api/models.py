@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.local.http.errors import WireError, no_such_model
 
 if TYPE_CHECKING:
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["BASE_MODELS", "Models", "TunedModel"]
 

@@ -15,7 +15,7 @@ from finetune_client.local.http.request_fields import choice, json_body, only, p
 
 if TYPE_CHECKING:
     from finetune_client.local.api.models import Models
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["Permissions"]
 

@@ -18,7 +18,7 @@ from finetune_client.local.storage.expiry import seconds_to_live
 
 if TYPE_CHECKING:
     from finetune_client.local.api.files import Files
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
     from finetune_client.local.storage.store import Blob
 
 __all__ = ["Uploads"]

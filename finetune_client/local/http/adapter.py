@@ -12,7 +12,7 @@ from urllib3 import HTTPResponse
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
-from finetune_client.local.http.guard import IN_PROCESS
+from finetune_client.local.http.access import IN_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ from finetune_client.local.http.errors import WireError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
     from finetune_client.local.training.trainer import Step, TrainingTask
 
 __all__ = ["ENDED", "Job"]

@@ -10,7 +10,7 @@ from finetune_client.grading import run_grader
 from finetune_client.local.http.errors import WireError
 from finetune_client.local.training.examples import ExampleFiles
 from finetune_client.local.training.job import ENDED
-from finetune_client.local.training.lane import Lane
+from finetune_client.local.training.job_queue import Lane
 from finetune_client.local.training.trainer import TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, problem
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
     from finetune_client.local.training.job import Job
     from finetune_client.local.training.trainer import Step, Trainer, Training
 

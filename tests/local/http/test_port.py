@@ -17,9 +17,9 @@ import pytest
 import requests
 
 from finetune_client.local import Limits, LocalServer, running
-from finetune_client.local.http import admission as gate, waitress_server as serving
+from finetune_client.local.http import port as serving, waitress_server as gate
 from finetune_client.local.http.errors import WireError
-from finetune_client.local.http.waitress_server import Listener
+from finetune_client.local.http.port import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
