@@ -2,7 +2,7 @@
 
 from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
-from finetune_client.local.state import Limits
+from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
     Example,
     Step,
@@ -14,8 +14,8 @@ from finetune_client.local.training.trainer import (
 
 __all__ = [
     "Example",
-    "Limits",
     "LocalServer",
+    "ServerLimits",
     "Step",
     "Trainer",
     "Training",

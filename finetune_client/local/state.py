@@ -1,4 +1,4 @@
-"""What all parts of one server share: the lock, the store, the clock and the limits."""
+"""What all parts of one server share: the store, the lock, the clock and the limits."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from finetune_client.local.storage.store import Store
 
-__all__ = ["Limits", "State"]
+__all__ = ["ServerLimits", "State"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """How much the server takes.
+class ServerLimits:
+    """How large files may be, and how long an upload may take.
 
     Attributes:
         file_bytes: The largest file of ``POST /files``.
         upload_bytes: The largest file of the Uploads API.
         part_bytes: The largest part of an upload.
-        upload_seconds: How long an upload may take before it expires.
+        upload_seconds: How long an upload may take; then it expires.
     """
 
     file_bytes: int = 512 * 1024**2
@@ -39,32 +39,33 @@ class State:
 
     Attributes:
         store: Where bytes and records are kept.
-        clock: Unix time in seconds.
-        limits: See `Limits`.
-        lock: What keeps threads apart.
-        changed: Notified whenever a job's status changes; its lock is `lock`.
+        clock: Returns the Unix time in seconds.
+        limits: See `ServerLimits`.
+        lock: The lock of all rows.
+        status_changed: Notified whenever a job's status changes; its lock is `lock`.
     """
 
     store: Store
-    clock: Callable[[], float] = time.time
-    limits: Limits = field(default_factory=Limits)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    changed: threading.Condition = field(init=False)
-    _latest: int = field(default=0, init=False)
+    clock: Callable[[], float]
+    limits: ServerLimits
+    lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    status_changed: threading.Condition = field(init=False)
+    _last_id_time: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.changed = threading.Condition(self.lock)
+        self.status_changed = threading.Condition(self.lock)
 
     def now(self) -> int:
-        """Tell the time as the wire does, in whole seconds."""
+        """Return the Unix time in whole seconds, as the API's objects have it."""
         return int(self.clock())
 
     def new_id(self, prefix: str) -> str:
-        """Make an id nobody has: ``prefix``, the time, and chance.
+        """Return a unique id: ``prefix``, the time, and a random part.
 
-        Ids of one run sort in the order they were made, also while the clock stands still or goes
-        back (that of Windows moves 64 times a second), so that records are read back in order.
+        Ids of one run sort in the order in which they were made, even if the clock stands still
+        (that of Windows moves 64 times a second) or goes back, so that records are read back in
+        that order.
         """
         with self.lock:
-            self._latest = max(time.time_ns(), self._latest + 1)
-            return f"{prefix}{self._latest:016x}{secrets.token_hex(4)}"
+            self._last_id_time = max(time.time_ns(), self._last_id_time + 1)
+            return f"{prefix}{self._last_id_time:016x}{secrets.token_hex(4)}"

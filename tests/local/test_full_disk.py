@@ -74,4 +74,4 @@ def test_training__goes_on_with_the_next_job_when_there_is_room_again(
     monkeypatch.undo()
     monkeypatch.setattr(Unlucky, "start", BigramTrainer.start)
     assert api.ended(api.create(training_file=train)["id"])["status"] == "succeeded"
-    assert f"the end of job {failed['id']} could not be kept" in caplog.messages
+    assert f"the end of job {failed['id']} could not be saved" in caplog.messages

@@ -1,6 +1,6 @@
-"""The embedded server on a port, for curl and for other clients.
+"""Serving a `LocalServer` on a port, for curl and for other clients.
 
-waitress serves it (the choice: ``docs/decisions/local-server.md``), bound to 127.0.0.1.
+Why it is waitress that serves: ``docs/decisions/local-server.md``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from finetune_client.local.http.forms import FORM_OVERHEAD
-from finetune_client.local.http.waitress_server import GatedServer
-from finetune_client.loopback import is_loopback
+from finetune_client.local.http.waitress_server import CheckingServer
+from finetune_client.loopback import LOCAL_PORT, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,30 +28,30 @@ __all__ = ["Listener", "running", "serve"]
 
 _THREADS = 8
 _IDLE_SECONDS = 60
-_PATIENCE = 1
-_CONNECTIONS = 200
-"""Fewer than Windows can wait for at once (512), and than macOS lets a process open (256)."""
+_STOP_SECONDS = 1
+_MAX_CONNECTIONS = 200
+"""Below what Windows can wait for at once (512) and what macOS lets a process open (256)."""
 
 
 class _Threads(ThreadedTaskDispatcher):
-    """The threads that call the app; that a request waits for one is nothing to warn of."""
+    """The threads that call the app, without a warning each time a request waits for one."""
 
-    # One of its own: the level of waitress's logger is the whole process's.
+    # A logger of its own: setting the level of waitress's would set it for the whole process.
     queue_logger = logging.Logger("waitress.queue", logging.ERROR)  # noqa: LOG001 - see above
 
 
 class Listener:
-    """A port that answers for a `LocalServer`.
+    """A port on which a `LocalServer` answers.
 
     Args:
-        server: What answers.
+        server: The server.
         host: The address to listen on.
-        port: The port; 0 takes one that is free.
+        port: The port; 0 chooses a free one.
         allow_network: Listen on an address that other machines can reach. Everyone who can reach
             it can then read and delete what the server holds.
 
     Attributes:
-        base_url: What clients are given, such as ``http://127.0.0.1:8000/v1``.
+        base_url: The URL for clients, such as ``http://127.0.0.1:8000/v1``.
 
     Raises:
         ValueError: The address is not this machine's own and ``allow_network`` is not set.
@@ -62,7 +62,7 @@ class Listener:
         self,
         server: LocalServer,
         host: str = "127.0.0.1",
-        port: int = 8000,
+        port: int = LOCAL_PORT,
         *,
         allow_network: bool = False,
     ) -> None:
@@ -82,14 +82,14 @@ class Listener:
         self.base_url = f"http://{name}:{bound}/v1"
 
     def run(self) -> None:
-        """Answer requests until `stop()` is called from another thread, or Ctrl-C comes."""
+        """Answer requests until another thread calls `stop()`, or until Ctrl-C."""
         self._running = True
         self._threads.set_thread_count(_THREADS)
         try:
             wasyncore.loop(timeout=0.5, use_poll=hasattr(select, "poll"), map=self._sockets)
         finally:
             self._close_all()
-            self._threads.shutdown(timeout=_PATIENCE)
+            self._threads.shutdown(timeout=_STOP_SECONDS)
             self._ended.set()
 
     def _close_all(self) -> None:
@@ -100,14 +100,14 @@ class Listener:
             self._listener.close()
 
     def stop(self) -> None:
-        """Close the port and all connections; returns within two seconds."""
+        """Close the port and all connections, within two seconds."""
         if not self._running:
             self._close_all()
         elif not self._ended.is_set():
-            # Another wake-up may run it, and close the pipe, before ours is written.
+            # The loop may wake up by itself, run this and close the pipe before we write to it.
             with contextlib.suppress(OSError):
                 self._listener.trigger.pull_trigger(self._close_all)
-            self._ended.wait(2 * _PATIENCE)
+            self._ended.wait(2 * _STOP_SECONDS)
 
 
 def _listen(
@@ -125,12 +125,16 @@ def _listen(
         ident=None,
         recv_bytes=256 * 1024,
         channel_timeout=_IDLE_SECONDS,
-        connection_limit=_CONNECTIONS,
+        connection_limit=_MAX_CONNECTIONS,
         max_request_body_size=largest,
     )
     try:
-        return GatedServer(
-            server.app, sockets, dispatcher=threads, adj=settings, allowed=server.allowed_hosts
+        return CheckingServer(
+            server.app,
+            sockets,
+            dispatcher=threads,
+            adj=settings,
+            allowed_hosts=server.allowed_hosts,
         )
     except OSError:
         wasyncore.close_all(sockets)
@@ -140,19 +144,19 @@ def _listen(
 def serve(
     server: LocalServer,
     host: str = "127.0.0.1",
-    port: int = 8000,
+    port: int = LOCAL_PORT,
     *,
     allow_network: bool = False,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer on a port until Ctrl-C; the server itself is left open.
+    """Answer on a port until Ctrl-C; the server itself stays open.
 
     Args:
-        server: What answers.
+        server: The server.
         host: The address to listen on.
-        port: The port; 0 takes one that is free.
+        port: The port; 0 chooses a free one.
         allow_network: See `Listener`.
-        ready: Called with the base URL once requests are taken.
+        ready: Called with the base URL once the port is open.
 
     Raises:
         ValueError: See `Listener`.
@@ -172,7 +176,7 @@ def serve(
 def running(
     server: LocalServer, host: str = "127.0.0.1", port: int = 0, *, allow_network: bool = False
 ) -> Iterator[str]:
-    """Answer on a port from a thread while the ``with`` block runs; it gets the base URL."""
+    """Answer on a port, from a thread, while the ``with`` block runs; its value is the base URL."""
     listener = Listener(server, host, port, allow_network=allow_network)
     thread = threading.Thread(target=listener.run, name="finetune-serve", daemon=True)
     thread.start()
@@ -180,4 +184,4 @@ def running(
         yield listener.base_url
     finally:
         listener.stop()
-        thread.join(2 * _PATIENCE)
+        thread.join(2 * _STOP_SECONDS)

@@ -1,11 +1,11 @@
-"""How waitress takes requests here: strangers and what is too large are refused at the headers.
+"""waitress, changed so that requests that must not come in are refused at their headers.
 
-waitress reads a body whole before it calls the app. So what an app would say about the headers
-alone is said by the parser, before the body is on its way; and the connection is then closed so
-that the answer arrives although the client is still sending: the sending side is shut down, what
-still comes is thrown away, for a while.
+waitress reads a whole body before it calls the app. So whatever can be refused by the headers alone
+is refused by the parser, before the body arrives. The client may still be sending then, and a
+plain close would reset the connection and lose the response: so the sending side is shut down
+first, and for a while what still arrives is read and dropped.
 
-Rests on what waitress leaves to subclasses: `HTTPChannel.parser_class`, `.error_task_class`,
+Relies on what waitress leaves to subclasses: `HTTPChannel.parser_class`, `.error_task_class`,
 `BaseWSGIServer.channel_class` (https://docs.pylonsproject.org/projects/waitress).
 """
 
@@ -24,79 +24,79 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error, RequestEntityTooLarge
 
-from finetune_client.local.http.access import admit
-from finetune_client.local.http.errors import WireError
-from finetune_client.local.http.request_fields import JSON_BYTES, too_large
+from finetune_client.local.http.access import check_access
+from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.request_fields import MAX_JSON_BYTES, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["GatedServer"]
+__all__ = ["CheckingServer"]
 
-_LINGER_SECONDS = 10.0
-_LINGER_BYTES = 1024**3
+_MAX_LINGER_SECONDS = 10.0
+_MAX_LINGER_BYTES = 1024**3
 
 
 class _RefusalError(Error):
-    """An error that waitress answers with, as the wire has it."""
+    """A refusal as waitress's kind of error, with a JSON body."""
 
-    def __init__(self, error: WireError, reason: str) -> None:
+    def __init__(self, error: RequestRefusedError, reason: str) -> None:
         super().__init__(json.dumps(error.body()))
         self.code = error.status
         self.reason = reason
 
 
 class _Parser(HTTPRequestParser):
-    """Looks at the headers as soon as they are there."""
+    """Checks the headers as soon as they have arrived."""
 
-    allowed: Collection[str] = ()
+    allowed_hosts: Collection[str] = ()
 
     def received(self, data: bytes) -> int:
-        """Take what came; see `HTTPRequestParser`."""
-        known = self.headers_finished
-        taken = super().received(data)
-        fit = self.error is None or isinstance(self.error, RequestEntityTooLarge)
-        if self.headers_finished and not known and fit and not self.empty:
-            self._admit()
+        """Parse what has arrived; see `HTTPRequestParser`."""
+        were_finished = self.headers_finished
+        consumed = super().received(data)
+        # What is too large for waitress is checked here too: access comes first, as in the app.
+        readable = self.error is None or isinstance(self.error, RequestEntityTooLarge)
+        if self.headers_finished and not were_finished and readable and not self.empty:
+            self._check_headers()
         if self.error:
             self.expect_continue = False
-        return taken
+        return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the headers; a Content-Length of thousands of digits is a slip too."""
+        """Read the headers; `int` refuses a Content-Length of thousands of digits."""
         try:
             super().parse_header(header_plus)
         except ValueError:
             raise ParsingError("Content-Length is invalid") from None
 
-    def _admit(self) -> None:
+    def _check_headers(self) -> None:
         environ = {f"HTTP_{name}": value for name, value in self.headers.items()}
         try:
-            admit(environ, self.allowed)
+            check_access(environ, self.allowed_hosts)
             self._check_size()
-        except WireError as error:
+        except RequestRefusedError as error:
             self.error = _RefusalError(error, responses.get(error.status, ""))
             self.completed = True
 
     def _check_size(self) -> None:
         form = self.headers.get("CONTENT_TYPE", "").lower().startswith("multipart/")
-        most = self.adj.max_request_body_size - 1 if form else JSON_BYTES
-        if self.content_length > most:
-            raise too_large(self.content_length, most)
+        max_bytes = self.adj.max_request_body_size - 1 if form else MAX_JSON_BYTES
+        if self.content_length > max_bytes:
+            raise too_large(self.content_length, max_bytes)
 
 
 class _ErrorTask(ErrorTask):
-    """Answers what never reached the app, in JSON like everything else."""
+    """Answers a request that never reaches the app, in JSON like all others."""
 
     def execute(self) -> None:
-        """Write the answer."""
+        """Write the response."""
         request: Any = self.request
         channel: Any = self.channel
         error = request.error
         if not isinstance(error, _RefusalError):
-            error = _RefusalError(
-                WireError(error.code, f"{error.reason}: {error.body.rstrip('.')}."), error.reason
-            )
+            message = f"{error.reason}: {error.body.rstrip('.')}."
+            error = _RefusalError(RequestRefusedError(error.code, message), error.reason)
         body = error.body.encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers = [("Content-Type", "application/json")]
@@ -111,12 +111,12 @@ class _Channel(HTTPChannel):
 
     error_task_class = _ErrorTask
     lingers = False
-    _until: float | None = None
-    _dropped = 0
+    _linger_until: float | None = None
+    _dropped_bytes = 0
 
     def handle_close(self) -> None:
         """Close, or begin to linger."""
-        if not self.lingers or not self.connected or self._until is not None:
+        if not self.lingers or not self.connected or self._linger_until is not None:
             super().handle_close()
             return
         connection: Any = self.socket
@@ -125,58 +125,59 @@ class _Channel(HTTPChannel):
         except OSError:
             super().handle_close()
         else:
-            self._until = time.monotonic() + _LINGER_SECONDS
+            self._linger_until = time.monotonic() + _MAX_LINGER_SECONDS
 
     def readable(self) -> bool:
-        """Say whether to wait for data."""
-        return self._until is not None or super().readable()
+        """Return whether to wait for data."""
+        return self._linger_until is not None or super().readable()
 
     def writable(self) -> bool:
-        """Say whether there is something to write, or a lingering connection to give up."""
-        if self._until is None:
+        """Return whether there is something to write, or a lingering connection to close."""
+        if self._linger_until is None:
             return super().writable()
-        return time.monotonic() > self._until
+        return time.monotonic() > self._linger_until
 
     def handle_write(self) -> None:
-        """Write, or give up lingering."""
-        if self._until is None:
+        """Write, or close a connection that has lingered long enough."""
+        if self._linger_until is None:
             super().handle_write()
         else:
             self.handle_close()
 
     def handle_read(self) -> None:
-        """Read, or throw away what still comes while the connection lingers."""
-        if self._until is None:
+        """Read, or drop what still arrives while the connection lingers."""
+        if self._linger_until is None:
             super().handle_read()
             return
         try:
             data = self.recv(self.adj.recv_bytes)
         except OSError:
             data = b""
-        self._dropped += len(data)
-        if not data or self._dropped > _LINGER_BYTES:
+        self._dropped_bytes += len(data)
+        if not data or self._dropped_bytes > _MAX_LINGER_BYTES:
             self.handle_close()
 
 
-class GatedServer(TcpWSGIServer):
-    """A waitress server with the gate in front.
+class CheckingServer(TcpWSGIServer):
+    """A waitress server that refuses requests at their headers.
 
     Args:
-        allowed: Host names taken beside those of this machine.
+        allowed_hosts: Host names that are allowed beside those of this machine.
     """
 
-    def __init__(self, *args: Any, allowed: Collection[str], **settings: Any) -> None:
-        parser = type("_AllowingParser", (_Parser,), {"allowed": allowed})
-        self.channel_class = type("_GatedChannel", (_Channel,), {"parser_class": parser})
+    def __init__(self, *args: Any, allowed_hosts: Collection[str], **settings: Any) -> None:
+        # waitress makes parsers and channels itself, and passes them nothing of ours.
+        parser = type("_ServerParser", (_Parser,), {"allowed_hosts": allowed_hosts})
+        self.channel_class = type("_ServerChannel", (_Channel,), {"parser_class": parser})
         super().__init__(*args, **settings)
 
     def pull_trigger(self) -> None:
-        """Wake the loop after an answer; where it has just ended there is nothing to wake."""
+        """Wake the loop after a response, unless it has just ended."""
         with contextlib.suppress(OSError):
             super().pull_trigger()
 
     def set_reuse_addr(self) -> None:
-        """Take a port that was closed a moment ago; on Windows that option shares it instead."""
+        """Allow a port that was closed a moment ago; on Windows that option would share it."""
         exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
         listening: Any = self.socket
         if exclusive is None:

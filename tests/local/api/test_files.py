@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local import Limits, LocalServer
+from finetune_client.local import LocalServer, ServerLimits
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_create__needs_one_file_part(api: LocalApi) -> None:
 def test_create__refuses_what_is_too_large(
     connect: Callable[[LocalServer], LocalApi], tmp_path: Path
 ) -> None:
-    api = connect(LocalServer(tmp_path, limits=Limits(file_bytes=1000)))
+    api = connect(LocalServer(tmp_path, limits=ServerLimits(file_bytes=1000)))
     assert api.ok("GET", f"/files/{api.upload(b'x' * 1000)}")["bytes"] == 1000
     status, error = api.refused(
         "POST", "/files", data={"purpose": "fine-tune"}, files={"file": ("a", b"x" * 1001)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from finetune_client.local import Limits, LocalServer
+from finetune_client.local import LocalServer, ServerLimits
 from tests.support.local_api import BASE, LocalApi
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_upload__complete_refuses_what_does_not_fit(api: LocalApi) -> None:
 
 
 def test_upload__part_rules(connect: Callable[[LocalServer], LocalApi], tmp_path: Path) -> None:
-    api = connect(LocalServer(tmp_path, limits=Limits(part_bytes=100, upload_bytes=150)))
+    api = connect(LocalServer(tmp_path, limits=ServerLimits(part_bytes=100, upload_bytes=150)))
     made = upload(api, b"x" * 120)
     path = f"/uploads/{made['id']}/parts"
     assert api.refused("POST", path, files={"data": b"x" * 101})[0] == 413

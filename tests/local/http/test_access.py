@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         ({"Origin": "http://[oops"}, 403),
     ],
 )
-def test_guard__refuses_what_a_web_page_could_send(
+def test_access__refuses_what_a_web_page_could_send(
     api: LocalApi, headers: dict[str, str], status: int
 ) -> None:
     assert api.refused("GET", "/models", headers=headers)[0] == status
@@ -29,6 +29,6 @@ def test_guard__refuses_what_a_web_page_could_send(
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8000", "localhost", "[::1]:80", "a.localhost", "127.1.2.3"]
 )
-def test_guard__takes_this_machine(api: LocalApi, host: str) -> None:
+def test_access__allows_this_machine(api: LocalApi, host: str) -> None:
     headers = {"Host": host, "Origin": f"http://{host}"}
     assert api.ok("GET", "/models", headers=headers)["object"] == "list"

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from finetune_client.local import Limits, LocalServer, running
-from finetune_client.local.http import port as serving, waitress_server as gate
-from finetune_client.local.http.errors import WireError
+from finetune_client.local import LocalServer, ServerLimits, running
+from finetune_client.local.http import port, waitress_server
+from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.port import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
@@ -30,7 +30,7 @@ MINE = b"Host: 127.0.0.1\r\nAuthorization: Bearer local\r\n"
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
-    limits = Limits(file_bytes=1_000_000, part_bytes=1_000_000)
+    limits = ServerLimits(file_bytes=1_000_000, part_bytes=1_000_000)
     with LocalServer(limits=limits) as server, running(server) as url:
         yield url
 
@@ -119,9 +119,9 @@ def test_headers__are_refused_with_any_status(
     base: str, monkeypatch: pytest.MonkeyPatch, status: int, reason: bytes
 ) -> None:
     def refuse(*_: object) -> None:
-        raise WireError(status, "Not now.")
+        raise RequestRefusedError(status, "Not now.")
 
-    monkeypatch.setattr(gate, "admit", refuse)
+    monkeypatch.setattr(waitress_server, "check_access", refuse)
     raw = talk(base, b"GET /v1/models HTTP/1.1\r\n" + MINE + b"\r\n")
     assert raw.startswith(b"HTTP/1.1 %d %s\r\n" % (status, reason))
     found, error = answer(raw)
@@ -203,7 +203,7 @@ def test_connections__are_never_more_than_select_takes(monkeypatch: pytest.Monke
             raise ValueError("too many file descriptors in select()")
         return ask(*given)
 
-    monkeypatch.setattr(serving, "select", SimpleNamespace())  # no poll, here alone
+    monkeypatch.setattr(port, "select", SimpleNamespace())  # no poll, here alone
     monkeypatch.setattr(select, "select", of_windows)
     with LocalServer() as server, running(server) as base:
         address = ("127.0.0.1", port_of(base))

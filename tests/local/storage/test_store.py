@@ -28,7 +28,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork her
 
 def killed(directory: Path, copy: Path) -> Path:
     """Give what a server that is killed at this moment leaves of its directory."""
-    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("*.new"))
+    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns(".finetune-*.part"))
     return copy
 
 
@@ -194,14 +194,14 @@ def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Pa
     with Store(tmp_path / "other").blob(3) as half:
         half.write(b"abc")
     (tmp_path / "other" / "blobs" / half.key).rename(blobs / half.key)
-    (tmp_path / "files" / "file-1.0123abcd.new").write_bytes(b'{"wi')
+    (tmp_path / "files" / ".finetune-0123abcd.part").write_bytes(b'{"wi')
     strange = blobs / "not made here"
     strange.write_bytes(b"x")
     (tmp_path / "models" / "strange.bin").write_bytes(b"\xff")
 
     again = connect(LocalServer(tmp_path))
     assert set(blobs.iterdir()) == {*kept, strange}
-    assert not list(tmp_path.glob("*/*.new"))
+    assert not list(tmp_path.glob("*/.finetune-*.part"))
     assert again.ok("GET", f"/models/{job['fine_tuned_model']}")["object"] == "model"
     path = f"/uploads/{made['id']}/complete"
     assert again.ok("POST", path, json={"part_ids": [part["id"]]})["file"]["bytes"] == 3
@@ -234,5 +234,5 @@ def test_store__writes_records_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         store.save("things", "a", {"n": object()})
     assert store.load("things") == [{"n": 1}]
-    store.forget("things", "a")
+    store.delete("things", "a")
     assert store.load("things") == []

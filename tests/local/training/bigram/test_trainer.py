@@ -235,6 +235,6 @@ def test_sample__writes_what_is_likely_and_stops() -> None:
     logs = np.full((SYMBOLS, SYMBOLS), -np.inf)
     for before, after in symbols("abc"):
         logs[before, after] = 0.0
-    sums, dice = cumulative(logs), np.random.default_rng(0)
-    assert sample(sums, dice, 10) == "abc"
-    assert sample(sums, dice, 2) == "ab"
+    sums, rng = cumulative(logs), np.random.default_rng(0)
+    assert sample(sums, rng, 10) == "abc"
+    assert sample(sums, rng, 2) == "ab"
