@@ -1,4 +1,4 @@
-"""Which hosts are this machine, and the port that the local server listens on."""
+"""Which hosts are this machine, and the port that the embedded server listens on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ipaddress
 __all__ = ["LOCAL_PORT", "is_loopback"]
 
 LOCAL_PORT = 8000
-"""The port of the local server unless another is chosen."""
+"""The port of the embedded server unless another is chosen."""
 
 
 def is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""The local server: one WSGI app, its state, and the threads that train."""
+"""The embedded server: one WSGI app, its state, and the threads that train."""
 
 from __future__ import annotations
 
