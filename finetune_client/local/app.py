@@ -75,6 +75,7 @@ def routes(
 def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -> flask.Flask:
     """Return an app with the routes of the table."""
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
+    # Flask makes the requests itself, and passes them nothing of ours.
     app.request_class = type("_Request", (BlobRequest,), {"store": store})
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it

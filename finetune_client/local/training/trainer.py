@@ -104,7 +104,7 @@ class Trainer(Protocol):
     def resolve(
         self, method: str, hyperparameters: Mapping[str, Any], examples: int
     ) -> dict[str, Any]:
-        """Return the hyperparameters that will be used, with a value for each that is missing or ``"auto"``."""
+        """Return all hyperparameters of a method, with a value where one is missing or ``"auto"``."""
 
     def start(self, task: TrainingTask) -> Training:
         """Begin a run."""

@@ -1,7 +1,7 @@
 """A byte-level softmax bigram: the smallest language model that really learns from text.
 
 It predicts each byte of a text from the byte before it. Symbol 256 stands before a text's first
-byte and, as what is predicted, after its last. A token is a byte of a text, or the symbol after its last.
+byte and, as what is predicted, after its last. A token is a byte of a text, or that last symbol.
 """
 
 from __future__ import annotations
