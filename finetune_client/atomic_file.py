@@ -14,7 +14,10 @@ from finetune_client.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replacing"]
+__all__ = ["DRAFTS", "replacing"]
+
+DRAFTS = ".finetune-*.part"
+"""The names of the new files; one whose process was killed stays, and nobody needs it."""
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))  # Path.resolve raises at a link to itself
     if target.exists() and not target.is_file():
         raise RequestError(f"{os.fspath(path)!r} is no regular file; give the path of a file.")
-    fresh = target.with_name(f".finetune-{secrets.token_hex(8)}.part")
+    fresh = target.with_name(DRAFTS.replace("*", secrets.token_hex(8)))
     try:
         with fresh.open("xb") as file:
             if target.exists():

@@ -1,10 +1,13 @@
-"""Which hosts are this machine."""
+"""Which hosts are this machine, and the port that the embedded server listens on."""
 
 from __future__ import annotations
 
 import ipaddress
 
-__all__ = ["is_loopback"]
+__all__ = ["LOCAL_PORT", "is_loopback"]
+
+LOCAL_PORT = 8000
+"""The port of the embedded server unless another is chosen."""
 
 
 def is_loopback(host: str) -> bool:

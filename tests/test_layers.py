@@ -36,6 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},
+    "grading": VALUES,
     "metrics": VALUES | {"models"},
     "waiting": VALUES | {"models"},
     "webhooks": VALUES | {"models"},
@@ -44,7 +45,7 @@ LAYERS: dict[str, frozenset[str]] = {
     | {"models", "providers", "training_data", "metrics", "waiting", "transport"},
     "_composed": VALUES | {"providers", "resources", "transport"},
     "client": VALUES | {"providers", "resources", "transport", "_composed", "local"},
-    "local": VALUES | {"training_data"},
+    "local": VALUES | {"training_data", "grading"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
 }
 """What each layer may import of the package; what is not named here is built on a client, and may
@@ -53,7 +54,7 @@ import anything."""
 LATE = {("client", "local"), ("resources", "rich"), ("training_data", "tiktoken")}
 """What is imported inside a function only: it need not be installed."""
 
-PURE = VALUES | {"models", "metrics", "waiting", "webhooks"}
+PURE = VALUES | {"grading", "models", "metrics", "waiting", "webhooks"}
 """Layers that have no third-party dependency, not even at import time."""
 
 THIRD_PARTY: dict[str, frozenset[str]] = {

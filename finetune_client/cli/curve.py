@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "loss_series", "summarise"]
 
-COLOURS = ("bright_blue", "bright_yellow", "bright_green", "bright_magenta")
-MARKERS = (None, "o", "x", "+")
-MARKS = 10
+_COLOURS = ("bright_blue", "bright_yellow", "bright_green", "bright_magenta")
+_MARKERS = (None, "o", "x", "+")
+_MARKER_COUNT = 10
 
 
 def loss_series(names: Iterable[str]) -> list[str]:
-    """Pick the names of losses; without any, of rewards, which is what reinforcement jobs have."""
+    """Return the names of losses; without any, of rewards, as reinforcement jobs have."""
     known = list(names)
     return [n for n in known if n.endswith("loss")] or [n for n in known if "reward" in n]
 
 
-def draw(series: Series, *, width: int = 60, height: int = 12, colour: bool = True) -> str:
-    """Draw the series over their steps, with axes and a legend, in braille dots."""
+def draw(series: Series, *, width: int, height: int = 12, colour: bool) -> str:
+    """Draw the series over their steps, with axes and a legend, in braille dots.
+
+    Args:
+        series: Name -> pairs of step and value.
+        width: Of the plot without its axes, in characters.
+        height: Likewise.
+        colour: Use colours; markers tell the curves apart in any case.
+    """
     figure = plotille.Figure()
     figure.width, figure.height = width, height
     figure.x_label, figure.y_label = "step", "loss"
@@ -36,36 +43,36 @@ def draw(series: Series, *, width: int = 60, height: int = 12, colour: bool = Tr
     steps = [step for points in series.values() for step, _ in points]
     figure.set_x_limits(min_=min(steps), max_=max(*steps, min(steps) + 1))
     for number, points in enumerate(series.values()):
-        _add(figure, points, number % len(COLOURS), colour=colour)
+        _add(figure, points, number % len(_COLOURS), colour=colour)
     return f"{figure.show()}\n\n{_legend(series, colour=colour)}"
 
 
 def _legend(series: Series, *, colour: bool) -> str:
-    looks = zip(series, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+    styles = zip(series, itertools.cycle(_COLOURS), itertools.cycle(_MARKERS), strict=False)
     return "   ".join(
         plotille.color(f"⠤{marker or '⠤'}⠤ {name}", fg=paint if colour else None)
-        for name, paint, marker in looks
+        for name, paint, marker in styles
     )
 
 
 def _add(
     figure: plotille.Figure,
     points: Sequence[tuple[int, float]],
-    look: int,
+    style: int,
     *,
     colour: bool,
 ) -> None:
-    """Add one curve; all but the first bear a few marks, to be told apart without colours."""
+    """Add one curve; all but the first get a few markers, to be told apart without colours."""
     steps, values = zip(*points, strict=True)
-    paint = COLOURS[look] if colour else None
+    paint = _COLOURS[style] if colour else None
     figure.plot(steps, values, lc=paint)
-    if MARKERS[look] is not None:
-        apart = max(1, len(points) // MARKS)
-        figure.scatter(steps[::apart], values[::apart], lc=paint, marker=MARKERS[look])
+    if _MARKERS[style] is not None:
+        every = max(1, len(points) // _MARKER_COUNT)
+        figure.scatter(steps[::every], values[::every], lc=paint, marker=_MARKERS[style])
 
 
 def summarise(series: Series) -> list[str]:
-    """Say in a line a series where it began and where it ended."""
+    """Return a line for each series: its first and its last value."""
     return [
         f"{name}: {points[0][1]:.4f} at step {points[0][0]}, "
         f"{points[-1][1]:.4f} at step {points[-1][0]}"

@@ -10,15 +10,15 @@ from finetune_client.cli.connect import PROVIDER, connect, server_options
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.run import DATA_FILE, expires_after_option
 from finetune_client.errors import TrainingDataError
-from finetune_client.models.methods import METHODS
 from finetune_client.training_data import check as check_data
+from finetune_client.training_data.formats import METHODS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["COMMANDS"]
 
-FILE_COLUMNS = ("id", "bytes", "purpose", "status", "filename")
+_FILE_COLUMNS = ("id", "bytes", "purpose", "status", "filename")
 
 
 @click.command()
@@ -43,7 +43,7 @@ def check(
     least_examples: int | None,
     as_json: bool,
 ) -> None:
-    """Tell whether FILE is fit to train on, and what is wrong with it; sends nothing.
+    """Check whether FILE is fit to train on, and what is wrong with it; sends nothing.
 
     Exit status: 0 when it is fit, 2 when it is not.
     """
@@ -89,7 +89,7 @@ def upload(
 def files(purpose: str | None, as_json: bool, **server: Any) -> None:
     """List files, newest first: id, bytes, purpose, status, name."""
     with connect(**server) as client:
-        show_rows(client.files.list(purpose=purpose), FILE_COLUMNS, as_json=as_json)
+        show_rows(client.files.list(purpose=purpose), _FILE_COLUMNS, as_json=as_json)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""How a command ends: every documented error becomes one sentence and an exit status."""
+"""How a command ends: every documented error becomes a sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Commands"]
 
-WRONG_USE = (ConfigurationError, DecodeError, RequestError, TrainingDataError)
+_USAGE_ERRORS = (ConfigurationError, DecodeError, RequestError, TrainingDataError)
 
 
 class _Failure(click.ClickException):
@@ -31,12 +31,12 @@ class _Failure(click.ClickException):
 
     exit_code = 1
 
-    def __init__(self, message: str, told: dict[str, Any] | None) -> None:
+    def __init__(self, message: str, facts: dict[str, Any] | None) -> None:
         super().__init__(message)
-        self._line = told and json.dumps({"kind": "error", **told})
+        self._line = facts and json.dumps({"kind": "error", **facts})
 
     def format_message(self) -> str:
-        """Give the sentence, with what a terminal would act on as an escape."""
+        """Return the sentence, with control characters as escapes."""
         return "\n".join(printable(line) for line in self.message.split("\n"))
 
     def show(self, file: Any = None) -> None:
@@ -46,18 +46,18 @@ class _Failure(click.ClickException):
         try:
             click.echo(self._line)
         except OSError as error:
-            if error.errno != errno.EPIPE:  # of a reader who has gone nothing is to be said
+            if error.errno != errno.EPIPE:  # nobody reads the output any more
                 super().show(file)
 
 
-class _WrongUse(_Failure):
-    """What the user can put right before anything is sent."""
+class _UsageFailure(_Failure):
+    """An error that the user can correct; nothing was sent."""
 
     exit_code = 2
 
 
-def facts(error: FineTuneError) -> dict[str, Any]:
-    """Give what a script wants to know of an error, ready for JSON."""
+def _facts_of(error: FineTuneError) -> dict[str, Any]:
+    """Return what a script wants to know about an error, ready for JSON."""
     named = {
         name: getattr(error, name, None)
         for name in ("status_code", "code", "param", "request_id", "idempotency_key", "retry_after")
@@ -67,30 +67,30 @@ def facts(error: FineTuneError) -> dict[str, Any]:
 
 
 def _sentence(error: OSError) -> str:
-    """Say what the system said, without its number."""
+    """Return what the system said, without its number."""
     if error.strerror is None:
-        return f"The command cannot go on: {error}."
+        return f"The command cannot continue: {error}."
     place = f": {error.filename!r}" if error.filename else ""
-    return f"The command cannot go on: {error.strerror}{place}."
+    return f"The command cannot continue: {error.strerror}{place}."
 
 
 @contextlib.contextmanager
 def _usage_errors(ctx: click.Context) -> Iterator[None]:
-    """Tell of wrong usage as JSON where that was asked for."""
+    """Report wrong usage as JSON where that was asked for."""
     try:
         yield
     except click.UsageError as error:
         if not ctx.meta["json"]:
             raise
         message = error.format_message()
-        raise _WrongUse(message, {"error": "UsageError", "message": message}) from None
+        raise _UsageFailure(message, {"error": "UsageError", "message": message}) from None
 
 
 class Commands(click.Group):
     """A group whose commands never end in a traceback for a documented error."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Look for ``--json`` first: what is wrong with the other arguments is told so too."""
+        """Look for ``--json`` first: it holds for errors in the other arguments too."""
         ctx.meta["json"] = "--json" in args
         with _usage_errors(ctx):
             return super().parse_args(ctx, args)
@@ -101,14 +101,14 @@ class Commands(click.Group):
             with _usage_errors(ctx):
                 return super().invoke(ctx)
         except FineTuneError as error:
-            failure = _WrongUse if isinstance(error, WRONG_USE) else _Failure
-            raise failure(error.message, facts(error) if ctx.meta["json"] else None) from None
+            failure = _UsageFailure if isinstance(error, _USAGE_ERRORS) else _Failure
+            raise failure(error.message, _facts_of(error) if ctx.meta["json"] else None) from None
         except OSError as error:
-            if error.errno == errno.EPIPE:  # click ends quietly when nobody reads on
+            if error.errno == errno.EPIPE:  # click ends quietly when the reader has closed the pipe
                 raise
             message = _sentence(error)
-            told = {"error": type(error).__name__, "message": message}
-            raise _Failure(message, told if ctx.meta["json"] else None) from None
+            facts = {"error": type(error).__name__, "message": message}
+            raise _Failure(message, facts if ctx.meta["json"] else None) from None
         except KeyboardInterrupt as stop:
             if str(stop):
                 click.echo(f"\n{stop}", err=True)

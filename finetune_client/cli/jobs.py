@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-JOB_COLUMNS = ("id", "status", "model", "fine_tuned_model", "created")
-CHECKPOINT_COLUMNS = ("id", "step_number", "fine_tuned_model_checkpoint")
+_JOB_COLUMNS = ("id", "status", "model", "fine_tuned_model", "created")
+_CHECKPOINT_COLUMNS = ("id", "step_number", "fine_tuned_model_checkpoint")
 
 
 def _show(job: FineTuningJob, *, as_json: bool) -> None:
-    show_rows([job], JOB_COLUMNS, as_json=as_json)
+    show_rows([job], _JOB_COLUMNS, as_json=as_json)
 
 
 @click.command("list")
@@ -42,7 +42,7 @@ def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: An
     with connect(**server) as client:
         jobs = client.jobs.list(limit=min(limit, 100), metadata=wanted or None)
         show_rows(
-            (job for job, _ in zip(jobs, range(limit), strict=False)), JOB_COLUMNS, as_json=as_json
+            (job for job, _ in zip(jobs, range(limit), strict=False)), _JOB_COLUMNS, as_json=as_json
         )
 
 
@@ -90,7 +90,7 @@ def create(
 
 @click.command()
 @click.argument("job_id")
-@click.option("--after", metavar="EVENT", help="Go on after this event.")
+@click.option("--after", metavar="EVENT", help="Continue after this event.")
 @metrics_option
 @server_options
 @json_option
@@ -114,14 +114,14 @@ def follow(
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
-    goes_on = f"goes on. Wait again with: finetune wait {job_id}{named_server(**server)}"
+    hint = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {goes_on}") from None
+            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {hint}") from None
         except WaitTimeoutError as error:
-            message = f"The time to wait is over; job {job_id} {goes_on}"
+            message = f"The time to wait is over; job {job_id} {hint}"
             raise WaitTimeoutError(message, job=error.job, jobs=error.jobs) from None
         _show(job, as_json=as_json)
 
@@ -133,17 +133,17 @@ def _verb(name: str, text: str) -> click.Command:
     @json_option
     def command(job_id: str, as_json: bool, **server: Any) -> None:
         with connect(**server) as client:
-            act: Callable[[str], FineTuningJob] = getattr(client.jobs, VERBS[name][0])
+            act: Callable[[str], FineTuningJob] = getattr(client.jobs, _VERBS[name][0])
             _show(act(job_id), as_json=as_json)
 
     return command
 
 
-VERBS = {
+_VERBS = {
     "show": ("retrieve", "Show a job: id, status, base model, tuned model, creation."),
     "cancel": ("cancel", "Cancel a job; what it has trained so far may be billed."),
     "pause": ("pause", "Pause a job; resume it with: finetune resume JOB_ID"),
-    "resume": ("resume", "Let a paused job go on."),
+    "resume": ("resume", "Resume a paused job."),
 }
 
 
@@ -154,7 +154,7 @@ VERBS = {
 def checkpoints(job_id: str, as_json: bool, **server: Any) -> None:
     """List a job's checkpoints, newest first: id, step, model."""
     with connect(**server) as client:
-        show_rows(client.jobs.checkpoints.list(job_id), CHECKPOINT_COLUMNS, as_json=as_json)
+        show_rows(client.jobs.checkpoints.list(job_id), _CHECKPOINT_COLUMNS, as_json=as_json)
 
 
 @click.command()
@@ -177,5 +177,5 @@ COMMANDS = [
     wait,
     checkpoints,
     metrics,
-    *(_verb(name, text) for name, (_, text) in VERBS.items()),
+    *(_verb(name, text) for name, (_, text) in _VERBS.items()),
 ]

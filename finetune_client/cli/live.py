@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveTerminal"]
 
-CURVE_WIDTH = 70
-CURVE_MARGIN = 23
-CURVE_NARROWEST = 15
+_CURVE_WIDTH = 70
+_CURVE_MARGIN = 23  # columns that plotille needs for the axis beside a curve
+_CURVE_MIN_WIDTH = 15
 
 
 class LiveTerminal(PlainLines):
-    """Lines as in `PlainLines`, with progress bars below them while something goes on."""
+    """Lines as in `PlainLines`, with a bar below them during an upload and during training."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class LiveTerminal(PlainLines):
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Show a bar over the steps, as soon as the job tells of any."""
+        """Show a bar over the steps, from the first one that the job reports."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -94,10 +94,10 @@ class LiveTerminal(PlainLines):
         )
 
     def curve(self, metrics: Metrics) -> None:
-        """Draw the losses where the terminal can show braille dots; else say them in lines."""
+        """Draw the losses where the terminal can show braille dots; else write them as lines."""
         series = {name: points for name, points in losses(metrics).items() if points}
-        width = min(CURVE_WIDTH, self.console.width - CURVE_MARGIN)
-        if not series or width < CURVE_NARROWEST or not _shows_braille(self.console):
+        width = min(_CURVE_WIDTH, self.console.width - _CURVE_MARGIN)
+        if not series or width < _CURVE_MIN_WIDTH or not _shows_braille(self.console):
             super().curve(metrics)
             return
         colour = self.console.color_system is not None

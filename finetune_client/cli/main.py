@@ -1,4 +1,4 @@
-"""Where the command starts: what is missing, what ends it, what it can write."""
+"""The entry point ``finetune``: missing packages, signals, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-NEEDED = {"click", "rich", "plotille"}
-INTERRUPTED = 130
-ENDING = ("SIGTERM", "SIGHUP")
+_NEEDED = {"click", "rich", "plotille"}
+_INTERRUPTED = 130
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 def main() -> None:
     """Run the command line; the entry point ``finetune``."""
     try:
-        _turn(signal.SIG_DFL, _interrupt, *ENDING)  # so that nothing temporary stays behind
+        _replace_handlers(
+            signal.SIG_DFL, _interrupt, *_ENDING_SIGNALS
+        )  # so that temporary files are removed
         command = _load()
-        _write_anything()
+        _escape_what_cannot_be_encoded()
         command()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(_INTERRUPTED)
     finally:
-        _turn(_interrupt, signal.SIG_DFL, *ENDING)
-        _turn(signal.default_int_handler, signal.SIG_DFL, "SIGINT")  # one more ends what is left
-        _drop_what_has_no_room()
+        _replace_handlers(_interrupt, signal.SIG_DFL, *_ENDING_SIGNALS)
+        _replace_handlers(
+            signal.default_int_handler, signal.SIG_DFL, "SIGINT"
+        )  # a second Ctrl-C ends what is still running
+        _discard_unwritable_output()
 
 
 def _load() -> click.Command:
     try:
         from finetune_client.cli.commands import cli
     except ModuleNotFoundError as error:
-        if error.name not in NEEDED:
+        if error.name not in _NEEDED:
             raise
         sys.exit(
             f"The command finetune needs the package {error.name}, which is not installed. "
@@ -49,12 +53,12 @@ def _load() -> click.Command:
     return cli
 
 
-def _turn(
+def _replace_handlers(
     before: Callable[..., object] | int, after: Callable[..., object] | int, *names: str
 ) -> None:
-    """Let signals do another thing than before, except those that do something else already."""
+    """Replace the handler ``before`` of these signals by ``after``; other handlers stay."""
     if threading.current_thread() is not threading.main_thread():
-        return  # where Python allows it to nobody
+        return  # Python lets only the main thread set signal handlers
     for name in names:
         number = getattr(signal, name, None)  # Windows lacks SIGHUP
         if number is not None and signal.getsignal(number) is before:
@@ -65,15 +69,19 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _write_anything() -> None:
-    """Show what the output's encoding does not have as an escape instead of failing on it."""
+def _escape_what_cannot_be_encoded() -> None:
+    """Write characters that the output's encoding lacks as escapes instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_what_has_no_room() -> None:
-    """Leave Python nothing to write as it ends: it would fail again, and have the last word."""
+def _discard_unwritable_output() -> None:
+    """Discard output that cannot be written, such as to a full disk.
+
+    Python flushes its streams as it exits; a flush that fails again would print a traceback and
+    replace the command's exit status.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             try:

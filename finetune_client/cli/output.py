@@ -1,4 +1,4 @@
-"""Choosing how to tell: JSON lines when asked for, a live terminal where there is one."""
+"""The options and the form of the output: JSON lines, plain lines or a live terminal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ metrics_option = click.option(
 
 
 def reporter(*, as_json: bool) -> Reporter:
-    """Give the reporter that fits where the output goes."""
+    """Return the reporter that fits where the output goes."""
     if as_json:
         return JsonLines()
     if sys.stdout is None or not sys.stdout.isatty():

@@ -1,4 +1,4 @@
-"""What a command tells while it works: plain lines, JSON lines, or a live terminal."""
+"""What a command reports while it works: plain lines, JSON lines, or a live terminal."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ __all__ = [
     "printable",
 ]
 
-METRICS_SHOWN = 20
+_METRICS_LINES = 20
 
 
 class Reporter(Protocol):
-    """Where the commands say what happens, in the order it happens."""
+    """Where the commands report what happens, in the order it happens."""
 
     def checked(self, path: Path, report: Report) -> None:
         """A file was checked."""
@@ -68,32 +68,32 @@ class JsonLines:
     """One JSON object a line on stdout; ``kind`` says what it is."""
 
     def checked(self, path: Path, report: Report) -> None:
-        self._say("check", file=str(path), report=report.to_dict())
+        self._write("check", file=str(path), report=report.to_dict())
 
     @contextmanager
     def uploading(self, path: Path) -> Iterator[Progress]:  # noqa: ARG002 (no bar, no name)
-        yield _unseen
+        yield _ignore_progress
 
     def uploaded(self, path: Path, file: FileObject) -> None:
-        self._say("upload", file=str(path), uploaded=file.to_dict())
+        self._write("upload", file=str(path), uploaded=file.to_dict())
 
     def created(self, job: FineTuningJob) -> None:
-        self._say("job", job=job.to_dict())
+        self._write("job", job=job.to_dict())
 
     @contextmanager
     def training(self) -> Iterator[None]:
         yield
 
     def event(self, event: FineTuningJobEvent) -> None:
-        self._say("event", event=event.to_dict())
+        self._write("event", event=event.to_dict())
 
     def curve(self, metrics: Metrics) -> None:
-        self._say("metrics", series={name: metrics.series(name) for name in metrics.names})
+        self._write("metrics", series={name: metrics.series(name) for name in metrics.names})
 
     def ended(self, job: FineTuningJob, where: str) -> None:
-        self._say("end", job=job.to_dict(), fine_tuned_model=job.fine_tuned_model, metrics=where)
+        self._write("end", job=job.to_dict(), fine_tuned_model=job.fine_tuned_model, metrics=where)
 
-    def _say(self, kind: str, **facts: Any) -> None:
+    def _write(self, kind: str, **facts: Any) -> None:
         click.echo(json_line({"kind": kind, **facts}))
 
 
@@ -101,10 +101,10 @@ class PlainLines:
     """Plain lines, for a pipe, a log or a terminal that can do no more."""
 
     def __init__(self) -> None:
-        self._shown = 0
+        self._last_step = 0
 
     def line(self, text: str) -> None:
-        """Write one line; what a terminal would act on is shown as an escape."""
+        """Write one line, with control characters as escapes."""
         click.echo(printable(text))
 
     def checked(self, path: Path, report: Report) -> None:
@@ -117,7 +117,7 @@ class PlainLines:
     @contextmanager
     def uploading(self, path: Path) -> Iterator[Progress]:
         self.line(f"{path}: uploading ...")
-        yield _unseen
+        yield _ignore_progress
 
     def uploaded(self, path: Path, file: FileObject) -> None:
         self.line(f"{path}: uploaded as {file.id}.")
@@ -130,13 +130,15 @@ class PlainLines:
         yield
 
     def event(self, event: FineTuningJobEvent) -> None:
-        """Show a message as it is, and of the metrics about twenty over the whole job."""
+        """Write a message as it is, and about twenty of the metrics over the whole job."""
         step = metrics_of(event).get("step")
         total = metrics_of(event).get("total_steps")
         if step is None:
             self.line(f"{event.level or 'info'}: {event.message}")
-        elif not total or step >= self._shown + max(1, total // METRICS_SHOWN) or step == total:
-            self._shown = step
+        elif (
+            not total or step >= self._last_step + max(1, total // _METRICS_LINES) or step == total
+        ):
+            self._last_step = step
             self.line(metrics_line(event))
 
     def curve(self, metrics: Metrics) -> None:
@@ -150,12 +152,12 @@ class PlainLines:
             self.line(f"Model: {job.fine_tuned_model}")
 
 
-def _unseen(sent: int, total: int) -> None:
-    """Show no progress: nobody watches."""
+def _ignore_progress(sent: int, total: int) -> None:
+    """Show no progress."""
 
 
 def json_line(facts: Any) -> str:
-    """Write one line of JSON; NaN and infinity, which JSON does not have, become null."""
+    """Return one line of JSON; NaN and infinity, which JSON does not have, become null."""
     try:
         return json.dumps(facts, allow_nan=False)
     except ValueError:
@@ -171,7 +173,7 @@ def _finite(value: Any) -> Any:
 
 
 def metrics_of(event: FineTuningJobEvent) -> dict[str, Any]:
-    """Give the numbers of a metrics event; empty for every other event."""
+    """Return the numbers of a metrics event; empty for every other event."""
     data = event.data if event.type == "metrics" else None
     return {
         key: value
@@ -181,7 +183,7 @@ def metrics_of(event: FineTuningJobEvent) -> dict[str, Any]:
 
 
 def metrics_line(event: FineTuningJobEvent) -> str:
-    """Say a metrics event in one line: ``step 3/10 train_loss 2.1345``."""
+    """Return a metrics event as one line: ``step 3/10 train_loss 2.1345``."""
     numbers = metrics_of(event)
     step, total = numbers.pop("step"), numbers.pop("total_steps", None)
     place = f"step {step}/{total}" if total else f"step {step}"
@@ -189,7 +191,7 @@ def metrics_line(event: FineTuningJobEvent) -> str:
 
 
 def losses(metrics: Metrics) -> dict[str, list[tuple[int, float]]]:
-    """Pick the curves worth drawing, and of them what is a number."""
+    """Return the curves worth drawing, without points that are not finite numbers."""
     return {
         name: [point for point in metrics.series(name) if math.isfinite(point[1])]
         for name in loss_series(metrics.names)

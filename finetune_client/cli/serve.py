@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from finetune_client.errors import ConfigurationError
+from finetune_client.loopback import LOCAL_PORT
 
 __all__ = ["serve"]
 
@@ -16,9 +17,9 @@ __all__ = ["serve"]
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8000,
+    default=LOCAL_PORT,
     show_default=True,
-    help="0 takes any free one.",
+    help="0 chooses a free one.",
 )
 @click.option(
     "--directory",
@@ -26,12 +27,12 @@ __all__ = ["serve"]
     help="Keep files, jobs and models here. Default: a temporary directory.",
 )
 def serve(port: int, directory: Path | None) -> None:
-    """Serve the fine-tuning API on 127.0.0.1, with a tiny model that really trains.
+    """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
 
     For trying scripts out with curl or any other client. Ctrl-C ends it.
     """
     try:
-        from finetune_client.local import LocalServer, serve as serve_forever
+        from finetune_client.local import LocalServer, serve as serve_until_interrupted
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"The embedded server needs the package {error.name}, which is not installed. "
@@ -40,14 +41,14 @@ def serve(port: int, directory: Path | None) -> None:
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     with LocalServer(directory=directory) as server:
         try:
-            serve_forever(server, port=port, ready=_tell)
+            serve_until_interrupted(server, port=port, ready=_print_url)
         except OSError as error:
             raise ConfigurationError(
-                f"Port {port} cannot be listened on: {error.strerror}. "
+                f"Cannot listen on port {port}: {error.strerror}. "
                 "Choose another with --port, or any free one with --port 0."
             ) from None
 
 
-def _tell(base_url: str) -> None:
+def _print_url(base_url: str) -> None:
     click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
     click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")

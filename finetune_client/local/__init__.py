@@ -1,8 +1,8 @@
 """The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
 
-from finetune_client.local.http.waitress_server import running, serve
+from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
-from finetune_client.local.storage.state import Limits
+from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
     Example,
     Step,
@@ -14,8 +14,8 @@ from finetune_client.local.training.trainer import (
 
 __all__ = [
     "Example",
-    "Limits",
     "LocalServer",
+    "ServerLimits",
     "Step",
     "Trainer",
     "Training",

@@ -1,4 +1,4 @@
-"""The WSGI app of one server: the table of its routes, and JSON for every answer."""
+"""The WSGI app of one server: the table of its routes, and JSON for every response."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.exceptions import HTTPException
 
+from finetune_client.grading import GraderError
 from finetune_client.local.api import graders
-from finetune_client.local.http.errors import WireError, because
-from finetune_client.local.http.forms import BlobRequest, drop_leftovers
-from finetune_client.local.http.guard import admit
+from finetune_client.local.http.access import check_access
+from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.forms import BlobRequest, drop_unkept_blobs
+from finetune_client.local.storage.store import (
+    BlobTooLargeError,
+    StoreClosedError,
+    system_reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -36,7 +42,7 @@ _PERMISSIONS = "/fine_tuning/checkpoints/<path:checkpoint>/permissions"
 def routes(
     files: Files, uploads: Uploads, models: Models, jobs: Jobs, permissions: Permissions
 ) -> list[Route]:
-    """List what the server answers: method, path below ``/v1``, handler."""
+    """Return the routes of the server: method, path below ``/v1``, handler."""
     return [
         ("GET", "/files", files.list),
         ("POST", "/files", files.create),
@@ -66,9 +72,10 @@ def routes(
     ]
 
 
-def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str] = ()) -> flask.Flask:
-    """Make the app that answers by the table."""
+def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -> flask.Flask:
+    """Return an app with the routes of the table."""
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
+    # Flask makes the requests itself, and passes them nothing of ours.
     app.request_class = type("_Request", (BlobRequest,), {"store": store})
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -82,10 +89,10 @@ def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str] = 
             methods=[method],
             provide_automatic_options=False,
         )
-    app.before_request(lambda: admit(flask.request.environ, allowed_hosts))
+    app.before_request(lambda: check_access(flask.request.environ, allowed_hosts))
     app.after_request(_with_request_id)
-    app.teardown_request(lambda _: drop_leftovers(store))
-    app.register_error_handler(Exception, _error)
+    app.teardown_request(lambda _: drop_unkept_blobs(store))
+    app.register_error_handler(Exception, _error_response)
     return app
 
 
@@ -94,23 +101,25 @@ def _with_request_id(response: flask.Response) -> flask.Response:
     return response
 
 
-def _error(error: Exception) -> tuple[flask.Response, int]:
-    wire = error if isinstance(error, WireError) else _as_wire(error)
-    return flask.jsonify(wire.body()), wire.status
+def _error_response(error: Exception) -> tuple[flask.Response, int]:
+    refused = _refusal(error)
+    return flask.jsonify(refused.body()), refused.status
 
 
-def _as_wire(error: Exception) -> WireError:
+def _refusal(error: Exception) -> RequestRefusedError:
+    if isinstance(error, RequestRefusedError):
+        return error
+    if isinstance(error, GraderError):
+        return RequestRefusedError(400, error.message, code=error.code, param=error.param)
+    if isinstance(error, BlobTooLargeError):
+        return RequestRefusedError(413, str(error))
+    if isinstance(error, StoreClosedError):
+        return RequestRefusedError(503, str(error), type="server_error")
+    if isinstance(error, HTTPException) and error.code in {404, 405}:
+        message = f"Invalid URL ({flask.request.method} {flask.request.path})"
+        return RequestRefusedError(error.code, message, code="unknown_url")
     if isinstance(error, HTTPException) and error.code is not None:
-        return _refused(error, error.code)
+        return RequestRefusedError(error.code, error.description or error.name)
     _log.error("a request failed within the server", exc_info=error)
-    message = f"The server had an error while processing your request{because(error)}"
-    return WireError(500, message, type="server_error")
-
-
-def _refused(error: HTTPException, status: int) -> WireError:
-    if status in {404, 405}:
-        request = flask.request
-        return WireError(
-            status, f"Invalid URL ({request.method} {request.path})", code="unknown_url"
-        )
-    return WireError(status, error.description or error.name)
+    message = f"The server had an error while processing your request{system_reason(error)}"
+    return RequestRefusedError(500, message, type="server_error")

@@ -16,7 +16,7 @@ from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
 from finetune_client.local.http.adapter import LocalAdapter
-from finetune_client.local.storage.state import Limits, State
+from finetune_client.local.state import ServerLimits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.runner import Runner
@@ -34,23 +34,23 @@ __all__ = ["LocalServer"]
 class LocalServer:
     """The fine-tuning API on this machine, with a tiny model that is really trained.
 
-    It is the same API with a tiny model: for trying scripts out, for tests and for work offline.
+    The API is the real one, the model is tiny: for trying scripts out, tests, and work offline.
 
     Args:
         directory: Where files, jobs and models stay across runs. Without it they are kept in a
             temporary directory, which `close()` removes.
-        trainer: What trains; the byte-level bigram that comes with the server unless given.
+        trainer: What trains; by default the byte-level bigram that comes with the server.
         step_seconds: How long to wait after each training step, so that there is time to watch,
             pause or cancel a job.
-        workers: How many jobs are trained at once; the others are queued.
+        workers: How many jobs train at once; the others are queued.
         limits: How large files may be.
-        clock: Unix time in seconds.
-        allowed_hosts: Host names taken beside those of this machine.
+        clock: Returns the Unix time in seconds.
+        allowed_hosts: Host names that are allowed beside those of this machine.
 
     Attributes:
         app: The WSGI app.
         limits: See above.
-        allowed_hosts: See above; a port adds the name it listens on.
+        allowed_hosts: See above; a port adds the host it listens on.
 
     Raises:
         BlockingIOError: Another server is using the directory.
@@ -64,16 +64,15 @@ class LocalServer:
         *,
         step_seconds: float = 0.0,
         workers: int = 2,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
     ) -> None:
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
-            state = State(store=self._store, clock=clock, limits=limits or Limits())
+            state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
             files, models = Files(state), Models(state)
-            self._jobs = Jobs(state, files, models)
             self._runner = Runner(
                 state,
                 files,
@@ -82,47 +81,37 @@ class LocalServer:
                 step_seconds=step_seconds,
                 workers=workers,
             )
-            self._jobs.submit, self._jobs.resume_training = self._runner.submit, self._runner.resume
+            self._jobs = Jobs(state, files, models, self._runner)
             self.limits = state.limits
             self.allowed_hosts = {host.lower() for host in allowed_hosts}
             table = routes(
                 files, Uploads(state, files), models, self._jobs, Permissions(state, models)
             )
             self.app = make_app(self._store, table, self.allowed_hosts)
-            self._closing = threading.Lock()
+            self._close_lock = threading.Lock()
             self._closed = False
             self._owner = os.getpid()
             undo.callback(self.close)
-            self._go_on()
+            self._jobs.resume_all()
             undo.pop_all()
 
-    def _go_on(self) -> None:
-        """Take up the jobs that an earlier run of the server left unfinished."""
-        for job in self._jobs.unfinished():
-            if job.status == "validating_files":
-                self._runner.submit(job)
-            elif job.status == "queued":
-                self._runner.resume(job)
-            else:
-                job.fail("server_stopped", "The server ended while this job was running.")
-
     def adapter(self) -> LocalAdapter:
-        """Make a `requests` adapter that calls the app in this process."""
-        return LocalAdapter(self.app, self._obstacle)
+        """Return a `requests` adapter that calls the app in this process."""
+        return LocalAdapter(self.app, self._why_unavailable)
 
-    def _obstacle(self) -> str | None:
-        if os.getpid() != self._owner:  # which has no thread that trains
+    def _why_unavailable(self) -> str | None:
+        if os.getpid() != self._owner:  # a fork, which has no threads that train
             return "The embedded server lives in the process that made it, not in a fork of that."
         return "The embedded server has been closed." if self._closed else None
 
     def close(self) -> None:
-        """End the training threads and remove what is temporary. It can be called again.
+        """End the training threads and remove a temporary directory. It can be called again.
 
         In a fork of the process that made the server it does nothing.
         """
         if os.getpid() != self._owner:
             return
-        with self._closing:
+        with self._close_lock:
             if self._closed:
                 return
             self._closed = True

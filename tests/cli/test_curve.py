@@ -23,7 +23,9 @@ def test_summarise__says_first_and_last() -> None:
 
 
 def test_draw__has_axes_legend_and_dots() -> None:
-    text = draw({"train_loss": [(1, 5.0), (50, 2.0)], "valid_loss": [(50, 3.0)]}, colour=False)
+    text = draw(
+        {"train_loss": [(1, 5.0), (50, 2.0)], "valid_loss": [(50, 3.0)]}, width=60, colour=False
+    )
     assert "(step)" in text
     assert "train_loss" in text
     assert "valid_loss" in text
@@ -31,10 +33,10 @@ def test_draw__has_axes_legend_and_dots() -> None:
 
 
 def test_draw__one_point_is_enough() -> None:
-    assert "train_loss" in draw({"train_loss": [(3, 1.0)]}, colour=False)
+    assert "train_loss" in draw({"train_loss": [(3, 1.0)]}, width=60, colour=False)
 
 
 def test_draw__without_colour_has_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b" not in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, colour=False)
-    assert "\x1b" in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, colour=True)
+    assert "\x1b" not in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, width=60, colour=False)
+    assert "\x1b" in draw({"train_loss": [(1, 5.0), (2, 2.0)]}, width=60, colour=True)

@@ -310,7 +310,7 @@ def test_run__a_full_disk_gets_a_sentence(train: Path) -> None:
             stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "Error: The command cannot go on: No space left on device.\n"
+    assert done.stderr == "Error: The command cannot continue: No space left on device.\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
@@ -322,7 +322,7 @@ def test_run__a_full_disk_gets_a_sentence_where_json_has_no_room_either(train: P
             command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50
         )
     assert done.returncode == 1
-    assert done.stderr == "Error: The command cannot go on: No space left on device.\n"
+    assert done.stderr == "Error: The command cannot continue: No space left on device.\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another error there")
@@ -365,7 +365,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
         with Client(base_url=base_url, api_key="sk-made-up") as client:
             [job] = client.jobs.list()
             assert said.strip() == (
-                f"Stopped watching; job {job.id} goes on. Follow it with: finetune follow {job.id}"
+                f"Stopped watching; job {job.id} continues. Follow it with: finetune follow {job.id}"
             )
             time.sleep(0.2)
             assert client.jobs.retrieve(job.id).status == "running"

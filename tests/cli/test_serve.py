@@ -68,7 +68,7 @@ def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
         done = finetune("serve", "--port", port)
     assert done.exit_code == 2
     assert done.output == (
-        f"Error: Port {port} cannot be listened on: Address already in use. "
+        f"Error: Cannot listen on port {port}: Address already in use. "
         "Choose another with --port, or any free one with --port 0.\n"
     )
 
@@ -80,6 +80,6 @@ def test_serve__a_damaged_record_is_said_in_a_sentence(finetune: Finetune, tmp_p
     done = finetune("serve", "--port", 0, "--directory", tmp_path)
     assert done.exit_code == 1
     assert done.output == (
-        "Error: The command cannot go on: This record of the embedded server is damaged; put it "
+        "Error: The command cannot continue: This record of the embedded server is damaged; put it "
         f"right or remove it: {str(record)!r}.\n"
     )

@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["BASE", "LocalApi", "chat_lines", "check_answer", "jsonl"]
+__all__ = ["BASE", "LocalApi", "chat_lines", "check_answer", "jsonl", "port_of"]
 
 BASE = "http://finetune.localhost/v1"
 _ENDED = ("succeeded", "failed", "cancelled")
@@ -135,3 +135,8 @@ def chat_lines(count: int, first: int = 0) -> list[dict[str, Any]]:
 
 def jsonl(lines: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def port_of(base: str) -> int:
+    """The port of a base URL."""
+    return int(base.rsplit(":", 1)[1].removesuffix("/v1"))

@@ -1,4 +1,4 @@
-"""``/files``: what was uploaded and what jobs wrote.
+"""``/files``: the files that were uploaded, and those that jobs wrote.
 
 https://platform.openai.com/docs/api-reference/files
 """
@@ -10,25 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from finetune_client.local.http.errors import WireError, no_such_file
+from finetune_client.local.http.errors import RequestRefusedError, invalid_value, no_such_file
 from finetune_client.local.http.forms import read_form
-from finetune_client.local.http.request_fields import choice, page, with_ends
-from finetune_client.local.storage.expiry import seconds_to_live
+from finetune_client.local.http.request_fields import (
+    check_known,
+    list_with_ends,
+    page,
+    read_choice,
+    read_integer,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
-__all__ = ["PURPOSES", "Files", "StoredFile"]
+__all__ = ["PURPOSES", "Files", "StoredFile", "read_expires_after"]
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_FIELDS = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
+_FORM_FIELDS = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
+_LEAST_SECONDS, _MOST_SECONDS = 3600, 2_592_000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file as the wire shows it, and the key of its bytes."""
+    """A file's object, and the key of its bytes."""
 
     wire: dict[str, Any]
     blob: str
@@ -46,7 +52,7 @@ class Files:
     def add(
         self, blob: str, size: int, filename: str, purpose: str, seconds: int | None = None
     ) -> dict[str, Any]:
-        """Make a file of a blob that is already in the store, and give its wire form."""
+        """Make a file of a blob that is already in the store, and return its object."""
         created = self._state.now()
         wire = {
             "id": self._state.new_id("file-"),
@@ -65,7 +71,7 @@ class Files:
         return wire
 
     def find(self, file_id: str, param: str = "id") -> StoredFile:
-        """Give a file, or raise the 404 that says it is not there."""
+        """Return a file, or raise the 404 for one that does not exist."""
         with self._state.lock:
             self._drop_expired()
             stored = self._rows.get(file_id)
@@ -73,33 +79,41 @@ class Files:
             raise no_such_file(file_id, param)
         return stored
 
-    def path(self, file_id: str, param: str = "id") -> Path:
-        """Say where the bytes of a file are, or raise the 404 that says it is not there."""
-        return self._state.store.path(self.find(file_id, param).blob)
+    def path(self, file_id: str) -> Path:
+        """Return the path of a file's bytes.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+        """
+        try:
+            stored = self.find(file_id)
+        except RequestRefusedError as error:
+            raise FileNotFoundError(error.message) from None
+        return self._state.store.path(stored.blob)
 
     def _drop_expired(self) -> None:
         now = self._state.now()
-        gone = [row for row in self._rows.values() if row.wire.get("expires_at", now + 1) <= now]
-        for row in gone:
+        expired = [row for row in self._rows.values() if row.wire.get("expires_at", now + 1) <= now]
+        for row in expired:
             self._remove(row)
 
     def _remove(self, row: StoredFile) -> None:
         del self._rows[row.wire["id"]]
-        self._state.store.forget("files", row.wire["id"])
+        self._state.store.delete("files", row.wire["id"])
         self._state.store.drop(row.blob)
 
     def create(self) -> dict[str, Any]:
         """``POST /files``."""
-        form = read_form(self._state.limits.file_bytes, "file", _FIELDS)
-        purpose = choice(form.fields, "purpose", PURPOSES, required=True)
-        seconds = seconds_to_live(_expires_after(form.fields))
+        form = read_form(self._state.limits.file_bytes, "file", _FORM_FIELDS)
+        purpose = read_choice(form.fields, "purpose", PURPOSES, required=True)
+        seconds = read_expires_after(_expires_after(form.fields))
         blob = form.keep()
         return self.add(blob.key, blob.size, form.filename or "upload", purpose, seconds)
 
     def list(self) -> dict[str, Any]:
         """``GET /files``."""
         query = flask.request.args
-        order = choice(query, "order", ("asc", "desc")) or "desc"
+        order = read_choice(query, "order", ("asc", "desc")) or "desc"
         with self._state.lock:
             self._drop_expired()
             rows = [row.wire for row in self._rows.values()]
@@ -107,7 +121,7 @@ class Files:
             rows.reverse()
         if query.get("purpose") is not None:
             rows = [row for row in rows if row["purpose"] == query["purpose"]]
-        return with_ends(*page(rows, 10_000), nothing="")
+        return list_with_ends(*page(rows, 10_000), without_rows="")
 
     def retrieve(self, file_id: str) -> dict[str, Any]:
         """``GET /files/{file_id}``."""
@@ -120,7 +134,7 @@ class Files:
         return {"id": file_id, "object": "file", "deleted": True}
 
     def content(self, file_id: str) -> flask.Response:
-        """``GET /files/{file_id}/content``: the bytes, also a range of them."""
+        """``GET /files/{file_id}/content``: the bytes, or a range of them."""
         stored = self.find(file_id)
         try:
             response = flask.send_file(
@@ -140,10 +154,24 @@ def _expires_after(fields: dict[str, Any]) -> dict[str, Any] | None:
     if anchor is None and seconds is None:
         return None
     if seconds is not None and not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
-        raise WireError(
-            400,
-            "'expires_after[seconds]' must be a whole number.",
-            code="invalid_value",
-            param="expires_after.seconds",
-        )
+        message = "'expires_after[seconds]' must be a whole number."
+        raise invalid_value(message, "expires_after.seconds")
     return {"anchor": anchor, "seconds": None if seconds is None else int(seconds)}
+
+
+def read_expires_after(expires_after: object) -> int | None:
+    """Read ``expires_after``, an object or nothing, and return its seconds.
+
+    https://platform.openai.com/docs/api-reference/files/create
+    """
+    if expires_after is None:
+        return None
+    if not isinstance(expires_after, dict):
+        raise RequestRefusedError(400, "'expires_after' must be an object.", param="expires_after")
+    where = "expires_after."
+    check_known(expires_after, ("anchor", "seconds"), where)
+    read_choice(expires_after, "anchor", ("created_at",), where=where, required=True)
+    seconds: int = read_integer(
+        expires_after, "seconds", _LEAST_SECONDS, _MOST_SECONDS, where=where, required=True
+    )
+    return seconds

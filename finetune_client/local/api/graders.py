@@ -1,4 +1,4 @@
-"""``/fine_tuning/alpha/graders``: trying a grader out, and asking whether it is one.
+"""``/fine_tuning/alpha/graders``: running a grader, and checking it.
 
 https://platform.openai.com/docs/api-reference/graders
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from finetune_client.local.grading.check import check_grader
-from finetune_client.local.grading.run import Grade, grade, trainable
-from finetune_client.local.http.errors import WireError
+from finetune_client.grading import Grade, check_grader, check_runnable, run_grader
+from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.request_fields import json_body
 
 __all__ = ["run", "validate"]
@@ -44,33 +43,31 @@ def run() -> dict[str, Any]:
     """``POST /fine_tuning/alpha/graders/run``, for graders that need no model and no code."""
     body = json_body()
     grader = check_grader(body.get("grader"))
-    obstacle = trainable(grader)
-    if obstacle is not None:
-        raise WireError(400, obstacle, code="unsupported_grader", param="grader")
+    check_runnable(grader)
     sample, item = body.get("model_sample"), body.get("item", {})
     if not isinstance(sample, str):
-        raise WireError(400, "'model_sample' must be a string.", param="model_sample")
+        raise RequestRefusedError(400, "'model_sample' must be a string.", param="model_sample")
     if not isinstance(item, dict):
-        raise WireError(400, "'item' must be an object.", param="item")
+        raise RequestRefusedError(400, "'item' must be an object.", param="item")
     start = time.perf_counter()
-    graded = grade(grader, sample, item)
-    return _answer(grader, graded, time.perf_counter() - start)
+    grade = run_grader(grader, sample, item)
+    return _run_object(grader, grade, time.perf_counter() - start)
 
 
-def _answer(grader: dict[str, Any], graded: Grade, seconds: float) -> dict[str, Any]:
+def _run_object(grader: dict[str, Any], grade: Grade, seconds: float) -> dict[str, Any]:
     name = grader.get("name", grader["type"])
-    errors = {flag: flag in graded.errors for flag in _FLAGS} | dict.fromkeys(_DETAILS)
+    errors = {flag: flag in grade.errors for flag in _FLAGS} | dict.fromkeys(_DETAILS)
     return {
-        "reward": graded.reward,
+        "reward": grade.reward,
         "metadata": {
             "name": name,
             "type": grader["type"],
             "errors": errors,
             "execution_time": seconds,
-            "scores": graded.children or {name: graded.reward},
+            "scores": grade.children or {name: grade.reward},
             "token_usage": None,
             "sampled_model_name": None,
         },
-        "sub_rewards": graded.children,
+        "sub_rewards": grade.children,
         "model_grader_token_usage_per_model": {},
     }

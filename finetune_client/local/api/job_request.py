@@ -1,4 +1,4 @@
-"""Reading the body of ``POST /fine_tuning/jobs``, every slip a 400 that names the parameter.
+"""Reading the body of ``POST /fine_tuning/jobs``; every mistake is a 400 that names the parameter.
 
 https://platform.openai.com/docs/api-reference/fine-tuning/create
 """
@@ -7,72 +7,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.check import check_grader
-from finetune_client.local.grading.run import trainable
-from finetune_client.local.http.errors import WireError
-from finetune_client.local.http.request_fields import choice, integer, number, only, text
+from finetune_client.grading import check_grader, check_runnable
+from finetune_client.local.http.errors import (
+    RequestRefusedError,
+    invalid_value,
+    missing_parameter,
+)
+from finetune_client.local.http.request_fields import (
+    check_known,
+    read_choice,
+    read_integer,
+    read_number,
+    read_text,
+)
+from finetune_client.local.training.hyperparameters import HYPERPARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["METHODS", "job_request"]
+__all__ = ["read_job_request"]
 
-METHODS = ("supervised", "dpo", "reinforcement")
+_METHODS = tuple(HYPERPARAMETERS)
 _EFFORTS = ("default", "low", "medium", "high")
-_MANY = 2**31 - 1
+_MAX_INTEGER = 2**31 - 1
 _INTEGERS = {
     "batch_size": (1, 256),
     "n_epochs": (1, 50),
-    "eval_interval": (1, _MANY),
-    "eval_samples": (1, _MANY),
+    "eval_interval": (1, _MAX_INTEGER),
+    "eval_samples": (1, _MAX_INTEGER),
 }
 _NUMBERS = {
     "learning_rate_multiplier": (0.0, float("inf")),
     "beta": (0.0, 2.0),
     "compute_multiplier": (0.00001, 10.0),
 }
-_COMMON = ("batch_size", "learning_rate_multiplier", "n_epochs")
-_OF_METHOD = {
-    "supervised": _COMMON,
-    "dpo": (*_COMMON, "beta"),
-    "reinforcement": (
-        *_COMMON,
-        "reasoning_effort",
-        "compute_multiplier",
-        "eval_interval",
-        "eval_samples",
-    ),
-}
 
 
-def job_request(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the body; what is given back has every key, and one method with its settings."""
+def read_job_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request with every key present, and one method with its settings."""
     request = {
-        "model": text(body, "model", required=True),
-        "training_file": text(body, "training_file", required=True),
-        "validation_file": text(body, "validation_file"),
-        "suffix": text(body, "suffix", most=64),
-        "seed": integer(body, "seed", 0, _MANY),
+        "model": read_text(body, "model", required=True),
+        "training_file": read_text(body, "training_file", required=True),
+        "validation_file": read_text(body, "validation_file"),
+        "suffix": read_text(body, "suffix", max_length=64),
+        "seed": read_integer(body, "seed", 0, _MAX_INTEGER),
         "integrations": _integrations(body.get("integrations")),
         "metadata": _metadata(body.get("metadata")),
         "method": _method(body),
     }
     if request["method"]["type"] == "reinforcement" and request["validation_file"] is None:
-        raise WireError(
-            400,
-            "Missing required parameter: 'validation_file'. A reinforcement job needs one.",
-            code="missing_required_parameter",
-            param="validation_file",
-        )
+        raise missing_parameter("validation_file", "A reinforcement job needs one.")
     return request
 
 
 def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise WireError(
-            400, f"Invalid value for '{name}': expected an object.", code="invalid_type", param=name
-        )
+        raise _invalid_type(name, "an object")
     return value
+
+
+def _invalid_type(name: str, expected: str) -> RequestRefusedError:
+    message = f"Invalid value for '{name}': expected {expected}."
+    return RequestRefusedError(400, message, code="invalid_type", param=name)
 
 
 def _method(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +77,7 @@ def _method(body: Mapping[str, Any]) -> dict[str, Any]:
         given = _hyperparameters(settings, "supervised", "hyperparameters.")
         return {"type": "supervised", "supervised": {"hyperparameters": given}}
     method = _object(body["method"], "method")
-    kind: str = choice(method, "type", METHODS, where="method.", required=True)
+    kind: str = read_choice(method, "type", _METHODS, where="method.", required=True)
     where = f"method.{kind}"
     settings = _object(method.get(kind, {}), where)
     raw = _object(settings.get("hyperparameters", {}), f"{where}.hyperparameters")
@@ -95,9 +91,7 @@ def _method(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reinforcement(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
     grader = check_grader(settings.get("grader"), f"{where}.grader")
-    obstacle = trainable(grader)
-    if obstacle is not None:
-        raise WireError(400, obstacle, code="unsupported_grader", param=f"{where}.grader")
+    check_runnable(grader, f"{where}.grader")
     kept = {"grader": grader}
     if "response_format" in settings:
         kept["response_format"] = settings["response_format"]
@@ -105,38 +99,33 @@ def _reinforcement(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _hyperparameters(given: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
-    only(given, _OF_METHOD[kind], where)
+    check_known(given, HYPERPARAMETERS[kind], where)
     return {name: _hyperparameter(given, name, where) for name in given if given[name] is not None}
 
 
 def _hyperparameter(given: Mapping[str, Any], name: str, where: str) -> Any:
     if name == "reasoning_effort":
-        return choice(given, name, _EFFORTS, where=where)
+        return read_choice(given, name, _EFFORTS, where=where)
     if given[name] == "auto":
         return "auto"
     if name in _INTEGERS:
-        return integer(given, name, *_INTEGERS[name], where=where)
-    return number(given, name, *_NUMBERS[name], where=where)
+        return read_integer(given, name, *_INTEGERS[name], where=where)
+    return read_number(given, name, *_NUMBERS[name], where=where)
 
 
 def _integrations(given: object) -> list[dict[str, Any]]:
     if given is None:
         return []
     if not isinstance(given, list) or len(given) > 5:
-        raise WireError(
-            400,
-            "Invalid value for 'integrations': expected a list of at most 5.",
-            code="invalid_type",
-            param="integrations",
-        )
+        raise _invalid_type("integrations", "a list of at most 5")
     return [_integration(one, f"integrations[{place}]") for place, one in enumerate(given)]
 
 
 def _integration(given: object, where: str) -> dict[str, Any]:
     integration = _object(given, where)
-    choice(integration, "type", ("wandb",), where=f"{where}.", required=True)
+    read_choice(integration, "type", ("wandb",), where=f"{where}.", required=True)
     wandb = _object(integration.get("wandb"), f"{where}.wandb")
-    text(wandb, "project", where=f"{where}.wandb.", required=True)
+    read_text(wandb, "project", where=f"{where}.wandb.", required=True)
     return {"type": "wandb", "wandb": wandb}
 
 
@@ -145,19 +134,14 @@ def _metadata(given: object) -> dict[str, str] | None:
         return None
     pairs = _object(given, "metadata")
     if len(pairs) > 16:
-        raise WireError(
-            400,
-            f"Invalid 'metadata': at most 16 pairs, but got {len(pairs)}.",
-            code="invalid_value",
-            param="metadata",
+        raise invalid_value(
+            f"Invalid 'metadata': at most 16 pairs, but got {len(pairs)}.", "metadata"
         )
     for key, value in pairs.items():
         if not isinstance(value, str) or len(value) > 512 or len(key) > 64:
-            raise WireError(
-                400,
+            raise invalid_value(
                 f"Invalid 'metadata': the key '{key[:80]}' must have at most 64 characters, and "
                 "its value must be a string of at most 512.",
-                code="invalid_value",
-                param="metadata",
+                "metadata",
             )
     return pairs

@@ -1,4 +1,4 @@
-"""``/models``: names that a job can start from, and the models that jobs made.
+"""``/models``: the base models, and the models that jobs made.
 
 https://platform.openai.com/docs/api-reference/models
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.http.errors import WireError, no_such_model
+from finetune_client.local.http.errors import RequestRefusedError, no_such_model
 
 if TYPE_CHECKING:
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["BASE_MODELS", "Models", "TunedModel"]
 
 BASE_MODELS = ("tiny", "babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini")
-"""The names that are listed; all stand for the same untrained model, as does any other name."""
+"""The base models that are listed. They, and any other name, mean the same untrained model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,9 +24,9 @@ class TunedModel:
     """A model that a job made.
 
     Attributes:
-        key: What its record is kept under.
+        key: The id of its record.
         name: ``ft:{base}:local:{suffix}:{id}``, for a checkpoint with ``:ckpt-step-{n}``.
-        base: The base model's name, also where the job started from a tuned one.
+        base: The base model's name, even if the job started from a tuned one.
         created: Unix time in seconds.
         blob: The key of its weights.
     """
@@ -47,7 +47,7 @@ class Models:
         self._rows = {record["name"]: TunedModel(**record) for record in state.store.load("models")}
 
     def add(self, name: str, base: str, weights: bytes) -> None:
-        """Put a tuned model on the list."""
+        """Add a tuned model."""
         store = self._state.store
         with self._state.lock:
             model = TunedModel(
@@ -61,40 +61,40 @@ class Models:
             self._rows[name] = model
 
     def find(self, name: str) -> TunedModel | None:
-        """Give the tuned model of that name, if there is one."""
+        """Return the tuned model of that name, if there is one."""
         with self._state.lock:
             return self._rows.get(name)
 
     def weights(self, name: str) -> bytes | None:
-        """Read a tuned model's weights; a base model has none."""
+        """Return a tuned model's weights; a base model has none."""
         with self._state.lock:
             model = self._rows.get(name)
             return None if model is None else self._state.store.path(model.blob).read_bytes()
 
     def remove(self, name: str) -> None:
-        """Take a tuned model off the list, if it is there."""
+        """Remove a tuned model, if it exists."""
         with self._state.lock:
             model = self._rows.pop(name, None)
             if model is not None:
-                self._state.store.forget("models", model.key)
+                self._state.store.delete("models", model.key)
                 self._state.store.drop(model.blob)
 
-    def _wire(self) -> dict[str, dict[str, Any]]:
-        made = dict.fromkeys(BASE_MODELS, (self._started, "system"))
+    def _objects(self) -> dict[str, dict[str, Any]]:
+        owners = dict.fromkeys(BASE_MODELS, (self._started, "system"))
         with self._state.lock:
-            made |= {row.name: (row.created, "org-local") for row in self._rows.values()}
+            owners |= {row.name: (row.created, "org-local") for row in self._rows.values()}
         return {
             name: {"id": name, "object": "model", "created": created, "owned_by": owner}
-            for name, (created, owner) in made.items()
+            for name, (created, owner) in owners.items()
         }
 
     def list(self) -> dict[str, Any]:
         """``GET /models``."""
-        return {"object": "list", "data": list(self._wire().values())}
+        return {"object": "list", "data": list(self._objects().values())}
 
     def retrieve(self, model: str) -> dict[str, Any]:
         """``GET /models/{model}``."""
-        row = self._wire().get(model)
+        row = self._objects().get(model)
         if row is None:
             raise no_such_model(model)
         return row
@@ -102,7 +102,7 @@ class Models:
     def delete(self, model: str) -> dict[str, Any]:
         """``DELETE /models/{model}``: only tuned models can be deleted."""
         if self.retrieve(model)["owned_by"] == "system":
-            raise WireError(
+            raise RequestRefusedError(
                 403, f"The model '{model}' is a base model and cannot be deleted.", param="model"
             )
         self.remove(model)

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from finetune_client.local.http.errors import WireError, no_such_model
-from finetune_client.local.http.request_fields import choice, json_body, only, page, with_ends
+from finetune_client.local.http.errors import RequestRefusedError, invalid_value, no_such_model
+from finetune_client.local.http.request_fields import (
+    check_known,
+    json_body,
+    list_with_ends,
+    page,
+    read_choice,
+)
 
 if TYPE_CHECKING:
     from finetune_client.local.api.models import Models
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
 
 __all__ = ["Permissions"]
 
@@ -45,32 +51,28 @@ class Permissions:
     def list(self, checkpoint: str) -> dict[str, Any]:
         """``GET``: newest first unless ``order=ascending``."""
         query = flask.request.args
-        order = choice(query, "order", ("ascending", "descending")) or "descending"
+        order = read_choice(query, "order", ("ascending", "descending")) or "descending"
         with self._state.lock:
             rows = self._of(checkpoint)
         if query.get("project_id") is not None:
             rows = [row for row in rows if row["project_id"] == query["project_id"]]
         if order == "descending":
             rows.reverse()
-        return with_ends(*page(rows, 10))
+        return list_with_ends(*page(rows, 10))
 
     def create(self, checkpoint: str) -> dict[str, Any]:
-        """``POST``: gives the list of what was created; a project that is there stays as it is."""
+        """``POST``: a project that has a permission keeps it."""
         body = json_body()
-        only(body, ("project_ids",))
+        check_known(body, ("project_ids",))
         projects = body.get("project_ids")
         if not isinstance(projects, list) or not projects or not all(map(_is_name, projects)):
-            raise WireError(
-                400,
-                "'project_ids' must be a list of one or more project ids.",
-                code="invalid_value",
-                param="project_ids",
-            )
+            message = "'project_ids' must be a list of one or more project ids."
+            raise invalid_value(message, "project_ids")
         with self._state.lock:
             known = {row["project_id"]: row for row in self._of(checkpoint)}
             for project in dict.fromkeys(projects):
                 known[project] = known.get(project) or self._add(checkpoint, project)
-        return with_ends([known[project] for project in dict.fromkeys(projects)], more=False)
+        return list_with_ends([known[project] for project in dict.fromkeys(projects)], more=False)
 
     def _add(self, checkpoint: str, project: str) -> dict[str, Any]:
         wire = {
@@ -89,13 +91,13 @@ class Permissions:
         """``DELETE …/{permission_id}``."""
         with self._state.lock:
             if not any(row["id"] == permission_id for row in self._of(checkpoint)):
-                raise WireError(
+                raise RequestRefusedError(
                     404,
                     f"No permission {permission_id} of the checkpoint {checkpoint}.",
                     param="permission_id",
                 )
             del self._rows[permission_id]
-            self._state.store.forget("permissions", permission_id)
+            self._state.store.delete("permissions", permission_id)
         return {"id": permission_id, "object": "checkpoint.permission", "deleted": True}
 
 

@@ -10,15 +10,20 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.api.files import PURPOSES
-from finetune_client.local.http.errors import WireError
+from finetune_client.local.api.files import PURPOSES, read_expires_after
+from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.forms import read_form
-from finetune_client.local.http.request_fields import choice, integer, json_body, only, text
-from finetune_client.local.storage.expiry import seconds_to_live
+from finetune_client.local.http.request_fields import (
+    check_known,
+    json_body,
+    read_choice,
+    read_integer,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from finetune_client.local.api.files import Files
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
     from finetune_client.local.storage.store import Blob
 
 __all__ = ["Uploads"]
@@ -28,12 +33,19 @@ _BLOCK = 1024 * 1024
 
 @dataclass(slots=True)
 class _Upload:
-    """An upload as the wire shows it, and its parts: id -> (key of the bytes, their number)."""
+    """An upload.
+
+    Attributes:
+        wire: Its object.
+        seconds: In how many seconds the file that it becomes expires, if it does.
+        parts: For each part's id the key of its bytes, and how many they are.
+        completing: Its parts are being joined.
+    """
 
     wire: dict[str, Any]
     seconds: int | None
     parts: dict[str, list[Any]] = field(default_factory=dict)
-    busy: bool = False
+    completing: bool = False
 
 
 class Uploads:
@@ -43,7 +55,7 @@ class Uploads:
         self._state = state
         self._files = files
         self._rows = {
-            record["wire"]["id"]: _Upload(**{**record, "busy": False})
+            record["wire"]["id"]: _Upload(**{**record, "completing": False})
             for record in state.store.load("uploads")
         }
 
@@ -53,21 +65,21 @@ class Uploads:
     def create(self) -> dict[str, Any]:
         """``POST /uploads``."""
         body = json_body()
-        only(body, ("filename", "purpose", "bytes", "mime_type", "expires_after"))
+        check_known(body, ("filename", "purpose", "bytes", "mime_type", "expires_after"))
         created = self._state.now()
         wire = {
             "id": self._state.new_id("upload_"),
             "object": "upload",
-            "bytes": integer(body, "bytes", 1, self._state.limits.upload_bytes, required=True),
+            "bytes": read_integer(body, "bytes", 1, self._state.limits.upload_bytes, required=True),
             "created_at": created,
-            "filename": text(body, "filename", required=True),
-            "purpose": choice(body, "purpose", PURPOSES, required=True),
+            "filename": read_text(body, "filename", required=True),
+            "purpose": read_choice(body, "purpose", PURPOSES, required=True),
             "status": "pending",
             "expires_at": created + self._state.limits.upload_seconds,
             "file": None,
         }
-        text(body, "mime_type", required=True)
-        row = _Upload(wire, seconds_to_live(body.get("expires_after")))
+        read_text(body, "mime_type", required=True)
+        row = _Upload(wire, read_expires_after(body.get("expires_after")))
         with self._state.lock:
             self._drop_expired()
             self._rows[wire["id"]] = row
@@ -78,10 +90,10 @@ class Uploads:
         self._drop_expired()
         row = self._rows.get(upload_id)
         if row is None:
-            raise WireError(404, f"No such Upload object: {upload_id}", param="upload_id")
-        if row.wire["status"] != "pending" or row.busy:
-            status = "being completed" if row.busy else row.wire["status"]
-            raise WireError(
+            raise RequestRefusedError(404, f"No such Upload object: {upload_id}", param="upload_id")
+        if row.wire["status"] != "pending" or row.completing:
+            status = "being completed" if row.completing else row.wire["status"]
+            raise RequestRefusedError(
                 400,
                 f"The upload {upload_id} is {status}; only a pending one takes this.",
                 code="invalid_upload_status",
@@ -92,7 +104,7 @@ class Uploads:
     def _drop_expired(self) -> None:
         now = self._state.now()
         for row in self._rows.values():
-            pending = row.wire["status"] == "pending" and not row.busy
+            pending = row.wire["status"] == "pending" and not row.completing
             if pending and row.wire["expires_at"] <= now:
                 self._end(row, "expired")
 
@@ -104,17 +116,17 @@ class Uploads:
         self._save(row)
 
     def add_part(self, upload_id: str) -> dict[str, Any]:
-        """``POST /uploads/{upload_id}/parts``; parts may come in parallel and in any order."""
+        """``POST /uploads/{upload_id}/parts``; parts may be sent in parallel and in any order."""
         with self._state.lock:
             self._pending(upload_id)
         form = read_form(self._state.limits.part_bytes, "data")
         with self._state.lock:
             row = self._pending(upload_id)
             total = sum(size for _, size in row.parts.values()) + form.blob.size
-            # More than the upload was created for is no error: a part may have been sent twice,
-            # and only completing says which parts count.
+            # More bytes than the upload was created for are no error: a part may have been sent
+            # twice, and only `complete` names the parts that count.
             if total > self._state.limits.upload_bytes:
-                raise WireError(
+                raise RequestRefusedError(
                     400,
                     f"With this part the upload has {total} bytes, more than the "
                     f"{self._state.limits.upload_bytes} that an upload may have.",
@@ -143,19 +155,19 @@ class Uploads:
     def complete(self, upload_id: str) -> dict[str, Any]:
         """``POST /uploads/{upload_id}/complete``: the parts in the order given become a file."""
         body = json_body()
-        only(body, ("part_ids", "md5"))
-        digest = text(body, "md5")
+        check_known(body, ("part_ids", "md5"))
+        digest = read_text(body, "md5")
         with self._state.lock:
             row = self._pending(upload_id)
             blobs = _ordered(row, body.get("part_ids"))
-            row.busy = True
+            row.completing = True
         try:
             joined = self._join(blobs, row.wire["bytes"], digest)
         except BaseException:
-            row.busy = False
+            row.completing = False
             raise
         with self._state.lock:
-            wire, row.busy = row.wire, False
+            wire, row.completing = row.wire, False
             wire["file"] = self._files.add(
                 joined.key, joined.size, wire["filename"], wire["purpose"], row.seconds
             )
@@ -171,7 +183,7 @@ class Uploads:
                     shutil.copyfileobj(part, joined, _BLOCK)
         if digest is not None and _md5(store.path(joined.key)) != digest.lower():
             store.drop(joined.key)
-            raise WireError(
+            raise RequestRefusedError(
                 400,
                 "The md5 of the parts, in the order given, is not the one that was sent.",
                 code="invalid_md5",
@@ -190,15 +202,17 @@ def _md5(path: Any) -> str:
 
 def _ordered(row: _Upload, part_ids: object) -> list[str]:
     if not isinstance(part_ids, list) or not part_ids:
-        raise WireError(400, "'part_ids' must be a list of the ids of the parts.", param="part_ids")
+        raise RequestRefusedError(
+            400, "'part_ids' must be a list of the ids of the parts.", param="part_ids"
+        )
     for part_id in part_ids:
         if not isinstance(part_id, str) or part_id not in row.parts:
-            raise WireError(
+            raise RequestRefusedError(
                 400, f"The upload {row.wire['id']} has no part {part_id}.", param="part_ids"
             )
     total = sum(row.parts[part_id][1] for part_id in part_ids)
     if total != row.wire["bytes"] or len(set(part_ids)) != len(part_ids):
-        raise WireError(
+        raise RequestRefusedError(
             400,
             f"The parts named have {total} bytes, but the upload was created for "
             f"{row.wire['bytes']}; name each part once.",

@@ -12,7 +12,7 @@ from urllib3 import HTTPResponse
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
-from finetune_client.local.http.guard import IN_PROCESS
+from finetune_client.local.http.access import IN_PROCESS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,42 +25,43 @@ _BLOCK = 64 * 1024
 
 
 class LocalAdapter(HTTPAdapter):
-    """Answers a session's requests with a WSGI app, in the thread that asks.
+    """Answers a session's requests with a WSGI app, in the calling thread.
 
     Bodies are streamed both ways and never held whole. The app's handlers wait for nothing but a
-    body, so no time-out can strike and ``timeout`` is not looked at.
+    body, so there is nothing to interrupt, and ``timeout`` is ignored.
 
     Args:
         app: The app.
-        obstacle: Says why the app cannot be called; every request is a connection error then.
+        why_unavailable: Returns why the app cannot be called, if it cannot; every request is a
+            connection error then.
     """
 
-    def __init__(self, app: WSGIApplication, obstacle: Callable[[], str | None]) -> None:
+    def __init__(self, app: WSGIApplication, why_unavailable: Callable[[], str | None]) -> None:
         super().__init__()
         self._app = app
-        self._obstacle = obstacle
+        self._why_unavailable = why_unavailable
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Have the app answer the request.
+        """Call the app with the request, and return its response.
 
         Raises:
             requests.ConnectionError: The server has been closed, or this is a fork of its process.
             Exception: Whatever the request's body raised while it was read.
         """
-        obstacle = self._obstacle()
-        if obstacle is not None:
-            raise requests.ConnectionError(obstacle, request=request)
+        reason = self._why_unavailable()
+        if reason is not None:
+            raise requests.ConnectionError(reason, request=request)
         body = _Blocks(_blocks(request.body))
         environ = _environ(request, io.BufferedReader(body, _BLOCK))
         answer, status, headers = run_wsgi_app(self._app, environ)
         if body.failure is not None:
             raise body.failure
-        code, _space, reason = status.partition(" ")
+        code, _space, phrase = status.partition(" ")
         raw = HTTPResponse(
             body=io.BufferedReader(_Blocks(answer), _BLOCK),
             headers=dict(headers.items()),
             status=int(code),
-            reason=reason,
+            reason=phrase,
             preload_content=False,
             decode_content=False,
             request_method=request.method,
@@ -137,7 +138,7 @@ def _environ(request: requests.PreparedRequest, body: io.BufferedReader) -> dict
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": lambda file, _size=0: FileWrapper(file, _BLOCK),
-        IN_PROCESS: True,
+        IN_PROCESS_KEY: True,
     }
     return environ | _header_variables(headers)
 

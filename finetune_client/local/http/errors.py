@@ -1,18 +1,25 @@
-"""An error answer as an exception: what goes wrong in a handler and how the wire says it."""
+"""An error answer as an exception, and the errors that several handlers raise."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["WireError", "because", "no_such_file", "no_such_job", "no_such_model"]
+__all__ = [
+    "RequestRefusedError",
+    "invalid_value",
+    "missing_parameter",
+    "no_such_file",
+    "no_such_job",
+    "no_such_model",
+]
 
 
-class WireError(Exception):
+class RequestRefusedError(Exception):
     """A request that is answered with an error.
 
     Attributes:
-        status: The status of the answer.
-        message, code, param, type: What the body's ``error`` object says.
+        status: The status of the response.
+        message, code, param, type: The fields of the body's ``error`` object.
     """
 
     def __init__(
@@ -32,25 +39,30 @@ class WireError(Exception):
         self.type = type
 
     def body(self) -> dict[str, Any]:
-        """Give the body of the answer, the API's ``ErrorResponse``."""
+        """Return the body of the response, the API's ``ErrorResponse``."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return {"error": error}
 
 
-def because(error: Exception) -> str:
-    """Give the end of a sentence: why the system refused, such as a disk that is full."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    return f": {reason}." if reason else "."
+def missing_parameter(name: str, hint: str = "") -> RequestRefusedError:
+    """Return the error for a parameter that is required; ``hint`` is a further sentence."""
+    message = f"Missing required parameter: '{name}'.{f' {hint}' if hint else ''}"
+    return RequestRefusedError(400, message, code="missing_required_parameter", param=name)
 
 
-def no_such_file(file_id: str, param: str = "id") -> WireError:
-    """Make the answer about a file that is not there."""
-    return WireError(404, f"No such File object: {file_id}", param=param)
+def invalid_value(message: str, param: str) -> RequestRefusedError:
+    """Return the error for a parameter whose value is not allowed."""
+    return RequestRefusedError(400, message, code="invalid_value", param=param)
 
 
-def no_such_job(job_id: str) -> WireError:
-    """Make the answer about a job that is not there."""
-    return WireError(
+def no_such_file(file_id: str, param: str = "id") -> RequestRefusedError:
+    """Return the error for a file that does not exist."""
+    return RequestRefusedError(404, f"No such File object: {file_id}", param=param)
+
+
+def no_such_job(job_id: str) -> RequestRefusedError:
+    """Return the error for a job that does not exist."""
+    return RequestRefusedError(
         404,
         f"Could not find fine tune: {job_id}",
         code="fine_tune_not_found",
@@ -58,8 +70,8 @@ def no_such_job(job_id: str) -> WireError:
     )
 
 
-def no_such_model(name: str, *, status: int = 404) -> WireError:
-    """Make the answer about a model that is not there."""
-    return WireError(
+def no_such_model(name: str, *, status: int = 404) -> RequestRefusedError:
+    """Return the error for a model that does not exist."""
+    return RequestRefusedError(
         status, f"The model '{name}' does not exist", code="model_not_found", param="model"
     )

@@ -7,15 +7,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import flask
 
-from finetune_client.local.http.errors import WireError
-from finetune_client.local.http.request_fields import only, size_limit
+from finetune_client.local.http.errors import RequestRefusedError, missing_parameter
+from finetune_client.local.http.request_fields import check_known, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from finetune_client.local.storage.store import Blob, Store
 
-__all__ = ["FORM_OVERHEAD", "BlobRequest", "Form", "drop_leftovers", "read_form"]
+__all__ = ["FORM_OVERHEAD", "BlobRequest", "Form", "drop_unkept_blobs", "read_form"]
 
 FORM_OVERHEAD = 64 * 1024
 """Bytes that a form may have beside its binary part."""
@@ -39,14 +39,14 @@ class BlobRequest(flask.Request):
 
 @dataclass(slots=True)
 class Form:
-    """A multipart body that was read: its fields, and its one binary part."""
+    """A multipart body: its fields, and its one binary part."""
 
     fields: dict[str, Any]
     blob: Blob
     filename: str | None
 
     def keep(self) -> Blob:
-        """Let the blob outlive the request, and give it."""
+        """Let the blob outlive the request, and return it."""
         _request().blobs.remove(self.blob)
         self.blob.close()
         return self.blob
@@ -59,30 +59,29 @@ def _request() -> BlobRequest:
     return request
 
 
-def read_form(most: int, binary: str, fields: Collection[str] = ()) -> Form:
-    """Read a multipart body with the binary part ``binary`` of at most ``most`` bytes."""
-    size_limit(most + FORM_OVERHEAD)
+def read_form(max_bytes: int, binary: str, fields: Collection[str] = ()) -> Form:
+    """Read a multipart body with the binary part ``binary`` of at most ``max_bytes`` bytes."""
+    check_size(max_bytes + FORM_OVERHEAD)
     request = _request()
     if request.mimetype != "multipart/form-data":
-        raise WireError(415, "The body must be sent with Content-Type: multipart/form-data.")
-    request.blob_limit = most
+        raise RequestRefusedError(
+            415, "The body must be sent with Content-Type: multipart/form-data."
+        )
+    request.blob_limit = max_bytes
     parts = request.files.to_dict()
     if binary not in parts:
-        raise WireError(
-            400,
-            f"Missing required parameter: '{binary}'. It must be a file part of a form.",
-            code="missing_required_parameter",
-            param=binary,
-        )
+        raise missing_parameter(binary, "It must be a file part of a form.")
     given = request.form.to_dict()
-    only({**parts, **given}, (binary, *fields))
+    check_known({**parts, **given}, (binary, *fields))
     if len(request.blobs) > 1:
-        raise WireError(400, f"There must be one part '{binary}', with one file.", param=binary)
+        raise RequestRefusedError(
+            400, f"There must be one part '{binary}', with one file.", param=binary
+        )
     return Form(given, request.blobs[0], parts[binary].filename)
 
 
-def drop_leftovers(store: Store) -> None:
-    """Remove what a request wrote and nobody kept."""
+def drop_unkept_blobs(store: Store) -> None:
+    """Remove the blobs of a request that `Form.keep` has not kept."""
     if not isinstance(flask.request, BlobRequest):
         return
     for blob in flask.request.blobs:

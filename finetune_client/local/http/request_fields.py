@@ -1,4 +1,4 @@
-"""Reading what a request holds: its JSON body, its fields and its page, each slip a clear 400."""
+"""Reading a request: its JSON body, its fields and its page, each mistake a clear 400."""
 
 from __future__ import annotations
 
@@ -8,65 +8,69 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from finetune_client.local.http.errors import WireError
+from finetune_client.local.http.errors import RequestRefusedError, invalid_value, missing_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 __all__ = [
-    "JSON_BYTES",
-    "choice",
-    "integer",
+    "MAX_JSON_BYTES",
+    "check_known",
+    "check_size",
     "json_body",
-    "number",
-    "only",
+    "list_with_ends",
     "page",
-    "size_limit",
-    "text",
+    "read_choice",
+    "read_integer",
+    "read_number",
+    "read_text",
     "too_large",
-    "with_ends",
 ]
 
-JSON_BYTES = 8 * 1024 * 1024
-_LARGEST_PAGE = 10_000
-_DEEPEST = 100
+MAX_JSON_BYTES = 8 * 1024 * 1024
+_MAX_PAGE = 10_000
+_MAX_DEPTH = 100
 
 
-def size_limit(most: int) -> None:
-    """Refuse a body that says it is larger than ``most`` bytes, before any of it is read."""
+def check_size(max_bytes: int) -> None:
+    """Refuse a body whose Content-Length is above ``max_bytes``, before any of it is read."""
     size = flask.request.content_length
-    if size is not None and size > most:
-        raise too_large(size, most)
+    if size is not None and size > max_bytes:
+        raise too_large(size, max_bytes)
 
 
-def too_large(size: int, most: int) -> WireError:
-    """Make the answer about a body of ``size`` bytes where ``most`` are taken."""
-    return WireError(413, f"The body has {size} bytes; at most {most} are taken here.")
+def too_large(size: int, max_bytes: int) -> RequestRefusedError:
+    """Return the error for a body of ``size`` bytes where ``max_bytes`` are allowed."""
+    return RequestRefusedError(
+        413, f"The body has {size} bytes; at most {max_bytes} are taken here."
+    )
 
 
 def json_body() -> dict[str, Any]:
-    """Read the request's body, a JSON object of at most `JSON_BYTES`."""
-    size_limit(JSON_BYTES)
+    """Read the request's body, a JSON object of at most `MAX_JSON_BYTES`."""
+    check_size(MAX_JSON_BYTES)
     if flask.request.mimetype != "application/json":
-        raise WireError(415, "The body must be JSON, sent with Content-Type: application/json.")
-    raw = flask.request.stream.read(JSON_BYTES + 1)
-    if len(raw) > JSON_BYTES:
-        message = f"The body is larger than {JSON_BYTES} bytes, the most that is taken here."
-        raise WireError(413, message)
+        raise RequestRefusedError(
+            415, "The body must be JSON, sent with Content-Type: application/json."
+        )
+    raw = flask.request.stream.read(MAX_JSON_BYTES + 1)
+    if len(raw) > MAX_JSON_BYTES:
+        message = f"The body is larger than {MAX_JSON_BYTES} bytes, the most that is taken here."
+        raise RequestRefusedError(413, message)
     try:
         data = json.loads(raw.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise WireError(400, f"The body is not JSON that can be read: {error}.") from None
+        raise RequestRefusedError(400, f"The body is not JSON that can be read: {error}.") from None
     if not isinstance(data, dict):
-        raise WireError(400, "The body must be a JSON object.")
+        raise RequestRefusedError(400, "The body must be a JSON object.")
     if _is_deep(data):
-        raise WireError(400, f"The body is nested deeper than {_DEEPEST} levels.")
+        raise RequestRefusedError(400, f"The body is nested deeper than {_MAX_DEPTH} levels.")
     return data
 
 
 def _is_deep(data: object) -> bool:
     level: list[Any] = [data]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         values = [one.values() if isinstance(one, dict) else one for one in level]
         level = [inner for one in values for inner in one if isinstance(inner, dict | list)]
         if not level:
@@ -78,29 +82,19 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def only(body: Mapping[str, Any], known: Collection[str], where: str = "") -> None:
+def check_known(body: Mapping[str, Any], known: Collection[str], where: str = "") -> None:
     """Refuse keys that are not among ``known``."""
     for key in body:
         if key not in known:
             name = f"{where}{key}"
-            raise WireError(
+            raise RequestRefusedError(
                 400, f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name
             )
 
 
-def _missing(name: str) -> WireError:
-    return WireError(
-        400,
-        f"Missing required parameter: '{name}'.",
-        code="missing_required_parameter",
-        param=name,
-    )
-
-
-def _wrong(name: str, expected: str, value: object) -> WireError:
-    shown = json.dumps(value)[:80]
-    message = f"Invalid value for '{name}': expected {expected}, but got {shown}."
-    return WireError(400, message, code="invalid_value", param=name)
+def _not_expected(name: str, expected: str, value: object) -> RequestRefusedError:
+    got = json.dumps(value)[:80]
+    return invalid_value(f"Invalid value for '{name}': expected {expected}, but got {got}.", name)
 
 
 def _read(
@@ -114,28 +108,35 @@ def _read(
 ) -> Any:
     value = body.get(key)
     if value is None and required:
-        raise _missing(f"{where}{key}")
+        raise missing_parameter(f"{where}{key}")
     if value is not None and not fits(value):
-        raise _wrong(f"{where}{key}", expected, value)
+        raise _not_expected(f"{where}{key}", expected, value)
     return value
 
 
-def text(
-    body: Mapping[str, Any], key: str, *, where: str = "", required: bool = False, most: int = 0
+def read_text(
+    body: Mapping[str, Any],
+    key: str,
+    *,
+    where: str = "",
+    required: bool = False,
+    max_length: int = 0,
 ) -> Any:
-    """Read a string that is not empty (at most ``most`` characters, if that is not 0)."""
-    expected = f"a string of 1 to {most} characters" if most else "a string that is not empty"
+    """Read a string that is not empty, of at most ``max_length`` characters if that is not 0."""
+    expected = "a string that is not empty"
+    if max_length:
+        expected = f"a string of 1 to {max_length} characters"
     return _read(
         body,
         key,
-        lambda v: isinstance(v, str) and 0 < len(v) <= (most or len(v)),
+        lambda v: isinstance(v, str) and 0 < len(v) <= (max_length or len(v)),
         expected,
         where=where,
         required=required,
     )
 
 
-def choice(
+def read_choice(
     body: Mapping[str, Any],
     key: str,
     options: Sequence[str],
@@ -154,7 +155,7 @@ def choice(
     )
 
 
-def integer(
+def read_integer(
     body: Mapping[str, Any],
     key: str,
     low: int,
@@ -163,7 +164,7 @@ def integer(
     where: str = "",
     required: bool = False,
 ) -> Any:
-    """Read a whole number from ``low`` to ``high`` (``4.0`` is one, ``true`` is none)."""
+    """Read a whole number from ``low`` to ``high`` (``4.0`` is one, ``true`` is not)."""
     value = _read(
         body,
         key,
@@ -175,12 +176,14 @@ def integer(
     return None if value is None else int(value)
 
 
-def number(body: Mapping[str, Any], key: str, above: float, most: float, *, where: str = "") -> Any:
-    """Read a number that is more than ``above`` and at most ``most``."""
+def read_number(
+    body: Mapping[str, Any], key: str, above: float, high: float, *, where: str = ""
+) -> Any:
+    """Read a number that is more than ``above`` and at most ``high``."""
     expected = f"a number above {above:g}"
-    if most != float("inf"):
-        expected += f" and at most {most:g}"
-    return _read(body, key, lambda v: _is_number(v) and above < v <= most, expected, where=where)
+    if high != float("inf"):
+        expected += f" and at most {high:g}"
+    return _read(body, key, lambda v: _is_number(v) and above < v <= high, expected, where=where)
 
 
 def _is_number(value: object) -> bool:
@@ -190,29 +193,35 @@ def _is_number(value: object) -> bool:
 
 
 def page(rows: Sequence[Mapping[str, Any]], default: int) -> tuple[list[Mapping[str, Any]], bool]:
-    """Cut the page that the query's ``after`` and ``limit`` ask for out of ``rows``.
+    """Return the page of ``rows`` that the query's ``after`` and ``limit`` ask for.
 
     Args:
         rows: All rows, in the order of the list.
-        default: How many a page holds where no limit is given.
+        default: How many rows a page has if no limit is given.
 
     Returns:
-        The page, and whether more rows follow it.
+        The page, and whether it is followed by more rows.
     """
     limit = _limit(flask.request.args.get("limit"), default)
     start = _position(rows, flask.request.args.get("after"))
     return list(rows[start : start + limit]), len(rows) > start + limit
 
 
-def with_ends(
-    data: list[Mapping[str, Any]], more: bool, *, nothing: str | None = None
+def list_with_ends(
+    data: list[Mapping[str, Any]], more: bool, *, without_rows: str | None = None
 ) -> dict[str, Any]:
-    """Make the object of a page that names its first and its last row, ``nothing`` without rows."""
+    """Return a list object that names its first and its last row.
+
+    Args:
+        data: The rows of the page.
+        more: Whether more rows follow.
+        without_rows: What both ends are in an empty list.
+    """
     return {
         "object": "list",
         "data": data,
-        "first_id": data[0]["id"] if data else nothing,
-        "last_id": data[-1]["id"] if data else nothing,
+        "first_id": data[0]["id"] if data else without_rows,
+        "last_id": data[-1]["id"] if data else without_rows,
         "has_more": more,
     }
 
@@ -220,8 +229,8 @@ def with_ends(
 def _limit(value: str | None, default: int) -> int:
     if value is None:
         return default
-    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= _LARGEST_PAGE:
-        raise _wrong("limit", f"a whole number from 1 to {_LARGEST_PAGE}", value)
+    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= _MAX_PAGE:
+        raise _not_expected("limit", f"a whole number from 1 to {_MAX_PAGE}", value)
     return int(value)
 
 
@@ -231,4 +240,4 @@ def _position(rows: Sequence[Mapping[str, Any]], after: str | None) -> int:
     for position, row in enumerate(rows):
         if row["id"] == after:
             return position + 1
-    raise WireError(400, f"No row of this list has the id '{after}'.", param="after")
+    raise RequestRefusedError(400, f"No row of this list has the id '{after}'.", param="after")

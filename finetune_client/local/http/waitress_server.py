@@ -1,183 +1,186 @@
-"""The embedded server on a port, for curl and for other clients.
+"""waitress, changed so that requests that must not come in are refused at their headers.
 
-waitress serves it (the choice: ``docs/decisions/local-server.md``), bound to 127.0.0.1.
+waitress reads a whole body before it calls the app. So whatever can be refused by the headers alone
+is refused by the parser, before the body arrives. The client may still be sending then, and a
+plain close would reset the connection and lose the response: so the sending side is shut down
+first, and for a while what still arrives is read and dropped.
+
+Relies on what waitress leaves to subclasses: `HTTPChannel.parser_class`, `.error_task_class`,
+`BaseWSGIServer.channel_class` (https://docs.pylonsproject.org/projects/waitress).
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import select
-import threading
+import json
+import socket
+import time
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from waitress import wasyncore
-from waitress.adjustments import Adjustments
-from waitress.task import ThreadedTaskDispatcher
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask
+from waitress.utilities import Error, RequestEntityTooLarge
 
-from finetune_client.local.http.admission import GatedServer
-from finetune_client.local.http.forms import FORM_OVERHEAD
-from finetune_client.loopback import is_loopback
+from finetune_client.local.http.access import check_access
+from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.request_fields import MAX_JSON_BYTES, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Collection
 
-    from finetune_client.local.server import LocalServer
+__all__ = ["CheckingServer"]
 
-__all__ = ["Listener", "running", "serve"]
-
-_THREADS = 8
-_IDLE_SECONDS = 60
-_PATIENCE = 1
-_CONNECTIONS = 200
-"""Fewer than Windows can wait for at once (512), and than macOS lets a process open (256)."""
+_MAX_LINGER_SECONDS = 10.0
+_MAX_LINGER_BYTES = 1024**3
 
 
-class _Threads(ThreadedTaskDispatcher):
-    """The threads that call the app; that a request waits for one is nothing to warn of."""
+class _RefusalError(Error):
+    """A refusal as waitress's kind of error, with a JSON body."""
 
-    # One of its own: the level of waitress's logger is the whole process's.
-    queue_logger = logging.Logger("waitress.queue", logging.ERROR)  # noqa: LOG001 - see above
+    def __init__(self, error: RequestRefusedError, reason: str) -> None:
+        super().__init__(json.dumps(error.body()))
+        self.code = error.status
+        self.reason = reason
 
 
-class Listener:
-    """A port that answers for a `LocalServer`.
+class _Parser(HTTPRequestParser):
+    """Checks the headers as soon as they have arrived."""
 
-    Args:
-        server: What answers.
-        host: The address to listen on.
-        port: The port; 0 takes one that is free.
-        allow_network: Listen on an address that other machines can reach. Everyone who can reach
-            it can then read and delete what the server holds.
+    allowed_hosts: Collection[str] = ()
 
-    Attributes:
-        base_url: What clients are given, such as ``http://127.0.0.1:8000/v1``.
+    def received(self, data: bytes) -> int:
+        """Parse what has arrived; see `HTTPRequestParser`."""
+        were_finished = self.headers_finished
+        consumed = super().received(data)
+        # What is too large for waitress is checked here too: access comes first, as in the app.
+        readable = self.error is None or isinstance(self.error, RequestEntityTooLarge)
+        if self.headers_finished and not were_finished and readable and not self.empty:
+            self._check_headers()
+        if self.error:
+            self.expect_continue = False
+        return consumed
 
-    Raises:
-        ValueError: The address is not this machine's own and ``allow_network`` is not set.
-        OSError: The port is taken.
-    """
-
-    def __init__(
-        self,
-        server: LocalServer,
-        host: str = "127.0.0.1",
-        port: int = 8000,
-        *,
-        allow_network: bool = False,
-    ) -> None:
-        if not allow_network and not is_loopback(host):
-            raise ValueError(
-                f"{host!r} can be reached from other machines, and whoever reaches the server "
-                "may use it. Listen on 127.0.0.1, or allow the network explicitly."
-            )
-        server.allowed_hosts.add(host.lower())
-        self._sockets: dict[int, Any] = {}
-        self._threads = _Threads()
-        self._listener = _listen(server, host, port, self._sockets, self._threads)
-        self._running = False
-        self._ended = threading.Event()
-        bound = self._listener.socket.getsockname()[1]
-        name = f"[{host}]" if ":" in host else host
-        self.base_url = f"http://{name}:{bound}/v1"
-
-    def run(self) -> None:
-        """Answer requests until `stop()` is called from another thread, or Ctrl-C comes."""
-        self._running = True
-        self._threads.set_thread_count(_THREADS)
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the headers; `int` refuses a Content-Length of thousands of digits."""
         try:
-            wasyncore.loop(timeout=0.5, use_poll=hasattr(select, "poll"), map=self._sockets)
-        finally:
-            self._close_all()
-            self._threads.shutdown(timeout=_PATIENCE)
-            self._ended.set()
+            super().parse_header(header_plus)
+        except ValueError:
+            raise ParsingError("Content-Length is invalid") from None
 
-    def _close_all(self) -> None:
-        for channel in list(self._listener.active_channels.values()):
-            channel.lingers = False
-            channel.handle_close()
-        if self._listener in self._sockets.values():
-            self._listener.close()
+    def _check_headers(self) -> None:
+        environ = {f"HTTP_{name}": value for name, value in self.headers.items()}
+        try:
+            check_access(environ, self.allowed_hosts)
+            self._check_size()
+        except RequestRefusedError as error:
+            self.error = _RefusalError(error, responses.get(error.status, ""))
+            self.completed = True
 
-    def stop(self) -> None:
-        """Close the port and all connections; returns within two seconds."""
-        if not self._running:
-            self._close_all()
-        elif not self._ended.is_set():
-            # Another wake-up may run it, and close the pipe, before ours is written.
-            with contextlib.suppress(OSError):
-                self._listener.trigger.pull_trigger(self._close_all)
-            self._ended.wait(2 * _PATIENCE)
+    def _check_size(self) -> None:
+        form = self.headers.get("CONTENT_TYPE", "").lower().startswith("multipart/")
+        max_bytes = self.adj.max_request_body_size - 1 if form else MAX_JSON_BYTES
+        if self.content_length > max_bytes:
+            raise too_large(self.content_length, max_bytes)
 
 
-def _listen(
-    server: LocalServer,
-    host: str,
-    port: int,
-    sockets: dict[int, Any],
-    threads: ThreadedTaskDispatcher,
-) -> Any:
-    largest = max(server.limits.file_bytes, server.limits.part_bytes) + FORM_OVERHEAD
-    settings = Adjustments(
-        host=host,
-        port=port,
-        threads=_THREADS,
-        ident=None,
-        recv_bytes=256 * 1024,
-        channel_timeout=_IDLE_SECONDS,
-        connection_limit=_CONNECTIONS,
-        max_request_body_size=largest,
-    )
-    try:
-        return GatedServer(
-            server.app, sockets, dispatcher=threads, adj=settings, allowed=server.allowed_hosts
-        )
-    except OSError:
-        wasyncore.close_all(sockets)
-        raise
+class _ErrorTask(ErrorTask):
+    """Answers a request that never reaches the app, in JSON like all others."""
+
+    def execute(self) -> None:
+        """Write the response."""
+        request: Any = self.request
+        channel: Any = self.channel
+        error = request.error
+        if not isinstance(error, _RefusalError):
+            message = f"{error.reason}: {error.body.rstrip('.')}."
+            error = _RefusalError(RequestRefusedError(error.code, message), error.reason)
+        body = error.body.encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [("Content-Type", "application/json")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        channel.lingers = True
+        self.write(body)
 
 
-def serve(
-    server: LocalServer,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    *,
-    allow_network: bool = False,
-    ready: Callable[[str], None] | None = None,
-) -> None:
-    """Answer on a port until Ctrl-C; the server itself is left open.
+class _Channel(HTTPChannel):
+    """A connection that, after a refusal, is shut down before it is closed."""
+
+    error_task_class = _ErrorTask
+    lingers = False
+    _linger_until: float | None = None
+    _dropped_bytes = 0
+
+    def handle_close(self) -> None:
+        """Close, or begin to linger."""
+        if not self.lingers or not self.connected or self._linger_until is not None:
+            super().handle_close()
+            return
+        connection: Any = self.socket
+        try:
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            super().handle_close()
+        else:
+            self._linger_until = time.monotonic() + _MAX_LINGER_SECONDS
+
+    def readable(self) -> bool:
+        """Return whether to wait for data."""
+        return self._linger_until is not None or super().readable()
+
+    def writable(self) -> bool:
+        """Return whether there is something to write, or a lingering connection to close."""
+        if self._linger_until is None:
+            return super().writable()
+        return time.monotonic() > self._linger_until
+
+    def handle_write(self) -> None:
+        """Write, or close a connection that has lingered long enough."""
+        if self._linger_until is None:
+            super().handle_write()
+        else:
+            self.handle_close()
+
+    def handle_read(self) -> None:
+        """Read, or drop what still arrives while the connection lingers."""
+        if self._linger_until is None:
+            super().handle_read()
+            return
+        try:
+            data = self.recv(self.adj.recv_bytes)
+        except OSError:
+            data = b""
+        self._dropped_bytes += len(data)
+        if not data or self._dropped_bytes > _MAX_LINGER_BYTES:
+            self.handle_close()
+
+
+class CheckingServer(TcpWSGIServer):
+    """A waitress server that refuses requests at their headers.
 
     Args:
-        server: What answers.
-        host: The address to listen on.
-        port: The port; 0 takes one that is free.
-        allow_network: See `Listener`.
-        ready: Called with the base URL once requests are taken.
-
-    Raises:
-        ValueError: See `Listener`.
-        OSError: The port is taken.
+        allowed_hosts: Host names that are allowed beside those of this machine.
     """
-    listener = Listener(server, host, port, allow_network=allow_network)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            if ready is not None:
-                ready(listener.base_url)
-            listener.run()
-    finally:
-        listener.stop()
 
+    def __init__(self, *args: Any, allowed_hosts: Collection[str], **settings: Any) -> None:
+        # waitress makes parsers and channels itself, and passes them nothing of ours.
+        parser = type("_ServerParser", (_Parser,), {"allowed_hosts": allowed_hosts})
+        self.channel_class = type("_ServerChannel", (_Channel,), {"parser_class": parser})
+        super().__init__(*args, **settings)
 
-@contextlib.contextmanager
-def running(
-    server: LocalServer, host: str = "127.0.0.1", port: int = 0, *, allow_network: bool = False
-) -> Iterator[str]:
-    """Answer on a port from a thread while the ``with`` block runs; it gets the base URL."""
-    listener = Listener(server, host, port, allow_network=allow_network)
-    thread = threading.Thread(target=listener.run, name="finetune-serve", daemon=True)
-    thread.start()
-    try:
-        yield listener.base_url
-    finally:
-        listener.stop()
-        thread.join(2 * _PATIENCE)
+    def pull_trigger(self) -> None:
+        """Wake the loop after a response, unless it has just ended."""
+        with contextlib.suppress(OSError):
+            super().pull_trigger()
+
+    def set_reuse_addr(self) -> None:
+        """Allow a port that was closed a moment ago; on Windows that option would share it."""
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listening: Any = self.socket
+        if exclusive is None:
+            super().set_reuse_addr()
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, exclusive, 1)

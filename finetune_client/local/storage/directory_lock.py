@@ -1,4 +1,4 @@
-"""One server at a time in a directory: a lock that the system takes back from a killed server."""
+"""One server at a time in a directory: a lock that the system releases when a server is killed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ else:
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["claim", "release"]
+__all__ = ["lock_directory", "unlock_directory"]
 
-_TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-"""What a system says of a lock that is held; anything else is a file system without locks."""
+_HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
+"""The errors for a lock that is held; any other error means a file system without locks."""
 
 
-def claim(directory: Path) -> int | None:
-    """Lock the file ``lock`` in a directory, and give its descriptor, for `release`.
+def lock_directory(directory: Path) -> int | None:
+    """Lock the file ``lock`` in a directory.
 
     Returns:
-        The descriptor; `None` on a file system without locks.
+        The file's descriptor, for `unlock_directory`; `None` on a file system without locks.
 
     Raises:
         BlockingIOError: Another server has locked it, in this process or in another.
-        OSError: There can be no such file.
+        OSError: The file cannot be made.
     """
     handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(handle)
     except OSError as error:
         os.close(handle)
-        if error.errno in _TAKEN:
-            told = "Another server is using this directory; close it first, or give another one"
-            raise BlockingIOError(errno.EAGAIN, told, str(directory)) from None
+        if error.errno in _HELD:
+            message = "Another server is using this directory; close it first, or give another one"
+            raise BlockingIOError(errno.EAGAIN, message, str(directory)) from None
         return None
     return handle
 
@@ -50,8 +50,8 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def release(handle: int | None, owner: int) -> None:
-    """End a lock of the process ``owner``; a fork of it only forgets its own descriptor."""
+def unlock_directory(handle: int | None, owner: int) -> None:
+    """Release a lock of the process ``owner``; a fork of it only closes its own descriptor."""
     if handle is None:
         return
     if sys.platform != "win32" and os.getpid() == owner:

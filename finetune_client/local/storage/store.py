@@ -1,4 +1,4 @@
-"""Blocks of bytes and records on disk. Every name on the disk is made here, none by a client."""
+"""Blobs and records on disk. Every file name is made here, never by a client."""
 
 from __future__ import annotations
 
@@ -14,34 +14,50 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.http.errors import WireError
-from finetune_client.local.storage.directory_lock import claim, release
+from finetune_client.atomic_file import DRAFTS, replacing
+from finetune_client.local.storage.directory_lock import lock_directory, unlock_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Blob", "Store"]
+__all__ = ["Blob", "BlobTooLargeError", "Store", "StoreClosedError", "system_reason"]
 
 _KINDS = ("files", "jobs", "models", "permissions", "uploads")
-_NAME = re.compile(r"blob-[0-9a-f]{32}")
-_DRAFT = re.compile(r".+\.[0-9a-f]{8}\.new")
+_BLOB_KEY = re.compile(r"blob-[0-9a-f]{32}")
+_RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+class BlobTooLargeError(Exception):
+    """More was written to a blob than its limit allows."""
+
+
+class StoreClosedError(Exception):
+    """A record was to be saved after the store had been closed."""
 
 
 class Blob(io.FileIO):
-    """A new file of bytes, written once; more than ``most`` bytes are refused with 413."""
+    """A new file of bytes, written once.
 
-    def __init__(self, path: Path, most: int) -> None:
+    Attributes:
+        key: The key by which the store finds it.
+
+    Raises:
+        BlobTooLargeError: More than ``max_bytes`` bytes are written.
+    """
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
         super().__init__(path, "x+")
         self.key = path.name
-        self._most = most
+        self._max_bytes = max_bytes
         self._size = 0
 
     def write(self, data: Any) -> int:
         """Write all of ``data`` (a plain file may write less)."""
         view = memoryview(data).cast("B")
         self._size += len(view)
-        if self._size > self._most:
-            raise WireError(413, f"The file is larger than {self._most} bytes, the limit here.")
+        if self._size > self._max_bytes:
+            message = f"The file is larger than {self._max_bytes} bytes, the limit here."
+            raise BlobTooLargeError(message)
         done = 0
         while done < len(view):
             done += super().write(view[done:]) or 0
@@ -49,7 +65,7 @@ class Blob(io.FileIO):
 
     @property
     def size(self) -> int:
-        """The bytes written."""
+        """The number of bytes written."""
         return self._size
 
 
@@ -57,8 +73,8 @@ class Store:
     """One server's directory: ``blobs/`` and, if the directory was given, records as JSON files.
 
     Args:
-        directory: Where things stay across runs; without it a temporary directory is used and
-            removed again, and records are kept in memory only.
+        directory: Where everything stays across runs; without it a temporary directory holds the
+            blobs, and records are not saved.
 
     Raises:
         BlockingIOError: Another server is using the directory.
@@ -66,8 +82,8 @@ class Store:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.lasting = directory is not None
-        held = None
+        self._is_lasting = directory is not None
+        lock = None
         self._release: weakref.finalize[..., Any]
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
@@ -75,47 +91,47 @@ class Store:
         else:
             directory.mkdir(parents=True, exist_ok=True)
             self._root = directory.absolute()
-            held = claim(directory)
-            self._release = weakref.finalize(self, release, held, os.getpid())
+            lock = lock_directory(directory)
+            self._release = weakref.finalize(self, unlock_directory, lock, os.getpid())
         self._blobs = self._root / "blobs"
         try:
             self._blobs.mkdir(exist_ok=True)
-            if held is not None:
+            if lock is not None:  # without a lock, another server may be using the directory
                 self._sweep()
         except BaseException:
             self.close()
             raise
 
     def _sweep(self) -> None:
-        """Remove what a killed server left: half records, and blobs that no record names."""
+        """Remove what a killed server has left: drafts of records, and blobs without a record."""
         kept: set[str] = set()
         for path in (path for kind in _KINDS for path in self._root.glob(f"{kind}/*")):
-            if _DRAFT.fullmatch(path.name):
+            if path.match(DRAFTS):
                 path.unlink()
             elif path.suffix == ".json":
-                kept.update(_NAME.findall(json.dumps(_read(path))))
+                kept.update(_BLOB_KEY.findall(json.dumps(_read(path))))
         for blob in self._blobs.iterdir():
-            if _NAME.fullmatch(blob.name) and blob.name not in kept:
+            if _BLOB_KEY.fullmatch(blob.name) and blob.name not in kept:
                 self.drop(blob.name)
 
-    def blob(self, most: int) -> Blob:
+    def blob(self, max_bytes: int) -> Blob:
         """Open a new, empty blob for writing."""
-        return Blob(self._blobs / f"blob-{secrets.token_hex(16)}", most)
+        return Blob(self._blobs / f"blob-{secrets.token_hex(16)}", max_bytes)
 
     def put(self, data: bytes) -> str:
-        """Keep ``data`` and give the key it can be found by."""
+        """Write ``data`` to a new blob, and return its key."""
         with self.blob(len(data)) as blob:
             blob.write(data)
         return blob.key
 
     def path(self, key: str) -> Path:
-        """Say where the blob of ``key`` is."""
-        if not _NAME.fullmatch(key):
+        """Return the path of a blob."""
+        if not _BLOB_KEY.fullmatch(key):
             raise ValueError(f"{key!r} is not the key of a blob")
         return self._blobs / key
 
     def drop(self, key: str) -> None:
-        """Remove a blob. On Windows one that is being read stays, until the directory goes."""
+        """Remove a blob. On Windows one that is being read stays; the next start removes it."""
         try:
             self.path(key).unlink(missing_ok=True)
         except PermissionError:
@@ -123,36 +139,45 @@ class Store:
                 raise
 
     def save(self, kind: str, record_id: str, record: Mapping[str, Any]) -> None:
-        """Write a record whole or not at all; ``record_id`` is one that the server made."""
-        if not self.lasting:
-            return
-        if not self._release.alive:  # another server may use the directory by now
-            raise WireError(503, "The embedded server has been closed.", type="server_error")
-        target = self._record(kind, record_id)
-        target.parent.mkdir(exist_ok=True)
-        draft = target.with_suffix(f".{secrets.token_hex(4)}.new")
-        draft.write_text(json.dumps(record), encoding="utf-8")
-        draft.replace(target)
+        """Write a record, whole or not at all; it is on the disk when this returns.
 
-    def forget(self, kind: str, record_id: str) -> None:
+        Raises:
+            StoreClosedError: The store has been closed.
+        """
+        if not self._is_lasting:
+            return
+        if not self._release.alive:  # another server may be using the directory by now
+            raise StoreClosedError("The embedded server has been closed.")
+        path = self._record(kind, record_id)
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as file:
+            file.write(json.dumps(record).encode())
+
+    def delete(self, kind: str, record_id: str) -> None:
         """Remove a record."""
-        if self.lasting:
+        if self._is_lasting:
             self._record(kind, record_id).unlink(missing_ok=True)
 
     def load(self, kind: str) -> list[dict[str, Any]]:
         """Read all records of a kind, in the order of their ids."""
         folder = self._root / kind
-        paths = sorted(folder.glob("*.json")) if self.lasting else []
+        paths = sorted(folder.glob("*.json")) if self._is_lasting else []
         return [_read(path) for path in paths]
 
     def _record(self, kind: str, record_id: str) -> Path:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", record_id):
+        if not _RECORD_ID.fullmatch(record_id):
             raise ValueError(f"{record_id!r} is not an id made here")
         return self._root / kind / f"{record_id}.json"
 
     def close(self) -> None:
-        """Remove the directory if it was a temporary one; else let other servers use it."""
+        """Remove a temporary directory; let other servers use a lasting one."""
         self._release()
+
+
+def system_reason(error: Exception) -> str:
+    """Return the end of a sentence: why the system refused, such as a disk that is full."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f": {reason}." if reason else "."
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -161,12 +186,12 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        told = "This record of the embedded server is damaged; put it right or remove it"
-        raise OSError(errno.EILSEQ, told, str(path))
+        message = "This record of the embedded server is damaged; put it right or remove it"
+        raise OSError(errno.EILSEQ, message, str(path))
     return record
 
 
 def _remove(directory: Path, owner: int) -> None:
-    """Remove the directory of a process; not when a fork of it ends."""
+    """Remove a directory, unless a fork of the process that made it calls this."""
     if os.getpid() == owner:
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One job: what the wire shows of it, its events and checkpoints, and how its status changes.
+"""One job: its object, its events and checkpoints, and how its status changes.
 
 https://platform.openai.com/docs/api-reference/fine-tuning/object
 """
@@ -9,30 +9,41 @@ import copy
 import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.http.errors import WireError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from finetune_client.local.storage.state import State
+    from finetune_client.local.state import State
     from finetune_client.local.training.trainer import Step, TrainingTask
 
-__all__ = ["ENDED", "Job"]
+__all__ = ["FINAL_STATUSES", "JobStatusError", "TrainingJob"]
 
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+FINAL_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
+_PAUSE_SECONDS = 1.0
+_MEASURES = {
+    "training loss": "train_loss",
+    "validation loss": "valid_loss",
+    "full validation loss": "full_valid_loss",
+    "training reward": "train_mean_reward",
+    "full validation reward": "full_valid_mean_reward",
+}
 
 
-class Job:
-    """A job and all that hangs on it. Every method takes the state's lock.
+class JobStatusError(Exception):
+    """A job's status does not allow what was asked for."""
+
+
+class TrainingJob:
+    """A job, its events and its checkpoints. Every method takes the state's lock.
 
     Attributes:
         wire: The job's object.
         events, checkpoints: Objects too, oldest first.
-        base: The name of the base model, also where the job starts from a tuned one.
+        base: The name of the base model, even if the job starts from a tuned one.
         idempotency: The key of the create that made it, and a digest of that create's body.
-        snapshot: Where training stands, while the job is paused.
-        task: What to train, from the time the files were found to be good.
-        stop: Set when training is to stop at the next step.
+        snapshot: The key of the blob from which training resumes, while it is stopped.
+        task: What to train, once the files have been checked.
+        tokens: How many tokens it has been trained on.
+        stop: Set when training must stop at the next step.
     """
 
     def __init__(self, state: State, wire: dict[str, Any], base: str) -> None:
@@ -54,7 +65,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """The job's status, in the wire's words."""
+        """The job's status."""
         return str(self.wire["status"])
 
     @property
@@ -62,13 +73,13 @@ class Job:
         """The method's type."""
         return str(self.wire["method"]["type"])
 
-    def shown(self) -> dict[str, Any]:
-        """Copy the job's object, as it is now."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy of the job's object."""
         with self._state.lock:
             return copy.deepcopy(self.wire)
 
     def record(self) -> dict[str, Any]:
-        """Give all that must last when the server does not."""
+        """Return what must be saved, for `restore`."""
         return {
             "wire": self.wire,
             "base": self.base,
@@ -80,8 +91,8 @@ class Job:
         }
 
     @classmethod
-    def restore(cls, state: State, record: Mapping[str, Any]) -> Job:
-        """Make the job of a `record()`."""
+    def restore(cls, state: State, record: Mapping[str, Any]) -> TrainingJob:
+        """Return the job of a `record()`."""
         job = cls(state, record["wire"], record["base"])
         job.events, job.checkpoints = record["events"], record["checkpoints"]
         job.idempotency, job.snapshot = record["idempotency"], record["snapshot"]
@@ -89,11 +100,11 @@ class Job:
         return job
 
     def save(self) -> None:
-        """Write the record, if this server's records last."""
+        """Write the record, if this server's records are saved."""
         with self._state.lock:
             self._state.store.save("jobs", self.id, self.record())
 
-    def event(
+    def add_event(
         self,
         message: str,
         *,
@@ -115,102 +126,107 @@ class Job:
                 }
             )
 
-    def become(self, status: str, message: str, *, level: str = "info", **fields: Any) -> None:
-        """Change the status and what changes with it, tell it in an event, and save."""
-        with self._state.changed:
-            if status in ENDED:
+    def set_status(self, status: str, message: str, *, level: str = "info", **fields: Any) -> None:
+        """Set the status and the fields that change with it, add an event, and save."""
+        with self._state.status_changed:
+            if status in FINAL_STATUSES:
                 fields["finished_at"] = self._state.now()
                 self.task = None
-            self.event(message, level=level)
+            self.add_event(message, level=level)
             self.wire.update(fields, status=status)
             self.save()
-            self._state.changed.notify_all()
+            self._state.status_changed.notify_all()
 
-    def move(self, origins: tuple[str, ...], status: str, message: str, **fields: Any) -> bool:
-        """Change the status if it is one of ``origins``, and say whether it was."""
+    def transition(self, before: str, after: str, message: str, **fields: Any) -> bool:
+        """Change the status from ``before`` to ``after``; return whether it was ``before``."""
         with self._state.lock:
-            if self.status not in origins:
+            if self.status != before:
                 return False
-            self.become(status, message, **fields)
+            self.set_status(after, message, **fields)
             return True
 
     def fail(self, code: str, message: str, param: str | None = None) -> None:
         """End the job with an error, unless it has ended."""
         with self._state.lock:
-            if self.status not in ENDED:
+            if self.status not in FINAL_STATUSES:
                 error = {"code": code, "message": message, "param": param}
-                self.become("failed", message, level="error", error=error)
-                self.forget_snapshot()
+                self.set_status("failed", message, level="error", error=error)
+                self.drop_snapshot()
 
-    def step(self, step: Step, total: int) -> None:
-        """Tell what a step of training measured."""
-        data = {"step": step.number, "total_steps": total, **step.metrics}
-        told = [
+    def add_step(self, step: Step, total_steps: int) -> None:
+        """Count a step's tokens, and add the event with its metrics."""
+        data = {"step": step.number, "total_steps": total_steps, **step.metrics}
+        measured = [
             f"{name}={step.metrics[key]:.2f}"
-            for name, key in (
-                ("training loss", "train_loss"),
-                ("validation loss", "valid_loss"),
-                ("full validation loss", "full_valid_loss"),
-                ("training reward", "train_mean_reward"),
-                ("full validation reward", "full_valid_mean_reward"),
-            )
+            for name, key in _MEASURES.items()
             if key in step.metrics
         ]
+        message = f"Step {step.number}/{total_steps}: {', '.join(measured)}"
         with self._state.lock:
             self.tokens += step.tokens
-            message = f"Step {step.number}/{total}: {', '.join(told)}"
-            self.event(message, type="metrics", data=data)
+            self.add_event(message, type="metrics", data=data)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Copy the data of all metrics events, oldest first."""
+        """Return the data of all metrics events, oldest first."""
         with self._state.lock:
             return [event["data"] for event in self.events if event["type"] == "metrics"]
 
     def cancel(self) -> dict[str, Any]:
-        """``POST …/cancel``."""
-        with self._state.lock:
-            if self.status in ENDED:
-                raise self._refusal("cancelled", "it has already ended")
-            self.become("cancelled", "The job was cancelled.", trained_tokens=self.tokens or None)
-            self.stop.set()
-            self.forget_snapshot()
-            return self.shown()
+        """Cancel the job, and return its object.
 
-    def pause(self, patience: float = 1.0) -> dict[str, Any]:
-        """``POST …/pause``: waits up to ``patience`` seconds for the step that is under way."""
-        with self._state.changed:
-            if self.move(("queued",), "paused", "The job was paused before it started."):
-                return self.shown()
-            if not self.move(("running",), "pausing", "The job is pausing."):
+        Raises:
+            JobStatusError: It has already ended.
+        """
+        with self._state.lock:
+            if self.status in FINAL_STATUSES:
+                raise self._refusal("cancelled", "it has already ended")
+            self.set_status(
+                "cancelled", "The job was cancelled.", trained_tokens=self.tokens or None
+            )
+            self.stop.set()
+            self.drop_snapshot()
+            return self.to_dict()
+
+    def pause(self) -> dict[str, Any]:
+        """Pause the job, and return its object; waits a moment for the step that is under way.
+
+        Raises:
+            JobStatusError: It is neither queued nor running.
+        """
+        with self._state.status_changed:
+            if self.transition("queued", "paused", "The job was paused before it started."):
+                return self.to_dict()
+            if not self.transition("running", "pausing", "The job is pausing."):
                 raise self._refusal("paused", "only a queued or a running job can be")
             self.stop.set()
-            self._state.changed.wait_for(lambda: self.status != "pausing", patience)
-            return self.shown()
+            self._state.status_changed.wait_for(lambda: self.status != "pausing", _PAUSE_SECONDS)
+            return self.to_dict()
 
     def resume(self) -> dict[str, Any]:
-        """``POST …/resume``: the job is queued; whoever calls this hands it to a trainer."""
+        """Queue a paused job again, and return its object; the caller gives it to the runner.
+
+        Raises:
+            JobStatusError: It is not paused.
+        """
         with self._state.lock:
-            if not self.move(("paused",), "queued", "The job was resumed and is queued."):
+            if not self.transition("paused", "queued", "The job was resumed and is queued."):
                 raise self._refusal("resumed", "only a paused job can be")
             self.stop.clear()
-            return self.shown()
+            return self.to_dict()
 
-    def _refusal(self, verb: str, reason: str) -> WireError:
-        return WireError(
-            400,
-            f"The job {self.id} cannot be {verb}: its status is {self.status}, and {reason}.",
-            code="invalid_job_status",
-            param="fine_tuning_job_id",
+    def _refusal(self, verb: str, reason: str) -> JobStatusError:
+        return JobStatusError(
+            f"The job {self.id} cannot be {verb}: its status is {self.status}, and {reason}."
         )
 
-    def keep_snapshot(self, snapshot: bytes) -> None:
-        """Keep where training stands, instead of what was kept before."""
+    def save_snapshot(self, snapshot: bytes) -> None:
+        """Save the state of training, in place of an earlier one."""
         with self._state.lock:
-            self.forget_snapshot()
+            self.drop_snapshot()
             self.snapshot = self._state.store.put(snapshot)
 
-    def forget_snapshot(self) -> None:
-        """Drop what `keep_snapshot` kept."""
+    def drop_snapshot(self) -> None:
+        """Remove the saved state of training."""
         with self._state.lock:
             if self.snapshot is not None:
                 self._state.store.drop(self.snapshot)

@@ -1,4 +1,4 @@
-"""What brings a job from its creation to its end."""
+"""Running jobs: each is checked, queued, trained and finished."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.grading.run import grade
-from finetune_client.local.http.errors import WireError
+from finetune_client.grading import run_grader
 from finetune_client.local.training.examples import ExampleFiles
-from finetune_client.local.training.job import ENDED
-from finetune_client.local.training.lane import Lane
+from finetune_client.local.training.job import FINAL_STATUSES
+from finetune_client.local.training.job_queue import JobQueue
 from finetune_client.local.training.trainer import TrainingError, TrainingTask
-from finetune_client.local.training.validation import InterruptedCheckError, problem
+from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
-    from finetune_client.local.storage.state import State
-    from finetune_client.local.training.job import Job
-    from finetune_client.local.training.trainer import Step, Trainer, Training
+    from finetune_client.local.state import State
+    from finetune_client.local.training.job import TrainingJob
+    from finetune_client.local.training.trainer import Example, Step, Trainer, Training
 
 __all__ = ["Runner"]
 
-_KEPT_CHECKPOINTS = 3
+_MAX_CHECKPOINTS = 3
 _COLUMNS = {
     "step": "step",
     "train_loss": "train_loss",
@@ -41,12 +40,12 @@ _REWARD_COLUMNS = {
 
 
 class Runner:
-    """Brings each job from its creation to its end.
+    """Runs jobs from their creation to their end, in threads of its own.
 
     Args:
         state: What the server's parts share.
-        files: Where training files come from and result files go.
-        models: Where tuned models go.
+        files: Where training files are read and result files are added.
+        models: Where tuned models are read and added.
         trainer: What trains.
         step_seconds: How long to wait after each step, so that there is time to watch.
         workers: How many jobs train at once; the others are queued.
@@ -69,121 +68,127 @@ class Runner:
         self._examples = ExampleFiles()
         self._step_seconds = step_seconds
         self._closed = False
-        self._checking = Lane("check", self._check, 1)
-        self._training = Lane("train", self._train, workers)
+        self._check_queue = JobQueue("check", self._check, 1)
+        self._train_queue = JobQueue("train", self._train, workers)
 
-    def submit(self, job: Job) -> None:
-        """Take a new job: its files are checked, then it is queued and trained."""
-        self._put(self._checking, job)
+    def submit(self, job: TrainingJob) -> None:
+        """Check the files of a new job, then queue and train it."""
+        self._put(self._check_queue, job)
 
-    def resume(self, job: Job) -> None:
-        """Take a queued job whose training is to go on, or to start."""
-        self._put(self._checking if job.task is None else self._training, job)
+    def resume(self, job: TrainingJob) -> None:
+        """Resume a queued job, or start it if it has not been trained yet."""
+        self._put(self._check_queue if job.task is None else self._train_queue, job)
 
-    def _put(self, lane: Lane, job: Job) -> None:
+    def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
         with self._state.lock:
             if not self._closed:
-                lane.put(job)
+                jobs.put(job)
 
-    def _check(self, job: Job) -> None:
+    def _check(self, job: TrainingJob) -> None:
         if self._closed:
             return
-        fresh = job.status == "validating_files"
-        if fresh:
-            job.event(_validating(job.wire))
         try:
-            wrong = problem(self._files, job.wire, lambda: self._closed) if fresh else None
-            if wrong is None:
-                self._queue(job, self._task(job))
-            else:
-                job.fail(**wrong)
+            if job.status == "validating_files":
+                job.add_event(_validating_message(job.wire))
+                error = check_files(self._files, job.wire, lambda: self._closed)
+                if error is not None:
+                    job.fail(**error)
+                    return
+            self._queue(job, self._task(job))
         except InterruptedCheckError:
             return
-        except (FileNotFoundError, WireError):
+        except FileNotFoundError:
             job.fail("invalid_training_file", "A file of the job was deleted before it started.")
 
-    def _task(self, job: Job) -> TrainingTask:
+    def _task(self, job: TrainingJob) -> TrainingTask:
         wire, settings = job.wire, job.wire["method"][job.method]
         weights = self._models.weights(wire["model"])
         if weights is None and wire["model"] != job.base:
-            told = f"The model '{wire['model']}', which the job starts from, was deleted."
-            raise TrainingError(told, code="model_not_found")
-        examples = self._examples.read(self._files.path(wire["training_file"]), job.method)
-        checked = wire["validation_file"]
+            message = f"The model '{wire['model']}', which the job starts from, was deleted."
+            raise TrainingError(message, code="model_not_found")
+        examples = self._read_examples(wire["training_file"], job.method)
+        validation_file = wire["validation_file"]
         grader = settings.get("grader")
         given = settings.get("hyperparameters", {})
         return TrainingTask(
             method=job.method,
             model=wire["model"],
             examples=examples,
-            validation=self._examples.read(self._files.path(checked), job.method)
-            if checked
-            else (),
+            validation=self._read_examples(validation_file, job.method) if validation_file else (),
             hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
             seed=wire["seed"],
             weights=weights,
-            grade=None if grader is None else lambda text, line: grade(grader, text, line).reward,
+            grade=None
+            if grader is None
+            else lambda text, line: run_grader(grader, text, line).reward,
         )
 
-    def _queue(self, job: Job, task: TrainingTask) -> None:
+    def _read_examples(self, file_id: str, method: str) -> list[Example]:
+        return self._examples.read(self._files.path(file_id), method)
+
+    def _queue(self, job: TrainingJob, task: TrainingTask) -> None:
         settings = dict(task.hyperparameters)
         common = {name: settings[name] for name in job.wire["hyperparameters"]}
-        own = {**job.wire["method"][job.method], "hyperparameters": settings}
+        of_method = {**job.wire["method"][job.method], "hyperparameters": settings}
         with self._state.lock:
-            if job.status in ENDED:
+            if job.status in FINAL_STATUSES:
                 return
             job.task = task
-            job.move(
-                ("validating_files",),
+            job.transition(
+                "validating_files",
                 "queued",
                 "Files validated, moving job to queued state",
                 hyperparameters=common,
-                method={"type": job.method, job.method: own},
+                method={"type": job.method, job.method: of_method},
             )
             if job.status == "queued":
-                self._put(self._training, job)
+                self._put(self._train_queue, job)
 
-    def _train(self, job: Job) -> None:
-        told = "Fine-tuning job started" if job.snapshot is None else "Fine-tuning job resumed"
+    def _train(self, job: TrainingJob) -> None:
+        verb = "started" if job.snapshot is None else "resumed"
+        message = f"Fine-tuning job {verb}"
         with self._state.lock:
             task = job.task
-            if self._closed or task is None or not job.move(("queued",), "running", told):
+            if self._closed or task is None:
+                return
+            if not job.transition("queued", "running", message):
                 return
         training = self._begin(job, task)
         for step in training.steps():
-            if self._after(job, training, step):
-                self._halt(job, training)
+            if self._must_stop_after(step, job, training):
+                self._stop(job, training)
                 return
         self._finish(job, training)
 
-    def _begin(self, job: Job, task: TrainingTask) -> Training:
+    def _begin(self, job: TrainingJob, task: TrainingTask) -> Training:
         if job.snapshot is None:
             return self._trainer.start(task)
         return self._trainer.resume(task, self._state.store.path(job.snapshot).read_bytes())
 
-    def _after(self, job: Job, training: Training, step: Step) -> bool:
-        """Tell what a step gave, and say whether training is to stop."""
+    def _must_stop_after(self, step: Step, job: TrainingJob, training: Training) -> bool:
+        """Add a step to the job, and return whether training must stop."""
         with self._state.lock:
-            if job.status in ENDED:
+            if job.status in FINAL_STATUSES:
                 return True
-            job.step(step, training.total_steps)
+            job.add_step(step, training.total_steps)
             if step.checkpoint:
-                self._checkpoint(job, training, step)
+                self._add_checkpoint(job, training, step)
         return job.stop.wait(self._step_seconds)
 
-    def _halt(self, job: Job, training: Training) -> None:
+    def _stop(self, job: TrainingJob, training: Training) -> None:
         with self._state.lock:
-            if job.status in ENDED:
+            if job.status in FINAL_STATUSES:
                 return
-            job.keep_snapshot(training.snapshot())
-            if not job.move(("pausing",), "paused", "The job was paused."):
-                job.become("queued", "The server was stopped; the job goes on when it starts.")
+            job.save_snapshot(training.snapshot())
+            if not job.transition("pausing", "paused", "The job was paused."):
+                message = "The server was stopped; the job will resume when it starts again."
+                job.set_status("queued", message)
 
-    def _model_name(self, job: Job) -> str:
+    def _model_name(self, job: TrainingJob) -> str:
         suffix = job.wire["user_provided_suffix"] or ""
         return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
 
-    def _checkpoint(self, job: Job, training: Training, step: Step) -> None:
+    def _add_checkpoint(self, job: TrainingJob, training: Training, step: Step) -> None:
         name = f"{self._model_name(job)}:ckpt-step-{step.number}"
         self._models.add(name, job.base, training.model())
         job.checkpoints.append(
@@ -197,29 +202,29 @@ class Runner:
                 "fine_tuning_job_id": job.id,
             }
         )
-        while len(job.checkpoints) > _KEPT_CHECKPOINTS:
+        while len(job.checkpoints) > _MAX_CHECKPOINTS:
             self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
-        job.event(f"Checkpoint created at step {step.number}")
+        job.add_event(f"Checkpoint created at step {step.number}")
         job.save()
 
-    def _finish(self, job: Job, training: Training) -> None:
+    def _finish(self, job: TrainingJob, training: Training) -> None:
         name = self._model_name(job)
         with self._state.lock:
-            if job.status in ENDED:
+            if job.status in FINAL_STATUSES:
                 return
             if job.status == "pausing":
-                self._halt(job, training)
+                self._stop(job, training)
                 return
             self._models.add(name, job.base, training.model())
             columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
-            table = _table(job.metrics(), columns)
+            table = _to_csv(job.metrics(), columns)
             blob = self._state.store.put(table)
             result = self._files.add(
                 blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
             )
-            job.event(f"New fine-tuned model created: {name}")
-            job.forget_snapshot()
-            job.become(
+            job.add_event(f"New fine-tuned model created: {name}")
+            job.drop_snapshot()
+            job.set_status(
                 "succeeded",
                 "The job has successfully completed",
                 fine_tuned_model=name,
@@ -227,27 +232,27 @@ class Runner:
                 trained_tokens=job.tokens,
             )
 
-    def close(self, jobs: Iterable[Job]) -> None:
-        """Stop the training of ``jobs`` at its next step, and end the threads."""
+    def close(self, jobs: Iterable[TrainingJob]) -> None:
+        """Stop the training of ``jobs`` at the next step, and end the threads."""
         with self._state.lock:
             self._closed = True
             for job in jobs:
                 job.stop.set()
-        self._checking.close()
-        self._training.close()
+        self._check_queue.close()
+        self._train_queue.close()
 
 
-def _validating(wire: Mapping[str, Any]) -> str:
+def _validating_message(wire: Mapping[str, Any]) -> str:
     message = f"Validating training file: {wire['training_file']}"
     if wire["validation_file"] is None:
         return message
     return f"{message} and validation file: {wire['validation_file']}"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:
-    """Write the result file: a line for each step, empty where nothing was measured."""
+def _to_csv(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:
+    """Return the result file: a line for each step, empty where nothing was measured."""
     text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([row.get(name, "") for name in columns.values()] for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row.get(name, "") for name in columns.values()] for row in rows)
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""What the server asks of whatever trains: a small protocol, so that a real trainer can come in."""
+"""The protocol of a trainer, and the values that pass between the server and a trainer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Example", "Step", "Trainer", "Training", "TrainingError", "TrainingT
 
 
 class TrainingError(Exception):
-    """Training cannot go on; the job fails with `code` and the message."""
+    """Training cannot continue; the job fails with `code` and the message."""
 
     def __init__(self, message: str, *, code: str = "training_failed") -> None:
         super().__init__(message)
@@ -24,10 +24,9 @@ class Example:
     """One line of a training file, ready to be learned from.
 
     Attributes:
-        texts: What the assistant is to say; for ``dpo`` the preferred output.
+        texts: The assistant's texts, which are learned; for ``dpo`` the preferred output.
         rejected: For ``dpo`` the output that is not preferred.
-        line: The whole line as it was read, for trainers that want the prompt too; it is what
-            graders see as ``item``.
+        line: The whole line, for trainers that use the prompt too; graders see it as ``item``.
     """
 
     texts: tuple[str, ...] = ()
@@ -37,17 +36,17 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingTask:
-    """All that a training run depends on: the same task gives the same numbers.
+    """Everything that a training run depends on: the same task yields the same numbers.
 
     Attributes:
         method: ``supervised``, ``dpo`` or ``reinforcement``.
         model: The name of the model to start from.
-        weights: That model as `Training.model()` gave it; `None` for a base model.
+        weights: That model as `Training.model()` returned it; `None` for a base model.
         examples: The training file.
         validation: The validation file; empty without one.
-        hyperparameters: As `Trainer.resolve` gave them.
-        seed: Where all chance comes from.
-        grade: For ``reinforcement``: the reward of a sampled text for a line.
+        hyperparameters: As `Trainer.resolve` returned them.
+        seed: The seed of all random numbers.
+        grade: For ``reinforcement``: returns the reward of a sampled text for a line.
     """
 
     method: str
@@ -62,13 +61,13 @@ class TrainingTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What one step of training gave.
+    """The outcome of one step of training.
 
     Attributes:
         number: Counted from 1 over the whole run.
-        metrics: What was measured, under the wire's names (``train_loss`` ...).
+        metrics: What was measured, under the API's names (``train_loss`` ...).
         tokens: How many tokens were trained on in this step.
-        checkpoint: The model as it is now is to be kept as a checkpoint.
+        checkpoint: Whether to save the model, as it is after this step, as a checkpoint.
     """
 
     number: int
@@ -78,7 +77,7 @@ class Step:
 
 
 class Training(Protocol):
-    """One run, which advances a step each time its iterator is asked for the next.
+    """One run, which advances by a step each time its iterator is asked for the next.
 
     Cancelling, pausing and closing the server wait for the step that is under way.
     """
@@ -86,29 +85,29 @@ class Training(Protocol):
     total_steps: int
 
     def steps(self) -> Iterator[Step]:
-        """Train on from where the run stands until it is done.
+        """Train until the run is done, and yield each step.
 
         Raises:
-            TrainingError: It cannot go on.
+            TrainingError: It cannot continue.
         """
 
     def model(self) -> bytes:
-        """Give the model as it is now; a later task can start from it (`TrainingTask.weights`)."""
+        """Return the model as it is now; a later task can start from it (`TrainingTask.weights`)."""
 
     def snapshot(self) -> bytes:
-        """Give all that `Trainer.resume` needs to go on after the last step as if never paused."""
+        """Return what `Trainer.resume` needs to continue as if the run had never been paused."""
 
 
 class Trainer(Protocol):
-    """Something that trains. It may be asked from several threads at once."""
+    """A trainer. Several threads may call it at once."""
 
     def resolve(
         self, method: str, hyperparameters: Mapping[str, Any], examples: int
     ) -> dict[str, Any]:
-        """Replace each ``"auto"``, and what is missing, by what will be used."""
+        """Return all hyperparameters of a method, with a value where one is missing or ``"auto"``."""
 
     def start(self, task: TrainingTask) -> Training:
         """Begin a run."""
 
     def resume(self, task: TrainingTask, snapshot: bytes) -> Training:
-        """Go on with a run from its snapshot."""
+        """Resume a run from its snapshot."""

@@ -1,10 +1,9 @@
-"""The files of a job that is ``validating_files``, checked as users check them before sending."""
+"""Checking the files of a job, by the same check that users run before they upload a file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.http.errors import WireError
 from finetune_client.training_data import check
 
 if TYPE_CHECKING:
@@ -12,58 +11,58 @@ if TYPE_CHECKING:
 
     from finetune_client.local.api.files import Files
 
-__all__ = ["InterruptedCheckError", "problem"]
+__all__ = ["InterruptedCheckError", "check_files"]
 
-_SHOWN = 3
+_MAX_SHOWN = 3
 
 
 class InterruptedCheckError(Exception):
-    """The server was closed while a file was checked."""
+    """The server was closed while it checked a file."""
 
 
-def problem(
-    files: Files, wire: Mapping[str, Any], closed: Callable[[], bool]
+def check_files(
+    files: Files, wire: Mapping[str, Any], is_closed: Callable[[], bool]
 ) -> dict[str, str] | None:
-    """Check a job's files; what is wrong comes back as the job's ``error``, else `None`.
+    """Check a job's files, and return the job's ``error`` if something is wrong.
 
     Args:
         files: The server's files.
         wire: The job's object.
-        closed: Asked again and again while a file is read.
+        is_closed: Called repeatedly while a file is read.
 
     Raises:
         InterruptedCheckError: The server was closed meanwhile.
     """
 
-    def watch(_read: int, _size: int) -> None:
-        if closed():
+    def interrupt(_read: int, _size: int) -> None:
+        if is_closed():
             raise InterruptedCheckError
 
     for param in ("training_file", "validation_file"):
         if wire[param] is not None:
-            found = _problem(files, wire, param, watch)
-            if found is not None:
-                return found
+            error = _check_file(files, wire, param, interrupt)
+            if error is not None:
+                return error
     return None
 
 
-def _problem(
-    files: Files, wire: Mapping[str, Any], param: str, watch: Callable[[int, int], None]
+def _check_file(
+    files: Files, wire: Mapping[str, Any], param: str, progress: Callable[[int, int], None]
 ) -> dict[str, str] | None:
     try:
-        path = files.path(wire[param], param)
-    except WireError as error:
-        return {"code": f"invalid_{param}", "message": f"{error.message}.", "param": param}
-    # One process: a server with threads must not fork.
+        path = files.path(wire[param])
+    except FileNotFoundError as error:
+        return {"code": f"invalid_{param}", "message": f"{error}.", "param": param}
+    # One process: forking a process that has threads can deadlock the child.
     least = 1 if param == "validation_file" else None
     report = check(
-        path, wire["method"], least_examples=least, workers=1, progress=watch, secrets=False
+        path, wire["method"], least_examples=least, workers=1, progress=progress, secrets=False
     )
     if report.ok:
         return None
-    errors = [one for one in report.problems if one.severity == "error"]
+    errors = [problem for problem in report.problems if problem.severity == "error"]
     few = errors[0].code == "too_few_examples"
-    told = " ".join(str(one) for one in errors[:_SHOWN])
-    more = f" There are {report.errors} such problems in all." if report.errors > _SHOWN else ""
+    message = " ".join(str(error) for error in errors[:_MAX_SHOWN])
+    more = f" There are {report.errors} such problems in all." if report.errors > _MAX_SHOWN else ""
     code = "invalid_n_examples" if few else f"invalid_{param}"
-    return {"code": code, "message": told + more, "param": param}
+    return {"code": code, "message": message + more, "param": param}

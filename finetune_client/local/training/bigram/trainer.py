@@ -1,4 +1,4 @@
-"""The trainer that comes with the server: it fits the bigram by minibatch gradient descent."""
+"""The server's own trainer: it fits the bigram by minibatch gradient descent."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BigramTrainer", "BigramTraining"]
 
-_RATE = 0.05
-_SAMPLES = 4
+_STEP_SIZE = 0.05
+_SAMPLES_PER_PROMPT = 4
 
 
 class BigramTrainer:
@@ -47,18 +47,22 @@ class BigramTrainer:
 
 
 class BigramTraining:
-    """One run. All chance comes from the seed and the number of the epoch or step."""
+    """One run.
+
+    Random numbers depend on the seed and the number of the epoch or step alone, so that a resumed
+    run draws the same ones as a run that was never paused.
+    """
 
     def __init__(self, task: TrainingTask, state: Mapping[str, Any]) -> None:
         settings = task.hyperparameters
         self._task = task
-        self._batch = int(settings["batch_size"])
-        self._epoch_steps = -(-len(task.examples) // self._batch)
+        self._batch_size = int(settings["batch_size"])
+        self._epoch_steps = -(-len(task.examples) // self._batch_size)
         self.total_steps = self._epoch_steps * int(settings["n_epochs"])
         self._done = int(state.get("step", 0))
         start = _starting_weights(task)
         self._weights: Floats = state.get("weights", start)
-        self._adam = bigram.Adam(_RATE * settings["learning_rate_multiplier"], state or None)
+        self._adam = bigram.Adam(_STEP_SIZE * settings["learning_rate_multiplier"], state or None)
         self._objective = _objective(task, start)
 
     def steps(self) -> Iterator[Step]:
@@ -69,29 +73,29 @@ class BigramTraining:
             yield step
 
     def _step(self, number: int) -> Step:
-        dice = np.random.default_rng([self._task.seed, 1, number])
-        learned = self._objective.learn(self._weights, self._examples(number), dice)
-        metrics = learned.metrics | self._valid(number, dice)
-        self._weights = self._adam.descend(self._weights, learned.slope)
+        rng = np.random.default_rng([self._task.seed, 1, number])
+        gradient = self._objective.gradient(self._weights, self._batch_of(number), rng)
+        metrics = gradient.metrics | self._valid(number, rng)
+        self._weights = self._adam.update(self._weights, gradient.values)
         self._done = number
         checkpoint = number % self._epoch_steps == 0
         metrics |= self._full_valid(number, checkpoint=checkpoint)
         _refuse_divergence(metrics, self._weights, number)
-        return Step(number=number, metrics=metrics, tokens=learned.tokens, checkpoint=checkpoint)
+        return Step(number=number, metrics=metrics, tokens=gradient.tokens, checkpoint=checkpoint)
 
-    def _examples(self, number: int) -> list[int]:
-        epoch, place = divmod(number - 1, self._epoch_steps)
-        dice = np.random.default_rng([self._task.seed, 0, epoch])
-        order = dice.permutation(len(self._task.examples))
-        return [int(index) for index in order[place * self._batch :][: self._batch]]
+    def _batch_of(self, number: int) -> list[int]:
+        epoch, position = divmod(number - 1, self._epoch_steps)
+        rng = np.random.default_rng([self._task.seed, 0, epoch])
+        order = rng.permutation(len(self._task.examples))
+        return [int(index) for index in order[position * self._batch_size :][: self._batch_size]]
 
-    def _valid(self, number: int, dice: np.random.Generator) -> dict[str, float]:
+    def _valid(self, number: int, rng: np.random.Generator) -> dict[str, float]:
         size = len(self._task.validation)
         if not size or self._task.method == "reinforcement":
             return {}
-        first = (number - 1) * self._batch
-        batch = [(first + offset) % size for offset in range(min(self._batch, size))]
-        return self._objective.measure(self._weights, batch, dice, "valid")
+        first = (number - 1) * self._batch_size
+        batch = [(first + offset) % size for offset in range(min(self._batch_size, size))]
+        return self._objective.measure(self._weights, batch, rng, "valid")
 
     def _full_valid(self, number: int, *, checkpoint: bool) -> dict[str, float]:
         size = len(self._task.validation)
@@ -99,8 +103,8 @@ class BigramTraining:
         due = checkpoint or (every is not None and number % int(every) == 0)
         if not size or not due:
             return {}
-        dice = np.random.default_rng([self._task.seed, 2, number])
-        return self._objective.measure(self._weights, range(size), dice, "full_valid")
+        rng = np.random.default_rng([self._task.seed, 2, number])
+        return self._objective.measure(self._weights, range(size), rng, "full_valid")
 
     def model(self) -> bytes:
         """See `Training.model`."""
@@ -108,15 +112,15 @@ class BigramTraining:
 
     def snapshot(self) -> bytes:
         """See `Training.snapshot`."""
-        done = {"weights": self._weights, "step": np.float64(self._done)}
-        return bigram.pack({**self._adam.state(), **done})
+        run = {"weights": self._weights, "step": np.float64(self._done)}
+        return bigram.pack({**self._adam.state(), **run})
 
 
 def _starting_weights(task: TrainingTask) -> Floats:
     if task.weights is not None:
         return bigram.unpack(task.weights)["weights"]
-    dice = np.random.default_rng([task.seed, 3])
-    return dice.normal(0.0, 0.01, (bigram.SYMBOLS, bigram.SYMBOLS))
+    rng = np.random.default_rng([task.seed, 3])
+    return rng.normal(0.0, 0.01, (bigram.SYMBOLS, bigram.SYMBOLS))
 
 
 def _objective(task: TrainingTask, start: Floats) -> Objective:
@@ -130,7 +134,7 @@ def _objective(task: TrainingTask, start: Floats) -> Objective:
             task.examples,
             task.validation,
             task.grade,
-            samples=max(2, round(_SAMPLES * settings["compute_multiplier"])),
+            samples=max(2, round(_SAMPLES_PER_PROMPT * settings["compute_multiplier"])),
             eval_samples=int(settings["eval_samples"]),
         )
     return Supervised(task.examples, task.validation)

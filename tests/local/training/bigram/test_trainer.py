@@ -14,9 +14,6 @@ from finetune_client.local import Example, Step, TrainingError, TrainingTask
 from finetune_client.local.training.bigram.model import (
     EDGE,
     SYMBOLS,
-    cumulative,
-    pairs,
-    sample,
     unpack,
 )
 from finetune_client.local.training.bigram.trainer import BigramTrainer
@@ -223,18 +220,3 @@ def test_reinforcement__needs_a_grader() -> None:
     with pytest.raises(TrainingError) as caught:
         BigramTrainer().start(bare)
     assert str(caught.value) == "A reinforcement job needs a grader."
-
-
-def test_pairs__take_text_of_any_kind() -> None:
-    for text in ("", "é😀", "\ud800", "\x00\xff"):
-        assert len(pairs([text])) == len(text.encode("utf-8", "surrogatepass")) + 1
-    assert len(pairs([])) == 0
-
-
-def test_sample__writes_what_is_likely_and_stops() -> None:
-    logs = np.full((SYMBOLS, SYMBOLS), -np.inf)
-    for before, after in symbols("abc"):
-        logs[before, after] = 0.0
-    sums, dice = cumulative(logs), np.random.default_rng(0)
-    assert sample(sums, dice, 10) == "abc"
-    assert sample(sums, dice, 2) == "ab"

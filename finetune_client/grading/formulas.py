@@ -37,10 +37,10 @@ class FormulaError(ValueError):
 
 
 def calculate(formula: str, values: Mapping[str, float]) -> float:
-    """Work out the formula.
+    """Return the value of the formula.
 
     Raises:
-        FormulaError: It is not such a formula, or has no finite value.
+        FormulaError: It cannot be read, or has no finite value.
     """
     try:
         result = float(_value(_parse(formula), values))
@@ -52,7 +52,7 @@ def calculate(formula: str, values: Mapping[str, float]) -> float:
 
 
 def names_in(formula: str) -> set[str]:
-    """Name the variables of the formula, and functions that there are not.
+    """Return the names of the formula's variables, and of functions that do not exist.
 
     Raises:
         FormulaError: It cannot be read.

@@ -1,16 +1,12 @@
-"""A directory that lasts: who may use it, what a killed server leaves, and forks."""
+"""A directory that lasts: what is kept in it, what is refused, and what a killed server leaves."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from finetune_client.local import LocalServer
 from finetune_client.local.storage.store import Store
@@ -23,57 +19,12 @@ if TYPE_CHECKING:
     Connect = Callable[[LocalServer], LocalApi]
 
 JOBS = "/fine_tuning/jobs"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
 def killed(directory: Path, copy: Path) -> Path:
-    """Give what a server that is killed at this moment leaves of its directory."""
-    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("*.new"))
+    """Copy what a server that is killed at this moment leaves in its directory."""
+    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns(".finetune-*.part"))
     return copy
-
-
-def refusal(directory: Path) -> str:
-    with pytest.raises(BlockingIOError) as caught:
-        LocalServer(directory)
-    return str(caught.value)
-
-
-def test_directory__is_one_servers_until_it_closes(tmp_path: Path) -> None:
-    with LocalServer(tmp_path):
-        assert refusal(tmp_path).endswith(
-            "] Another server is using this directory; close it first, or give another one: "
-            f"{str(tmp_path)!r}"
-        )
-    with LocalServer(tmp_path):
-        pass
-
-
-def test_directory__of_a_killed_process_is_free(tmp_path: Path) -> None:
-    program = (
-        "import sys, time\nfrom finetune_client.local import LocalServer\n"
-        "server = LocalServer(sys.argv[1])\nprint('ready', flush=True)\ntime.sleep(30)\n"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        refusal(tmp_path)
-        child.kill()
-    LocalServer(tmp_path).close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="flock is of POSIX")
-def test_directory__on_a_file_system_without_locks_is_used_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def flock(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr("fcntl.flock", flock)
-    with LocalServer(tmp_path) as server:
-        being_written = server._store.put(b"x")
-        with LocalServer(tmp_path):
-            assert server._store.path(being_written).read_bytes() == b"x"
 
 
 def test_directory__named_from_the_current_one_stays_when_that_changes(
@@ -122,43 +73,6 @@ def test_directory__of_a_closed_server_takes_nothing_that_was_still_coming(
     assert not list(tmp_path.glob("files/*"))
 
 
-@forks
-def test_fork__leaves_the_server_to_its_parent(connect: Connect, tmp_path: Path) -> None:
-    for server in (LocalServer(), LocalServer(tmp_path)):
-        api = connect(server)
-        file = api.upload(b"x\n")
-        child = os.fork()
-        if child == 0:
-            try:
-                told = ""
-                try:
-                    api.session.get(f"{BASE}/models")
-                except requests.ConnectionError as error:
-                    told = str(error)
-                server.close()
-                server._store.close()
-            finally:
-                os._exit(told.endswith("in the process that made it, not in a fork of that."))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-        assert api.session.get(f"{BASE}/files/{file}/content").content == b"x\n"
-    refusal(tmp_path)
-
-
-@forks
-def test_fork__that_lives_on_does_not_keep_the_directory(tmp_path: Path) -> None:
-    server = LocalServer(tmp_path)
-    child = os.fork()
-    if child == 0:
-        time.sleep(30)
-        os._exit(0)
-    try:
-        server.close()
-        LocalServer(tmp_path).close()
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-
-
 def test_killed__a_running_job_has_failed_and_keeps_its_checkpoints(
     connect: Connect, tmp_path: Path
 ) -> None:
@@ -194,27 +108,32 @@ def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Pa
     with Store(tmp_path / "other").blob(3) as half:
         half.write(b"abc")
     (tmp_path / "other" / "blobs" / half.key).rename(blobs / half.key)
-    (tmp_path / "files" / "file-1.0123abcd.new").write_bytes(b'{"wi')
+    (tmp_path / "files" / ".finetune-0123abcd.part").write_bytes(b'{"wi')
     strange = blobs / "not made here"
     strange.write_bytes(b"x")
     (tmp_path / "models" / "strange.bin").write_bytes(b"\xff")
 
     again = connect(LocalServer(tmp_path))
     assert set(blobs.iterdir()) == {*kept, strange}
-    assert not list(tmp_path.glob("*/*.new"))
+    assert not list(tmp_path.glob("*/.finetune-*.part"))
     assert again.ok("GET", f"/models/{job['fine_tuned_model']}")["object"] == "model"
     path = f"/uploads/{made['id']}/complete"
     assert again.ok("POST", path, json={"part_ids": [part["id"]]})["file"]["bytes"] == 3
 
 
-def test_order__is_kept_where_the_clock_stands_still(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
-    server = LocalServer(tmp_path)
-    api = connect(server)
-    made = [api.upload(b"x\n") for _ in range(20)]
-    server.close()
-    again = connect(LocalServer(tmp_path))
-    listed: Any = again.ok("GET", "/files?order=asc")["data"]
-    assert [row["id"] for row in listed] == made
+def test_store__makes_no_path_of_what_it_did_not_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not the key of a blob$"):
+        store.path("../x")
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not an id made here$"):
+        store.save("files", "../x", {})
+
+
+def test_store__writes_records_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save("things", "a", {"n": 1})
+    with pytest.raises(TypeError):
+        store.save("things", "a", {"n": object()})
+    assert store.load("things") == [{"n": 1}]
+    store.delete("things", "a")
+    assert store.load("things") == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.training.examples import ExampleFiles, example, read_examples
+from finetune_client.local.training.examples import ExampleFiles, read_examples, to_example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,9 @@ CALL = {"name": "look_up", "arguments": '{"word": "é"}'}
 
 
 def said(*messages: dict[str, Any]) -> tuple[str, ...]:
-    return example({"messages": [{"role": "user", "content": "?"}, *messages]}, "supervised").texts
+    return to_example(
+        {"messages": [{"role": "user", "content": "?"}, *messages]}, "supervised"
+    ).texts
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_example__leaves_out_what_has_no_weight() -> None:
 
 def test_example__of_a_completion() -> None:
     line = {"prompt": "a ->", "completion": " b"}
-    assert example(line, "supervised").texts == (" b",)
+    assert to_example(line, "supervised").texts == (" b",)
 
 
 @pytest.mark.parametrize("ending", ["output", "completion"])
@@ -57,13 +59,13 @@ def test_example__of_a_preference_under_either_name(ending: str) -> None:
         f"preferred_{ending}": [{"role": "assistant", "content": "good"}],
         f"non_preferred_{ending}": [{"role": "assistant", "content": "bad"}],
     }
-    prepared = example(line, "dpo")
+    prepared = to_example(line, "dpo")
     assert (prepared.texts, prepared.rejected) == (("good",), ("bad",))
 
 
 def test_example__of_reinforcement_is_its_line() -> None:
     line = {"messages": [{"role": "user", "content": "?"}], "answer": 3}
-    assert example(line, "reinforcement").line == line
+    assert to_example(line, "reinforcement").line == line
 
 
 def test_read_examples__skips_a_mark_and_blank_lines(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client.local import LocalServer
-from finetune_client.local.training.bigram.trainer import BigramTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
@@ -291,63 +289,3 @@ def test_idempotency_key__gives_the_same_job_again(slow_api: LocalApi) -> None:
         "idempotency_error",
     )
     assert len(slow_api.ok("GET", JOBS)["data"]) == 3
-
-
-def test_training__from_a_model_that_was_deleted_meanwhile_is_a_failed_job(
-    connect: Callable[[LocalServer], LocalApi],
-) -> None:
-    may_check = threading.Event()
-    may_check.set()
-
-    class Slow(BigramTrainer):
-        def resolve(self, *given: Any) -> dict[str, Any]:
-            assert may_check.wait(10)
-            return super().resolve(*given)
-
-    api = connect(LocalServer(trainer=Slow()))
-    train = api.upload(jsonl(chat_lines(10)))
-    model = api.trained(training_file=train)["fine_tuned_model"]
-    may_check.clear()
-    api.create(training_file=train)
-    job = api.create(training_file=train, model=model)
-    api.ok("DELETE", f"/models/{model}")
-    may_check.set()
-    assert api.ended(job["id"])["error"] == {
-        "code": "model_not_found",
-        "message": f"The model '{model}', which the job starts from, was deleted.",
-        "param": None,
-    }
-
-
-def test_training__that_diverges_is_a_failed_job(api: LocalApi) -> None:
-    settings = {"learning_rate_multiplier": 1.7e308, "batch_size": 10}
-    train = api.upload(jsonl(chat_lines(10)))
-    job = api.create(training_file=train, hyperparameters=settings)
-    failed = api.ended(job["id"])
-    assert failed["status"] == "failed"
-    assert failed["error"]["code"] == "training_diverged"
-    assert failed["error"]["param"] is None
-    assert api.events(job["id"])[-1]["level"] == "error"
-
-
-def test_training__of_a_trainer_that_breaks_is_a_failed_job(
-    connect: Callable[[LocalServer], LocalApi], caplog: pytest.LogCaptureFixture
-) -> None:
-    class Broken:
-        def resolve(self, method: str, given: Any, examples: int) -> dict[str, Any]:
-            return {"n_epochs": 1, "batch_size": 1, "learning_rate_multiplier": 1.0}
-
-        def start(self, task: Any) -> Any:
-            raise RuntimeError("out of memory")
-
-        def resume(self, task: Any, snapshot: bytes) -> Any:
-            raise NotImplementedError
-
-    api = connect(LocalServer(trainer=Broken()))
-    job = api.ended(api.create(training_file=api.upload(jsonl(chat_lines(10))))["id"])
-    assert job["error"] == {
-        "code": "server_error",
-        "message": "The server failed while it worked on this job.",
-        "param": None,
-    }
-    assert "out of memory" in caplog.text

@@ -1,0 +1,61 @@
+"""Templates of graders: ``{{item.answer}}`` and ``{{sample.output_text}}`` in a text."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["UnknownVariableError", "fill"]
+
+# Neither brace inside, so that a template of a million spaces is read once, not a million times.
+_VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
+
+
+class UnknownVariableError(LookupError):
+    """A template names a variable that has no value."""
+
+
+def fill(template: str, sample: str, item: Mapping[str, Any]) -> str:
+    """Replace each ``{{...}}`` by the value that it names; what is not a string becomes JSON.
+
+    Raises:
+        UnknownVariableError: A variable has no value.
+        ValueError: The template asks for ``sample.output_json``, and the sample is not JSON.
+        RecursionError: That JSON is nested too deep.
+    """
+    variables = {"item": item, "sample": _Sample(sample)}
+    return _VARIABLE.sub(lambda found: _to_text(_look_up(found[1].strip(), variables)), template)
+
+
+class _Sample:
+    """The namespace ``sample``; its JSON is read only when asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get(self, name: str) -> Any:
+        if name == "output_json":
+            return json.loads(self._text)
+        return {"output_text": self._text}.get(name)
+
+
+def _look_up(path: str, variables: Mapping[str, Any]) -> Any:
+    value: Any = variables
+    for name in path.split("."):
+        if isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 9:
+            value = dict(enumerate(value)).get(int(name))
+        elif isinstance(value, dict | _Sample):
+            value = value.get(name)
+        else:
+            value = None
+        if value is None:
+            raise UnknownVariableError(path)
+    return value
+
+
+def _to_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

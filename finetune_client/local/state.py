@@ -1,0 +1,71 @@
+"""What all parts of one server share: the store, the lock, the clock and the limits."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from finetune_client.local.storage.store import Store
+
+__all__ = ["ServerLimits", "State"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerLimits:
+    """How large files may be, and how long an upload may take.
+
+    Attributes:
+        file_bytes: The largest file of ``POST /files``.
+        upload_bytes: The largest file of the Uploads API.
+        part_bytes: The largest part of an upload.
+        upload_seconds: How long an upload may take; then it expires.
+    """
+
+    file_bytes: int = 512 * 1024**2
+    upload_bytes: int = 8 * 1024**3
+    part_bytes: int = 64 * 1024**2
+    upload_seconds: int = 3600
+
+
+@dataclass(kw_only=True)
+class State:
+    """What all parts of one server share. Whoever reads or changes rows holds the `lock`.
+
+    Attributes:
+        store: Where bytes and records are kept.
+        clock: Returns the Unix time in seconds.
+        limits: See `ServerLimits`.
+        lock: The lock of all rows.
+        status_changed: Notified whenever a job's status changes; its lock is `lock`.
+    """
+
+    store: Store
+    clock: Callable[[], float]
+    limits: ServerLimits
+    lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    status_changed: threading.Condition = field(init=False)
+    _last_id_time: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.status_changed = threading.Condition(self.lock)
+
+    def now(self) -> int:
+        """Return the Unix time in whole seconds, as the API's objects have it."""
+        return int(self.clock())
+
+    def new_id(self, prefix: str) -> str:
+        """Return a unique id: ``prefix``, the time, and a random part.
+
+        Ids of one run sort in the order in which they were made, even if the clock stands still
+        (that of Windows moves 64 times a second) or goes back, so that records are read back in
+        that order.
+        """
+        with self.lock:
+            self._last_id_time = max(time.time_ns(), self._last_id_time + 1)
+            return f"{prefix}{self._last_id_time:016x}{secrets.token_hex(4)}"

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.local_api import LocalApi
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "finetune.localhost.evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Host": "127.0.0.1,evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[oops"}, 403),
+    ],
+)
+def test_access__refuses_what_a_web_page_could_send(
+    api: LocalApi, headers: dict[str, str], status: int
+) -> None:
+    assert api.refused("GET", "/models", headers=headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost", "[::1]:80", "a.localhost", "127.1.2.3"]
+)
+def test_access__allows_this_machine(api: LocalApi, host: str) -> None:
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert api.ok("GET", "/models", headers=headers)["object"] == "list"
