@@ -1,7 +1,8 @@
 """Bytes over HTTP: never pays twice, never hangs, never leaks the key. Knows no model."""
 
 from finetune_client.transport.config import Config, with_changes
-from finetune_client.transport.connections.sender import BorrowedWire, OwnWire, Wire
+from finetune_client.transport.connections.http_session import HTTPSession
+from finetune_client.transport.connections.sender import Sender
 from finetune_client.transport.credentials import Credential, Key
 from finetune_client.transport.hooks import OnResponse, ResponseInfo
 from finetune_client.transport.origin import BaseURL, parse_base_url
@@ -23,20 +24,19 @@ __all__ = [
     "APIResponse",
     "BaseURL",
     "Body",
-    "BorrowedWire",
     "Config",
     "Credential",
+    "HTTPSession",
     "Key",
     "OnResponse",
-    "OwnWire",
     "Request",
     "ResponseInfo",
     "RetryPolicy",
     "Secret",
+    "Sender",
     "Session",
     "StreamedResponse",
     "Timeout",
-    "Wire",
     "checked_path",
     "parse_base_url",
     "path_segment",

@@ -42,7 +42,10 @@ class Secret(str):
         return self
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("A secret cannot be pickled.")
+        raise TypeError(
+            "A secret cannot be pickled. A recorder of requests must leave its header out, as vcrpy "
+            "does with filter_headers=['authorization', 'api-key']."
+        )
 
 
 def holds_key(text: str, secret: Secret) -> bool:

@@ -17,7 +17,7 @@ from finetune_client.transport.retry import wait_before_retry
 if TYPE_CHECKING:
     from finetune_client.providers import Feature, Provider
     from finetune_client.transport.config import Config
-    from finetune_client.transport.connections.sender import Wire
+    from finetune_client.transport.connections.sender import Sender
     from finetune_client.transport.exchange.prepare import Call
     from finetune_client.transport.request import Request
 
@@ -35,14 +35,14 @@ class Session:
     def __init__(
         self,
         config: Config,
-        wire: Wire,
+        sender: Sender,
         *,
         clock: Clock = SYSTEM_CLOCK,
         owner: Session | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
-        self._wire = wire
+        self._sender = sender
         self._owner = ref(owner) if owner is not None else None
         self._closed = False
 
@@ -67,7 +67,7 @@ class Session:
     def sharing(self, config: Config, *, clock: Clock | None = None) -> Session:
         """A session with other settings, or another clock, over the same connections."""
         first = self._owner() if self._owner is not None else None
-        return Session(config, self._wire, clock=clock or self.clock, owner=first or self)
+        return Session(config, self._sender, clock=clock or self.clock, owner=first or self)
 
     @property
     def is_closed(self) -> bool:
@@ -79,7 +79,7 @@ class Session:
         """Close the connections, unless they are those of another session that lives on."""
         self._closed = True
         if self._connections_are_closed:
-            self._wire.close()
+            self._sender.close()
 
     @property
     def _connections_are_closed(self) -> bool:
@@ -120,13 +120,13 @@ class Session:
             return self._tried(call)
         finally:
             if self._connections_are_closed:  # meanwhile, so that one may have been opened since
-                self._wire.drop()
+                self._sender.drop_connections()
 
     def _tried(self, call: Call) -> APIResponse | StreamedResponse:
         tries = 0
         while True:
             tries += 1
-            result = exchange(call, self._wire, self.clock, tries)
+            result = exchange(call, self._sender, self.clock, tries)
             if not isinstance(result, Failure):
                 return result
             wait = self._wait(call, result, tries)

@@ -15,8 +15,14 @@ import queue
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+# From where recorders leave them alone: vcrpy replaces those of `urllib3.connection` while a cassette
+# is open, and this module may be loaded at such a moment.
+from urllib3.connectionpool import (  # type: ignore[attr-defined]
+    HTTPConnection,
+    HTTPConnectionPool,
+    HTTPSConnection,
+    HTTPSConnectionPool,
+)
 from urllib3.util import Timeout
 
 if TYPE_CHECKING:
@@ -249,23 +255,24 @@ class _TLSConnection(_Timed, HTTPSConnection):
     pass
 
 
-class _Idle:
+class _Idle(queue.LifoQueue[Any]):
     """The connections of a pool that wait for a request.
 
     It has no lock, since an interrupt or a fork may come while one is held: every later call
-    would wait for it. What a deque does takes effect as a whole.
+    would wait for it (3 of 7 runs that sent thousands of signals stood still in `queue.LifoQueue`).
+    What a deque does takes effect as a whole.
     """
 
-    def __init__(self, maxsize: int) -> None:
-        self._most = maxsize
+    def __init__(self, maxsize: int = 0) -> None:  # not the base's, which makes the locks
+        self.maxsize = maxsize
         self._waiting: deque[Any] = deque()
 
-    def put(self, connection: Any, **_: Any) -> None:
-        if len(self._waiting) >= self._most:
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        if len(self._waiting) >= self.maxsize:
             raise queue.Full
-        self._waiting.append(connection)
+        self._waiting.append(item)
 
-    def get(self, **_: Any) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
         try:
             return self._waiting.pop()
         except IndexError:
@@ -274,15 +281,28 @@ class _Idle:
     def qsize(self) -> int:
         return len(self._waiting)
 
+    def empty(self) -> bool:
+        return not self._waiting
+
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _Idle
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPConnectionPool.ConnectionCls
+        return _PlainConnection if theirs is HTTPConnection else theirs
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _Idle
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPSConnectionPool.ConnectionCls
+        return _TLSConnection if theirs is HTTPSConnection else theirs
 
 
 POOL_CLASSES: Final = {"http": _PlainPool, "https": _TLSPool}

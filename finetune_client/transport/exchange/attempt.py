@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finetune_client.transport.connections.body import BodyFailure
+from finetune_client.transport.connections.sender import BodyError
 from finetune_client.transport.exchange.answer import read_reply, refusal, refused_redirect
 from finetune_client.transport.exchange.answer_body import discard
 from finetune_client.transport.exchange.error_body import rate_limits, request_id
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from finetune_client.clock import Clock
     from finetune_client.transport.connections.connection import Attempt
-    from finetune_client.transport.connections.sender import Wire
+    from finetune_client.transport.connections.sender import Sender
     from finetune_client.transport.exchange.prepare import Call
     from finetune_client.transport.exchange.redirects import Hop
     from finetune_client.transport.request import APIResponse, StreamedResponse
@@ -37,11 +37,11 @@ __all__ = ["exchange"]
 class _Try:
     """What the steps of one try share."""
 
-    __slots__ = ("attempt", "call", "clock", "number", "secret", "wire")
+    __slots__ = ("attempt", "call", "clock", "number", "secret", "sender")
 
-    def __init__(self, call: Call, wire: Wire, clock: Clock, number: int) -> None:
+    def __init__(self, call: Call, sender: Sender, clock: Clock, number: int) -> None:
         self.call = call
-        self.wire = wire
+        self.sender = sender
         self.clock = clock
         self.number = number
         self.secret: Secret | None = call.credential.secret()
@@ -49,13 +49,13 @@ class _Try:
 
 
 def exchange(
-    call: Call, wire: Wire, clock: Clock, number: int
+    call: Call, sender: Sender, clock: Clock, number: int
 ) -> APIResponse | StreamedResponse | Failure:
     """Make one try.
 
     Args:
         call: The request, made ready.
-        wire: What it goes over; a request that asks for it gets connections of its own.
+        sender: What it goes over; a request that asks for it gets connections of its own.
         clock: What durations and deadlines are counted in.
         number: 1 for the first try.
 
@@ -65,8 +65,8 @@ def exchange(
     """
     before = being_handled()
     try:
-        return _made(call, wire, clock, number)
-    except BodyFailure as failure:
+        return _made(call, sender, clock, number)
+    except BodyError as failure:
         failed = failure.error
     except BaseException as error:
         scrub(error, before)
@@ -78,14 +78,14 @@ def exchange(
 
 
 def _made(
-    call: Call, wire: Wire, clock: Clock, number: int
+    call: Call, sender: Sender, clock: Clock, number: int
 ) -> APIResponse | StreamedResponse | Failure:
-    own = wire.fresh() if call.request.fresh_connection else None
+    used = sender.with_own_connections() if call.request.fresh_connection else sender
     try:
-        return _judged(_Try(call, own or wire, clock, number))
+        return _judged(_Try(call, used, clock, number))
     finally:
-        if own is not None:
-            own.close()
+        if used is not sender:
+            used.close()
 
 
 def _judged(this: _Try) -> APIResponse | StreamedResponse | Failure:
@@ -137,7 +137,7 @@ def _sent(this: _Try, hop: Hop) -> Response | Failure:
         this.attempt.used = True  # so that it is known that nothing was sent
         return network_failure(TimeoutError(), this.attempt, call.host, **call.facts)
     try:
-        response = this.wire.send(call.outgoing(hop, this.secret), this.attempt)
+        response = this.sender.send(call.outgoing(hop, this.secret), this.attempt)
     except NETWORK_ERRORS as error:
         scrub(error, before)
         return network_failure(error, this.attempt, call.host, before=before, **call.facts)
@@ -168,5 +168,5 @@ def _taken(this: _Try, response: Response) -> APIResponse | StreamedResponse | F
     finally:
         discard(response)
     if isinstance(reply, Failure) and reply.crossed:
-        this.wire.drop()
+        this.sender.drop_connections()
     return reply

@@ -120,10 +120,20 @@ def scrub(error: BaseException, before: BaseException | None = None) -> None:
     """
     for link in _chain(error, before):
         for name in ("request", "response", "pool", "conn"):
-            if name in getattr(link, "__dict__", {}):
+            held = getattr(link, "__dict__", {}).get(name)
+            if held is not None:
                 setattr(link, name, None)
+                if name == "request" and not isinstance(link, NETWORK_ERRORS):
+                    link.__dict__[name] = _bare(held)  # requests_mock names it in its message
         if link.__traceback__ is not None:
             traceback.clear_frames(link.__traceback__)
+
+
+def _bare(request: Any) -> requests.PreparedRequest:
+    """Return a request's method and URL, without its headers and its body."""
+    bare = requests.PreparedRequest()
+    bare.method, bare.url = getattr(request, "method", None), getattr(request, "url", None)
+    return bare
 
 
 def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from finetune_client._version import __version__
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.transport.config import checked_timeout, merged_query
-from finetune_client.transport.connections.body import Shielded
 from finetune_client.transport.connections.connection import Attempt
-from finetune_client.transport.connections.sender import Outgoing
+from finetune_client.transport.connections.sender import Outgoing, SentBody
 from finetune_client.transport.credentials import checked_headers
 from finetune_client.transport.exchange.json_body import encoded_json
 from finetune_client.transport.exchange.redirects import Hop
@@ -82,7 +81,7 @@ class Call:
         method = self.request.method
         if hop.foreign:
             headers = {k: v for k, v in self.headers.items() if k.lower() in _FOREIGN_HEADERS}
-            return Outgoing(method, hop.url, headers, None, None, foreign=True)
+            return Outgoing(method, hop.url, headers, None, None, cross_origin=True)
         if secret is None:
             return Outgoing(method, hop.url, self.headers, self.body, None)
         credential = (self.credential.header, self.credential.header_value(secret))
@@ -114,7 +113,7 @@ def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) 
 def _body(request: Request) -> bytes | Body | None:
     if request.json is not NO_JSON:
         return encoded_json(request.json)
-    return None if request.body is None else Shielded(request.body)
+    return None if request.body is None else SentBody(request.body)
 
 
 def _deadline(request: Request, config: Config, clock: Clock) -> float | None:

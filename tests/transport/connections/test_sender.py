@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import requests
 
-from finetune_client.transport import BorrowedWire, OwnWire
+from finetune_client.errors import ConfigurationError
+from finetune_client.transport import HTTPSession, Sender
 from finetune_client.transport.connections.connection import Attempt
 from finetune_client.transport.connections.sender import Outgoing
 from finetune_client.transport.secret import Secret
@@ -37,16 +38,23 @@ class Recorder(requests.adapters.BaseAdapter):
         self.closed += 1
 
 
-def outgoing(*, url: str = URL, foreign: bool = False) -> Outgoing:
-    credential = None if foreign else CREDENTIAL
-    return Outgoing("GET", url, {"Accept": "*/*"}, None, credential, foreign=foreign)
+def outgoing(*, url: str = URL, cross_origin: bool = False) -> Outgoing:
+    credential = None if cross_origin else CREDENTIAL
+    headers = {"Accept": "*/*"}
+    return Outgoing("GET", url, headers, None, credential, cross_origin=cross_origin)
+
+
+def test_session__that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Sender(requests)  # type: ignore[arg-type]
+    assert caught.value.message == "session must be a requests.Session, not module."
 
 
 def test_own__client_certificate_stays_at_home() -> None:
     adapter = Recorder()
-    wire = OwnWire(url=URL, adapter=adapter, cert=__file__)
-    wire.send(outgoing(), ATTEMPT)
-    wire.send(outgoing(url="https://blobs.example/f", foreign=True), ATTEMPT)
+    sender = Sender(HTTPSession(url=URL, adapter=adapter, cert=__file__))
+    sender.send(outgoing(), ATTEMPT)
+    sender.send(outgoing(url="https://blobs.example/f", cross_origin=True), ATTEMPT)
     home, away = adapter.seen
     assert (home[1]["cert"], away[1]["cert"]) == (__file__, None)
     assert home[0].headers["Authorization"] == "Bearer sk-1"
@@ -57,64 +65,63 @@ def test_own__client_certificate_stays_at_home() -> None:
 def test_own__an_adapter_that_was_given_is_kept_and_closed_by_its_owner() -> None:
     adapter = Recorder()
     closed: list[str] = []
-    wire = OwnWire(url=URL, adapter=adapter, on_close=lambda: closed.append("once"))
-    with_own = wire.fresh()
-    with_own.send(outgoing(), ATTEMPT)
-    with_own.close()
-    wire.drop()
-    assert (len(adapter.seen), adapter.closed, closed) == (1, 0, [])
-    wire.close()
-    wire.close()
+    session = HTTPSession(url=URL, adapter=adapter)
+    sender = Sender(session, on_close=lambda: closed.append("once"))
+    assert sender.with_own_connections() is sender
+    sender.drop_connections()
+    assert (adapter.closed, closed) == (0, [])
+    sender.close()
+    sender.close()
     assert (adapter.closed, closed) == (0, ["once"])
 
 
 def test_own__another_process_gets_connections_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wire = OwnWire(url=URL)
-    before = wire._current()
-    assert wire._current() is before
+    session = HTTPSession(url=URL)
+    sender = Sender(session)
+    used: list[tuple[requests.adapters.BaseAdapter, str]] = []
+
+    def note(adapter: Any, request: Any, **_: Any) -> requests.Response:
+        used.append((adapter, request.url))
+        return requests.Response()
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", note)
     here = os.getpid()
+    sender.send(outgoing(), ATTEMPT)
+    sender.send(outgoing(), ATTEMPT)
     monkeypatch.setattr(os, "getpid", lambda: here + 1)
-    after = wire._current()
-    assert after is not before
-    assert wire._current() is after
+    sender.send(outgoing(), ATTEMPT)
+    sender.send(outgoing(), ATTEMPT)
+    first, second, third, fourth = (adapter for adapter, _ in used)
+    assert first is second
+    assert third is fourth
+    assert first is not third
 
 
-def test_own__fresh_has_connections_of_its_own() -> None:
-    wire = OwnWire(url=URL, verify=False, proxies={"https": "http://p.example"})
-    fresh = wire.fresh()
-    assert isinstance(fresh, OwnWire)
-    assert fresh._current() is not wire._current()
-    assert (fresh._verify, fresh._proxies) == (False, {"https": "http://p.example"})
-    fresh.close()
+def test_own__connections_of_one_request_are_its_own() -> None:
+    session = HTTPSession(url=URL, verify=False, proxies={"https": "http://p.example"})
+    own = Sender(session).with_own_connections()._session
+    assert isinstance(own, HTTPSession)
+    assert own.get_adapter(URL) is not session.get_adapter(URL)
+    assert own.get_adapter(URL) is own.get_adapter("http://api.example.com")
+    assert (own.verify, own.proxies) == (False, {"https": "http://p.example"})
+    own.close()
 
 
-def test_own__proxies_of_another_origin_are_looked_up_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://p.example:1")
-    monkeypatch.setenv("NO_PROXY", "blobs.example")
-    wire = OwnWire(url=URL)
-    assert wire._home["https"] == "http://p.example:1"
-    assert wire._route("https://blobs.example/f") == {}
-    monkeypatch.setenv("NO_PROXY", "")
-    assert wire._route("https://blobs.example/g") == {}
-    assert wire._route("http://127.0.0.1:8000/f") == {}
-
-
-def test_borrowed__nothing_of_the_session_goes_to_another_origin() -> None:
+def test_callers__nothing_of_the_session_goes_to_another_origin() -> None:
     adapter = Recorder()
     with requests.Session() as session:
         session.mount("https://", adapter)
         session.headers["X-Secret"] = "s"
         session.auth = ("user", "pw")
-        wire = BorrowedWire(session)
-        wire.send(outgoing(), ATTEMPT)
-        wire.send(outgoing(url="https://blobs.example/f", foreign=True), ATTEMPT)
-        assert wire.fresh() is wire
-        wire.drop()
-        wire.close()
+        sender = Sender(session)
+        sender.send(outgoing(), ATTEMPT)
+        sender.send(outgoing(url="https://blobs.example/f", cross_origin=True), ATTEMPT)
+        assert sender.with_own_connections() is sender
+        sender.drop_connections()
+        sender.close()
+        assert not adapter.closed
     home, away = adapter.seen
     assert home[0].headers["X-Secret"] == "s"
     assert home[0].headers["Authorization"] == "Bearer sk-1"
@@ -122,7 +129,7 @@ def test_borrowed__nothing_of_the_session_goes_to_another_origin() -> None:
     assert home[1]["timeout"] == (1, 2)
 
 
-def test_borrowed__what_requests_cannot_read_of_a_redirect_is_its_own_error() -> None:
+def test_callers__what_requests_cannot_read_of_a_redirect_is_its_own_error() -> None:
     class Odd(Recorder):
         def send(self, *_: Any, **__: Any) -> requests.Response:
             raise ValueError("Invalid IPv6 URL")
@@ -130,4 +137,4 @@ def test_borrowed__what_requests_cannot_read_of_a_redirect_is_its_own_error() ->
     session = requests.Session()
     session.mount("https://", Odd())
     with pytest.raises(requests.exceptions.InvalidHeader, match="Invalid IPv6 URL"):
-        BorrowedWire(session).send(outgoing(), ATTEMPT)
+        Sender(session).send(outgoing(), ATTEMPT)
