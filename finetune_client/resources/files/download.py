@@ -15,7 +15,7 @@ from finetune_client.errors import (
 )
 from finetune_client.resources.base import answer_facts
 from finetune_client.resources.files.rules import fits, is_named_page, is_page, longest
-from finetune_client.transport.exchange.answer_body import content_length
+from finetune_client.transport.exchange.response_body import content_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune_client.transport.connections.sender import BodyError
-from finetune_client.transport.exchange.answer import read_reply, refusal, refused_redirect
-from finetune_client.transport.exchange.answer_body import discard
 from finetune_client.transport.exchange.error_body import rate_limits, request_id
 from finetune_client.transport.exchange.failures import (
     NETWORK_ERRORS,
@@ -16,6 +14,8 @@ from finetune_client.transport.exchange.failures import (
     scrub,
 )
 from finetune_client.transport.exchange.redirects import REDIRECTS, RefusedHop, next_hop
+from finetune_client.transport.exchange.response import read_reply, refusal, refused_redirect
+from finetune_client.transport.exchange.response_body import discard
 from finetune_client.transport.exchange.stream import Stream
 from finetune_client.transport.hooks import ResponseInfo, report
 from finetune_client.transport.secret import without_key

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import IntegrityError
-from finetune_client.transport.exchange.answer_body import BLOCK, CutOffError, discard, raw_blocks
 from finetune_client.transport.exchange.error_body import request_id
 from finetune_client.transport.exchange.failures import (
     NETWORK_ERRORS,
@@ -13,6 +12,7 @@ from finetune_client.transport.exchange.failures import (
     network_failure,
     scrub,
 )
+from finetune_client.transport.exchange.response_body import BLOCK, CutOffError, discard, raw_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

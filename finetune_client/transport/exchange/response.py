@@ -7,13 +7,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client.errors import APIConnectionError, APIResponseError, RedirectRefusedError
-from finetune_client.transport.exchange.answer_body import (
-    CutOffError,
-    EncodingError,
-    TooLargeError,
-    read_body,
-    read_some,
-)
 from finetune_client.transport.exchange.error_body import error_class, error_facts, request_id
 from finetune_client.transport.exchange.failures import (
     NETWORK_ERRORS,
@@ -23,6 +16,13 @@ from finetune_client.transport.exchange.failures import (
     scrub,
 )
 from finetune_client.transport.exchange.json_body import UnreadableError, decoded_json, excerpt
+from finetune_client.transport.exchange.response_body import (
+    CutOffError,
+    EncodingError,
+    TooLargeError,
+    read_body,
+    read_some,
+)
 from finetune_client.transport.hooks import LOGGER
 from finetune_client.transport.request import APIResponse
 from finetune_client.transport.retry import parse_retry_after, status_verdict

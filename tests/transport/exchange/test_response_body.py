@@ -12,7 +12,7 @@ import urllib3
 from hypothesis import given, settings, strategies as st
 from urllib3.exceptions import ProtocolError
 
-from finetune_client.transport.exchange.answer_body import (
+from finetune_client.transport.exchange.response_body import (
     BLOCK,
     CutOffError,
     EncodingError,
