@@ -18,7 +18,7 @@ from finetune_client.resources import (
 from finetune_client.transport import (
     NO_JSON,
     Request,
-    checked_path,
+    check_path,
     query_pairs,
     with_changes,
 )
@@ -113,7 +113,7 @@ class Composed:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")
         request = Request(
             method=verb,
-            path=checked_path(path),
+            path=check_path(path),
             query=query_pairs(query or {}),
             json=json,
             headers=headers or {},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client._composed import Composed
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import LOCAL
-from finetune_client.transport import HTTPSession, Sender, Session, with_changes
+from finetune_client.transport import HTTPSession, RetryPolicy, Sender, Session, with_changes
 from finetune_client.transport.config import DEFAULT_TIMEOUT
 from finetune_client.transport.credentials import as_secret, hide_secret_headers
 from finetune_client.transport.environment import azure_settings, environment, settings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
+_RETRIES = RetryPolicy()
 _LOCAL_URL = "http://finetune.localhost/v1"
 
 
@@ -63,8 +64,8 @@ class Client(Composed):
         provider: str | Provider | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
         total_timeout: float | None = None,
-        max_retries: int = 2,
-        max_retry_wait: float = 60.0,
+        max_retries: int = _RETRIES.max_retries,
+        max_retry_wait: float = _RETRIES.max_retry_wait,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,

@@ -1,4 +1,4 @@
-"""Connections that keep to the time of a try, and that no interim answer can confuse.
+"""Connections that keep to the time of an attempt, and that no interim answer can confuse.
 
 urllib3 bounds each single read by the read timeout, so that a server which sends a byte now and
 then holds a call for ever, and it sends bodies under the *connect* timeout. `http.client` skips
@@ -38,19 +38,19 @@ _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200
 _MOST_INTERIM: Final = 20
 _UNBOUNDED: Final = 2_000_000.0
-"""Seconds that stand for no limit in a `_Limit`, which must be a number to know its try: longer than
+"""Seconds that stand for no limit in `_AttemptSeconds`, which must be a number to know its attempt: longer than
 any system tries to connect, and in milliseconds below the 2**31 that poll() takes. All that follows
 on connecting is really unbounded: its socket gets None from `Attempt.allow`."""
 
 
 class Attempt:
-    """One try of a request: what time it has, and how far it came.
+    """One attempt at a request: what time it has, and how far it came.
 
     Attributes:
         connect: Seconds to connect; None for no limit.
         read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
-        used: A connection of this module took the try on, so `sent` can be trusted.
+        used: A connection of this module took the attempt on, so `sent` can be trusted.
         sent: Some of the request was given to the network.
     """
 
@@ -95,14 +95,14 @@ class Attempt:
         return left if seconds is None else min(seconds, left)
 
 
-class _Limit(float):
-    """Seconds that know their try: urllib3 hands them to the connection as its timeout."""
+class _AttemptSeconds(float):
+    """Seconds that know their attempt: urllib3 hands them to the connection as its timeout."""
 
     attempt: Attempt
 
 
 class AttemptTimeout(Timeout):
-    """The limits of one try, in the form that requests and urllib3 pass on."""
+    """The limits of one attempt, in the form that requests and urllib3 pass on."""
 
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(connect=attempt.connect, read=attempt.read)
@@ -124,7 +124,7 @@ class AttemptTimeout(Timeout):
 
     def _limit(self, seconds: float | None) -> float:
         allowed = self.attempt.allow(seconds)
-        limit = _Limit(_UNBOUNDED if allowed is None else allowed)
+        limit = _AttemptSeconds(_UNBOUNDED if allowed is None else allowed)
         limit.attempt = self.attempt
         return limit
 
@@ -196,7 +196,7 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException(f"got more than {_MOST_LINES} headers")
 
 
-class _Timed(HTTPConnection):
+class _TimedConnection(HTTPConnection):
     """What plain and TLS connections have in common."""
 
     _opening = False
@@ -247,15 +247,15 @@ class _Timed(HTTPConnection):
         return _Response(sock, *args, attempt=self._attempt, **kwargs)
 
 
-class _PlainConnection(_Timed):
+class _PlainConnection(_TimedConnection):
     pass
 
 
-class _TLSConnection(_Timed, HTTPSConnection):
+class _TLSConnection(_TimedConnection, HTTPSConnection):
     pass
 
 
-class _Idle(queue.LifoQueue[Any]):
+class _IdleConnections(queue.LifoQueue[Any]):
     """The connections of a pool that wait for a request.
 
     It has no lock, since an interrupt or a fork may come while one is held: every later call
@@ -286,7 +286,7 @@ class _Idle(queue.LifoQueue[Any]):
 
 
 class _PlainPool(HTTPConnectionPool):
-    QueueCls = _Idle
+    QueueCls = _IdleConnections
 
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
@@ -296,7 +296,7 @@ class _PlainPool(HTTPConnectionPool):
 
 
 class _TLSPool(HTTPSConnectionPool):
-    QueueCls = _Idle
+    QueueCls = _IdleConnections
 
     @property
     def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.connections.connection import AttemptTimeout
-from finetune_client.transport.connections.http_session import HTTPSession
+from finetune_client.transport.connections.connection import POOL_CLASSES, AttemptTimeout
+from finetune_client.transport.origin import split_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from requests.adapters import BaseAdapter
 
     from finetune_client.transport.connections.connection import Attempt
+    from finetune_client.transport.credentials import Secret
     from finetune_client.transport.request import Body
-    from finetune_client.transport.secret import Secret
 
-__all__ = ["BodyError", "Outgoing", "Sender", "SentBody"]
+__all__ = ["BodyError", "HTTPSession", "Outgoing", "Sender", "SentBody"]
+
+_Verify: TypeAlias = bool | str
+_Cert: TypeAlias = str | tuple[str, str]
+
+_POOL_SIZE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,134 @@ class SentBody:
             raise BodyError(error) from None
 
 
+class HTTPSession(requests.Session):
+    """A session that sends what it is given, once, and keeps nothing of the answers.
+
+    It overrides neither ``send`` nor ``get_adapter``: tools that mock, record or trace requests
+    replace those of `requests.Session`. `docs/decisions/transport.md` names the tools.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        verify: _Verify | None = None,
+        cert: _Cert | None = None,
+        proxies: Mapping[str, str] | None = None,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
+        """Set up; opens nothing.
+
+        Args:
+            url: The base URL.
+            verify: Check certificates: yes, no, or against this bundle. None is yes, against the
+                bundle that ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names, if one does.
+            cert: A client certificate: a file, or a file and its key's.
+            proxies: By scheme; None takes those of the environment, but for loopback.
+            adapter: Send over this instead of the network.
+
+        Raises:
+            ConfigurationError: A file of certificates is not there, or ``proxies`` is not a mapping.
+        """
+        super().__init__()
+        # requests would look up .netrc, proxies and bundles for every request: more than half of
+        # its time on loopback, and .netrc would replace the key.
+        self.trust_env = False
+        self.cookies = _NoCookies()
+        self.verify = _check_verify(verify)
+        self.cert = _check_cert(cert)
+        self._given_proxies = _check_proxies(proxies)
+        self._environ_proxies: dict[tuple[str, str, int], dict[str, str]] = {}
+        self.in_process = adapter is not None
+        self._mount(adapter or _Adapter())
+        self.proxies = self.proxies_for(url)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        """Return None, so that requests does not read a redirect's body.
+
+        It reads it without a bound, even when it is told not to follow: 0.5 MB of gzip took 1 GiB.
+        """
+        return
+
+    def proxies_for(self, url: str) -> dict[str, str]:
+        """Return the proxies on the way to an origin; the environment is asked once for each."""
+        if self.in_process:
+            return {}
+        if self._given_proxies is not None:
+            return self._given_proxies
+        target = split_url(url)
+        if target.is_loopback:
+            return {}
+        if target.origin not in self._environ_proxies:
+            self._environ_proxies[target.origin] = get_environ_proxies(url, no_proxy=None)
+        return self._environ_proxies[target.origin]
+
+    def copy(self) -> HTTPSession:
+        """Return a session with the same settings and no connection open."""
+        copy = HTTPSession.__new__(HTTPSession)
+        copy.__dict__.update(self.__dict__, adapters={})
+        copy._mount(_Adapter())  # noqa: SLF001  # it is one of us
+        return copy
+
+    def abandon_connections(self) -> None:
+        """Begin with none open; those there are stay as they are, for they are another process's."""
+        if not self.in_process:
+            self._mount(_Adapter())
+
+    def close(self) -> None:
+        """Close the connections; an adapter that was given is left to its owner."""
+        if not self.in_process:
+            super().close()
+
+    def _mount(self, adapter: BaseAdapter) -> None:
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+
+class _NoCookies(RequestsCookieJar):
+    """A jar that takes nothing.
+
+    A policy that refuses every cookie would do, but the jar's lock is taken before it is asked: a
+    fork in that moment, in another thread, leaves it held in the child for ever.
+    """
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter over our own connections.
+
+    It does not override ``send``, so that test tools which replace `HTTPAdapter.send` work.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=_POOL_SIZE, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # its pools connect in a way of their own
+            manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
+
+    def close(self) -> None:
+        """Close the connections at once.
+
+        urllib3 2 closes a pool's when nothing holds the pool any more, and an exception that
+        somebody keeps may hold it.
+        """
+        managers = [self.poolmanager, *self.proxy_manager.values()]
+        pools = [manager.pools.get(key) for manager in managers for key in manager.pools.keys()]  # noqa: SIM118  # it cannot be iterated over
+        super().close()
+        for pool in pools:
+            if pool is not None:
+                pool.close()
+
+
 def _send_over_callers(
     session: requests.Session, outgoing: Outgoing, attempt: Attempt
 ) -> requests.Response:
@@ -189,3 +328,37 @@ def _auth_for_callers(session: requests.Session, outgoing: Outgoing) -> Any:
 def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """Leave a request as it is; with None as its auth, requests would look into .netrc."""
     return prepared
+
+
+def _check_proxies(proxies: Any) -> dict[str, str] | None:
+    if proxies is None:
+        return None
+    if isinstance(proxies, Mapping) and all(isinstance(url, str) for url in proxies.values()):
+        return dict(proxies)
+    raise ConfigurationError("proxies must be a mapping of schemes to URLs.")
+
+
+def _check_verify(verify: _Verify | None) -> _Verify:
+    if isinstance(verify, bool):
+        return verify
+    if verify is not None:
+        return _existing_path(verify, "verify")
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := os.environ.get(variable):
+            return _existing_path(path, f"The environment variable {variable}")
+    return True
+
+
+def _check_cert(cert: _Cert | None) -> _Cert | None:
+    if cert is None:
+        return None
+    if isinstance(cert, tuple):
+        return _existing_path(cert[0], "cert"), _existing_path(cert[1], "cert")
+    return _existing_path(cert, "cert")
+
+
+def _existing_path(path: Any, name: str) -> str:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not os.path.exists(text):  # noqa: PTH110  # a bundle may be a folder
+        raise ConfigurationError(f"{name} names a file that is not there: {path!r}.")
+    return text

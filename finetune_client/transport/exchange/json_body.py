@@ -1,4 +1,4 @@
-"""JSON, out and in."""
+"""JSON, written and read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from finetune_client.errors import RequestError
 
-__all__ = ["UnreadableError", "decoded_json", "encoded_json", "excerpt"]
+__all__ = ["UnreadableError", "decode_json", "encode_json", "excerpt"]
 
 
 class UnreadableError(Exception):
     """The text is not JSON that can be read; says why."""
 
 
-def encoded_json(data: Any) -> bytes:
+def encode_json(data: Any) -> bytes:
     """Write plain data as the body of a request.
 
     Raises:
@@ -33,8 +33,8 @@ def encoded_json(data: Any) -> bytes:
     raise RequestError(f"The body cannot be written as JSON: {reason}.")
 
 
-def decoded_json(body: bytes) -> Any:
-    """Read an answer. NaN and infinity are let in: Python servers send them for a loss.
+def decode_json(body: bytes) -> Any:
+    """Read a response. NaN and infinity are let in: Python servers send them for a loss.
 
     Raises:
         UnreadableError: It is empty, is not UTF-8, or is not one JSON document.
@@ -53,7 +53,7 @@ def decoded_json(body: bytes) -> Any:
 
 
 def excerpt(text: str, longest: int) -> str:
-    """Make a server's text fit for a message: one line, printable, not too long."""
+    """Return a server's text fit for a message: one line, printable, not too long."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 4 * longest])
     line = " ".join(clean.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"

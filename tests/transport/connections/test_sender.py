@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import os
+from email.message import Message
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport import HTTPSession, Sender
+from finetune_client.transport import HTTPSession, Secret, Sender
 from finetune_client.transport.connections.connection import Attempt
 from finetune_client.transport.connections.sender import Outgoing
-from finetune_client.transport.secret import Secret
 
 URL = "https://api.example.com/v1/files/f/content"
 ATTEMPT = Attempt(connect=1, read=2, deadline=None, monotonic=lambda: 0.0)
@@ -138,3 +139,39 @@ def test_callers__what_requests_cannot_read_of_a_redirect_is_its_own_error() -> 
     session.mount("https://", Odd())
     with pytest.raises(requests.exceptions.InvalidHeader, match="Invalid IPv6 URL"):
         Sender(session).send(outgoing(), ATTEMPT)
+
+
+def test_proxies__of_another_origin_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p.example:1")
+    monkeypatch.setenv("NO_PROXY", "blobs.example")
+    session = HTTPSession(url=URL)
+    assert session.proxies["https"] == "http://p.example:1"
+    assert session.proxies_for("https://blobs.example/f") == {}
+    monkeypatch.setenv("NO_PROXY", "")
+    assert session.proxies_for("https://blobs.example/g") == {}
+    assert session.proxies_for("http://127.0.0.1:8000/f") == {}
+
+
+def test_proxies__given_hold_for_every_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p.example:1")
+    session = HTTPSession(url=URL, proxies={})
+    assert session.proxies == session.proxies_for("https://blobs.example/f") == {}
+
+
+def test_class__overrides_nothing_that_tools_replace() -> None:
+    assert HTTPSession.send is requests.Session.send
+    assert HTTPSession.get_adapter is requests.Session.get_adapter
+    adapter = HTTPSession(url=URL).get_adapter(URL)
+    assert type(adapter).send is requests.adapters.HTTPAdapter.send
+
+
+def test_cookies__are_not_taken() -> None:
+    message = Message()
+    message["Set-Cookie"] = "session=1; Path=/"
+    answer = SimpleNamespace(_original_response=SimpleNamespace(msg=message))
+    request = requests.Request("GET", URL).prepare()
+    kept = []
+    for jar in (requests.Session().cookies, HTTPSession(url=URL).cookies):
+        requests.cookies.extract_cookies_to_jar(jar, request, answer)
+        kept.append([cookie.name for cookie in jar])
+    assert kept == [["session"], []]

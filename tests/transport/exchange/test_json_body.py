@@ -9,8 +9,8 @@ from hypothesis import given, settings, strategies as st
 from finetune_client.errors import RequestError
 from finetune_client.transport.exchange.json_body import (
     UnreadableError,
-    decoded_json,
-    encoded_json,
+    decode_json,
+    encode_json,
     excerpt,
 )
 
@@ -31,7 +31,7 @@ def _deep() -> Any:
     ],
 )
 def test_encoded(data: Any, body: bytes) -> None:
-    assert encoded_json(data) == body
+    assert encode_json(data) == body
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_encoded(data: Any, body: bytes) -> None:
 )
 def test_encoded__refused(data: Any, reason: str) -> None:
     with pytest.raises(RequestError) as caught:
-        encoded_json(data)
+        encode_json(data)
     assert caught.value.message == f"The body cannot be written as JSON: {reason}."
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_encoded__no_nan_goes_out(number: float) -> None:
     with pytest.raises(RequestError, match=r"^The body cannot be written as JSON: Out of range"):
-        encoded_json({"beta": number})
+        encode_json({"beta": number})
 
 
 def test_encoded__deep() -> None:
     with pytest.raises(RequestError) as caught:
-        encoded_json(_deep())
+        encode_json(_deep())
     assert caught.value.message == ("The body cannot be written as JSON: it is nested too deeply.")
 
 
@@ -73,11 +73,11 @@ def test_encoded__deep() -> None:
     ],
 )
 def test_decoded(body: bytes, data: Any) -> None:
-    assert decoded_json(body) == data
+    assert decode_json(body) == data
 
 
 def test_decoded__nan_comes_in() -> None:
-    loss = decoded_json(b'{"loss": NaN}')["loss"]
+    loss = decode_json(b'{"loss": NaN}')["loss"]
     assert loss != loss  # noqa: PLR0124  # only NaN does that
 
 
@@ -95,7 +95,7 @@ def test_decoded__nan_comes_in() -> None:
 )
 def test_decoded__unreadable(body: bytes, reason: str) -> None:
     with pytest.raises(UnreadableError) as caught:
-        decoded_json(body)
+        decode_json(body)
     assert str(caught.value) == reason
     assert caught.value.__context__ is None
 
@@ -103,14 +103,14 @@ def test_decoded__unreadable(body: bytes, reason: str) -> None:
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000 + b"x"])
 def test_decoded__too_much(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        decoded_json(body)
+        decode_json(body)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=100) | st.text(max_size=50).map(str.encode))
 def test_decoded__of_any_bytes(body: bytes) -> None:
     try:
-        data = decoded_json(body)
+        data = decode_json(body)
     except UnreadableError:
         return
     json.dumps(data)
