@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["UnreadableError", "decode_json", "encode_json", "excerpt"]
 
@@ -39,6 +43,12 @@ def decode_json(body: bytes) -> Any:
     Raises:
         UnreadableError: It is empty, is not UTF-8, or is not one JSON document.
     """
+    fast_decode = _fast_decoder()
+    if fast_decode is not None:
+        try:
+            return fast_decode(body)
+        except Exception:  # noqa: BLE001, S110  # whatever it is: `json` reads it, or says why not
+            pass
     if not body.strip():
         raise UnreadableError("it is empty")
     try:
@@ -50,6 +60,20 @@ def decode_json(body: bytes) -> Any:
     except ValueError as error:
         reason = f"it is not JSON ({' '.join(str(error).split())[:100]})"
     raise UnreadableError(reason)
+
+
+@cache
+def _fast_decoder() -> Callable[[bytes], Any] | None:
+    """Return msgspec's decoder if it is installed, the extra ``fast``.
+
+    It takes half the time of `json` and refuses what some servers send: NaN, 1e400, half a
+    surrogate pair, a byte order mark. It is loaded by the first response, since that takes 20 ms.
+    """
+    try:
+        from msgspec.json import decode
+    except ImportError:
+        return None
+    return decode
 
 
 def excerpt(text: str, longest: int) -> str:
