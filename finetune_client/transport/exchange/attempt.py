@@ -52,7 +52,7 @@ def exchange(
         number: 1 for the first attempt.
 
     Raises:
-        ConfigurationError: There is no key to be had.
+        ConfigurationError: A callable did not give a key.
         Exception: Whatever the body raised.
     """
     # Python chains it to whatever is raised meanwhile, although it has nothing to do with that: a
