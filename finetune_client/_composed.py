@@ -22,8 +22,8 @@ from finetune_client.transport import (
     query_pairs,
     with_changes,
 )
+from finetune_client.transport.config import ClientOptions, check_names, of_client
 from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
-from finetune_client.transport.options import ClientOptions, check_names, of_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

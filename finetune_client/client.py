@@ -8,15 +8,15 @@ from finetune_client._composed import Composed
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import LOCAL
 from finetune_client.transport import HTTPSession, RetryPolicy, Sender, Session, with_changes
-from finetune_client.transport.config import DEFAULT_TIMEOUT
-from finetune_client.transport.credentials import as_secret, hide_secret_headers
-from finetune_client.transport.environment import azure_settings, environment, settings
-from finetune_client.transport.options import (
+from finetune_client.transport.config import (
     CLIENT_OPTIONS,
+    DEFAULT_TIMEOUT,
     NetworkOptions,
     check_names,
     of_client,
 )
+from finetune_client.transport.credentials import as_secret, hide_secret_headers
+from finetune_client.transport.environment import azure_settings, environment, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
