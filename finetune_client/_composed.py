@@ -18,12 +18,12 @@ from finetune_client.resources import (
 from finetune_client.transport import (
     NO_JSON,
     Request,
-    checked_path,
+    check_path,
     query_pairs,
     with_changes,
 )
+from finetune_client.transport.config import ClientOptions, check_names, of_client
 from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
-from finetune_client.transport.options import ClientOptions, check_names, of_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +113,7 @@ class Composed:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")
         request = Request(
             method=verb,
-            path=checked_path(path),
+            path=check_path(path),
             query=query_pairs(query or {}),
             json=json,
             headers=headers or {},

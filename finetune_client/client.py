@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from finetune_client._composed import Composed
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import LOCAL
-from finetune_client.transport import BorrowedWire, OwnWire, Session, with_changes
-from finetune_client.transport.config import DEFAULT_TIMEOUT
-from finetune_client.transport.credentials import as_secret, hide_secret_headers
-from finetune_client.transport.environment import azure_settings, environment, settings
-from finetune_client.transport.options import (
+from finetune_client.transport import HTTPSession, RetryPolicy, Sender, Session, with_changes
+from finetune_client.transport.config import (
     CLIENT_OPTIONS,
+    DEFAULT_TIMEOUT,
     NetworkOptions,
     check_names,
     of_client,
 )
+from finetune_client.transport.credentials import as_secret, hide_secret_headers
+from finetune_client.transport.environment import azure_settings, environment, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from finetune_client.providers import Provider
-    from finetune_client.transport import Config, Key, OnResponse, Timeout, Wire
+    from finetune_client.transport import Config, Key, OnResponse, Timeout
 
 __all__ = ["Client"]
 
+_RETRIES = RetryPolicy()
 _LOCAL_URL = "http://finetune.localhost/v1"
 
 
@@ -63,8 +64,8 @@ class Client(Composed):
         provider: str | Provider | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
         total_timeout: float | None = None,
-        max_retries: int = 2,
-        max_retry_wait: float = 60.0,
+        max_retries: int = _RETRIES.max_retries,
+        max_retry_wait: float = _RETRIES.max_retry_wait,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,
@@ -127,8 +128,8 @@ class Client(Composed):
             headers=headers,
             on_response=on_response,
         )
-        wire = _wire(config, session, verify=verify, cert=cert, proxies=proxies)
-        self._compose(Session(config, wire))
+        sender = _sender(config, session, verify=verify, cert=cert, proxies=proxies)
+        self._compose(Session(config, sender))
 
     @classmethod
     def azure(
@@ -166,14 +167,14 @@ class Client(Composed):
             allow_http=options.get("allow_http", False),
         )
         config = with_changes(config, **of_client(options))
-        wire = _wire(
+        sender = _sender(
             config,
             options.get("session"),
             verify=options.get("verify"),
             cert=options.get("cert"),
             proxies=options.get("proxies"),
         )
-        return cls._over(Session(config, wire))
+        return cls._over(Session(config, sender))
 
     @classmethod
     def local(cls, directory: str | Path | None = None, **options: Any) -> Self:
@@ -192,17 +193,18 @@ class Client(Composed):
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         server = _local_server(directory, theirs)
-        wire = OwnWire(url=_LOCAL_URL, adapter=server.adapter(), on_close=server.close)
-        return cls._over(Session(config, wire))
+        in_process = HTTPSession(url=_LOCAL_URL, adapter=server.adapter())
+        sender = Sender(in_process, on_close=server.close)
+        return cls._over(Session(config, sender))
 
 
-def _wire(config: Config, session: requests.Session | None, **network: Any) -> Wire:
+def _sender(config: Config, session: requests.Session | None, **network: Any) -> Sender:
     if session is None:
-        return OwnWire(url=config.base_url.url, **network)
+        return Sender(HTTPSession(url=config.base_url.url, **network))
     for name, value in network.items():
         if value is not None:
             raise ConfigurationError(f"Set {name} on the session that you pass, not here.")
-    return BorrowedWire(session)
+    return Sender(session)
 
 
 def _local_server(directory: str | Path | None, options: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from finetune_client.clock import backoff
 from finetune_client.errors import RequestError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Pace:
         self._fixed = seconds("poll_interval", poll_interval)
         self._first = first
         self._longest = max(first, longest)
-        self._grown = first
+        self._pauses = 0
         whole = seconds("timeout", timeout)
         self._deadline = math.inf if whole is None else clock.monotonic() + whole
 
@@ -70,8 +71,9 @@ class Pace:
     def _next(self) -> float:
         if self._fixed is not None:
             return self._fixed
-        grown, self._grown = self._grown, min(self._grown * GROWTH, self._longest)
-        return max(self._first, grown * (1 - JITTER * self._clock.random()))
+        self._pauses += 1
+        longest = backoff(self._pauses, first=self._first, longest=self._longest, growth=GROWTH)
+        return max(self._first, longest * (1 - JITTER * self._clock.random()))
 
 
 def seconds(name: str, value: float | None) -> float | None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
+from finetune_client.clock import backoff
 from finetune_client.errors import (
     APIConnectionError,
     APIResponseError,
@@ -15,15 +16,14 @@ from finetune_client.errors import (
 )
 from finetune_client.resources.base import answer_facts
 from finetune_client.resources.files.rules import fits, is_named_page, is_page, longest
-from finetune_client.transport.exchange.answer_body import content_length
+from finetune_client.transport.exchange.response_body import content_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import FileObject
     from finetune_client.resources.files.progress import Report
-    from finetune_client.transport import Session
-    from finetune_client.transport.request import Request, StreamedResponse
+    from finetune_client.transport import Request, Session, StreamedResponse
 
 __all__ = ["IDENTITY", "Download", "checked_blocks"]
 
@@ -263,4 +263,4 @@ def _broken(request: Request, reply: StreamedResponse, what: str) -> IntegrityEr
 
 def _delay(misses: int, chance: float) -> float:
     """Seconds to wait: half a second, doubled each time up to eight, less up to a quarter."""
-    return min(0.5 * 2.0 ** (misses - 1), 8.0) * (1 - 0.25 * chance)
+    return backoff(misses, first=0.5, longest=8.0) * (1 - 0.25 * chance)

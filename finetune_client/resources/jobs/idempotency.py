@@ -42,7 +42,8 @@ NEWEST = 1000
 
 LONGEST_KEY = 255
 PAUSES = (0.0, 1.0, 4.0)
-"""Seconds before each look for a job that may exist: a list may lag behind."""
+"""Seconds before each look for a job that may exist: a list may lag behind. This is not a back-off:
+how long a list lags does not depend on how often it is asked."""
 
 SLACK = 120.0
 """Seconds that a server's clock may be behind this machine's."""

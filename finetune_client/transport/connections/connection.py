@@ -1,4 +1,4 @@
-"""Connections that keep to the time of a try, and that no interim answer can confuse.
+"""Connections that keep to the time of an attempt, and that no interim answer can confuse.
 
 urllib3 bounds each single read by the read timeout, so that a server which sends a byte now and
 then holds a call for ever, and it sends bodies under the *connect* timeout. `http.client` skips
@@ -15,8 +15,14 @@ import queue
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+# From where recorders leave them alone: vcrpy replaces those of `urllib3.connection` while a cassette
+# is open, and this module may be loaded at such a moment.
+from urllib3.connectionpool import (  # type: ignore[attr-defined]
+    HTTPConnection,
+    HTTPConnectionPool,
+    HTTPSConnection,
+    HTTPSConnectionPool,
+)
 from urllib3.util import Timeout
 
 if TYPE_CHECKING:
@@ -32,20 +38,21 @@ _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200
 _MOST_INTERIM: Final = 20
 _UNBOUNDED: Final = 2_000_000.0
-"""Seconds that stand for no limit in a `_Limit`, which must be a number to know its try: longer than
+"""Seconds that stand for no limit in `_AttemptSeconds`, which must be a number to know its attempt: longer than
 any system tries to connect, and in milliseconds below the 2**31 that poll() takes. All that follows
 on connecting is really unbounded: its socket gets None from `Attempt.allow`."""
 
 
 class Attempt:
-    """One try of a request: what time it has, and how far it came.
+    """One attempt at a request: what time it has, and how far it came.
 
     Attributes:
         connect: Seconds to connect; None for no limit.
         read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
-        used: A connection of this module took the try on, so `sent` can be trusted.
-        sent: Some of the request was given to the network.
+        used: A connection of this module took the attempt on, so `sent` can be trusted.
+        sent: Some of the request was given to the network. The type of an exception does not say
+            so: urllib3 reports a TLS handshake that takes too long as a read timeout.
     """
 
     __slots__ = ("_monotonic", "connect", "deadline", "read", "sent", "used")
@@ -89,19 +96,21 @@ class Attempt:
         return left if seconds is None else min(seconds, left)
 
 
-class _Limit(float):
-    """Seconds that know their try: urllib3 hands them to the connection as its timeout."""
+class _AttemptSeconds(float):
+    """Seconds that know their attempt: urllib3 hands them to the connection as its timeout."""
 
     attempt: Attempt
 
 
 class AttemptTimeout(Timeout):
-    """The limits of one try, in the form that requests and urllib3 pass on."""
+    """The limits of one attempt, in the form that requests and urllib3 pass on."""
 
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(connect=attempt.connect, read=attempt.read)
         self.attempt = attempt
 
+    # urllib3 clones a timeout for each request and starts a stopwatch in the copy; here the deadline
+    # is on the attempt's own clock, and the connection finds the attempt by this very object.
     def clone(self) -> AttemptTimeout:
         return self
 
@@ -118,7 +127,7 @@ class AttemptTimeout(Timeout):
 
     def _limit(self, seconds: float | None) -> float:
         allowed = self.attempt.allow(seconds)
-        limit = _Limit(_UNBOUNDED if allowed is None else allowed)
+        limit = _AttemptSeconds(_UNBOUNDED if allowed is None else allowed)
         limit.attempt = self.attempt
         return limit
 
@@ -126,7 +135,8 @@ class AttemptTimeout(Timeout):
 class _TimedInput(io.RawIOBase):
     """The receiving end of a socket; every single read gets only the time that is left.
 
-    `ended` says that the other side has closed it.
+    A thread that shuts the socket down at the deadline would be one thread a call, and a race at
+    its end. `ended` says that the other side has closed it.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
@@ -168,6 +178,8 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        # `http.client` takes the end of the stream for the end of the headers: a download without
+        # a Content-Length would then be complete, and empty.
         if self._input is not None and self._input.ended:
             self.close()
             raise http.client.HTTPException("the headers broke off")
@@ -177,6 +189,8 @@ class _Response(http.client.HTTPResponse):
             version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
             if status >= 200 or status < 100 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
+            # `http.client` skips 100 only, and takes a 103 for the response: the real one would
+            # then go to the next request on this connection.
             self._skip_headers()
         raise http.client.HTTPException(f"got more than {_MOST_INTERIM} interim answers")
 
@@ -190,7 +204,7 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException(f"got more than {_MOST_LINES} headers")
 
 
-class _Timed(HTTPConnection):
+class _TimedConnection(HTTPConnection):
     """What plain and TLS connections have in common."""
 
     _opening = False
@@ -229,7 +243,9 @@ class _Timed(HTTPConnection):
             super().send(data)
             return
         attempt.used = attempt.sent = True
-        whole = memoryview(data)
+        whole = memoryview(
+            data
+        )  # in blocks: urllib3 would send all of it under the connect timeout
         for start in range(0, len(whole), _BLOCK):
             self.sock.settimeout(attempt.allow(attempt.read))
             super().send(whole[start : start + _BLOCK])
@@ -241,31 +257,32 @@ class _Timed(HTTPConnection):
         return _Response(sock, *args, attempt=self._attempt, **kwargs)
 
 
-class _PlainConnection(_Timed):
+class _PlainConnection(_TimedConnection):
     pass
 
 
-class _TLSConnection(_Timed, HTTPSConnection):
+class _TLSConnection(_TimedConnection, HTTPSConnection):
     pass
 
 
-class _Idle:
+class _IdleConnections(queue.LifoQueue[Any]):
     """The connections of a pool that wait for a request.
 
     It has no lock, since an interrupt or a fork may come while one is held: every later call
-    would wait for it. What a deque does takes effect as a whole.
+    would wait for it (3 of 7 runs that sent thousands of signals stood still in `queue.LifoQueue`).
+    What a deque does takes effect as a whole.
     """
 
-    def __init__(self, maxsize: int) -> None:
-        self._most = maxsize
+    def __init__(self, maxsize: int = 0) -> None:  # not the base's, which makes the locks
+        self.maxsize = maxsize
         self._waiting: deque[Any] = deque()
 
-    def put(self, connection: Any, **_: Any) -> None:
-        if len(self._waiting) >= self._most:
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        if len(self._waiting) >= self.maxsize:
             raise queue.Full
-        self._waiting.append(connection)
+        self._waiting.append(item)
 
-    def get(self, **_: Any) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
         try:
             return self._waiting.pop()
         except IndexError:
@@ -274,15 +291,28 @@ class _Idle:
     def qsize(self) -> int:
         return len(self._waiting)
 
+    def empty(self) -> bool:
+        return not self._waiting
+
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _IdleConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPConnectionPool.ConnectionCls
+        return _PlainConnection if theirs is HTTPConnection else theirs
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _IdleConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPSConnectionPool.ConnectionCls
+        return _TLSConnection if theirs is HTTPSConnection else theirs
 
 
 POOL_CLASSES: Final = {"http": _PlainPool, "https": _TLSPool}
