@@ -233,7 +233,7 @@ def test_state__a_file_that_holds_none_is_refused_and_kept(
     state.write_text(text)
     error = failure(lambda: _send(client, path, state), RequestError)
     assert error.message == (
-        f"{str(state)!r} holds no state of an upload; give another path, or delete it if it is "
+        f"{str(state)!r} does not hold the state of an upload; give another path, or delete it if it is "
         "damaged."
     )
     assert state.read_text() == text
@@ -266,7 +266,7 @@ def test_state__that_is_damaged_is_refused_and_kept(
     state.write_text(text)
     server.seen.clear()
     error = failure(lambda: _send(client, path, state), RequestError)
-    assert "holds no state of an upload" in error.message
+    assert "does not hold the state of an upload" in error.message
     assert state.read_text() == text
     assert server.lines == []
 

@@ -212,8 +212,8 @@ def test_create__says_what_ctrl_c_leaves_behind_while_it_looks(
         _create(client)
     _, key = _sent(server)
     assert str(caught.value) == (
-        f"The job may have been created all the same: client.jobs.find({key!r}) tells, before it "
-        "is created again."
+        f"The job may have been created all the same: check with client.jobs.find({key!r}) before "
+        "you create it again."
     )
 
 
@@ -298,7 +298,7 @@ def test_create__without_marks_names_the_candidates_and_warns_of_the_key(
     assert key == "run-7"
     assert [job.id for job in caught.value.candidates] == ["ftjob-1"]
     assert caught.value.message.endswith(
-        "It bears no mark: look through client.jobs.list() before creating again."
+        "It does not carry the key: look through client.jobs.list() before creating again."
     )
     assert caplog.messages[0].startswith("compatible is not known to keep metadata")
 
@@ -349,6 +349,6 @@ def test_create__says_what_ctrl_c_may_have_left_behind(
         _create(client)
     key = bodies[0]["metadata"]["idempotency_key"]
     assert str(caught.value) == (
-        f"The job may have been created all the same: client.jobs.find({key!r}) tells, before it "
-        "is created again."
+        f"The job may have been created all the same: check with client.jobs.find({key!r}) before "
+        "you create it again."
     )
