@@ -36,7 +36,7 @@ class Resource:
 
     def _read(self, request: Request, read: Callable[[Any], T], options: RequestOptions) -> T:
         """Send a request and return what ``read``, a model's ``from_dict``, makes of the response."""
-        sent = with_options(request, options)
+        sent = with_options(request, options) if options else request
         return read_response(sent, self._session.send(sent), read)
 
     def _pager(
