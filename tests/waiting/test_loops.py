@@ -15,7 +15,7 @@ from finetune_client.errors import (
     WaitTimeoutError,
 )
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
-from finetune_client.waiting import Outage, Pace, Watcher, is_passing, wait, wait_all
+from finetune_client.waiting import Outage, Pace, Watcher, wait, wait_all
 from tests.support.event_list import EventList, event
 from tests.support.fake_time import FakeTime
 
@@ -275,41 +275,3 @@ def test_wait_all__says_which_have_not_ended() -> None:
 
 def test_wait_all__of_none_is_nothing() -> None:
     assert wait_all([], FakeTime().pace()) == []
-
-
-@pytest.mark.parametrize("name", ["timeout", "poll_interval"])
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "5", True])
-def test_pace__takes_only_seconds(name: str, value: Any) -> None:
-    with pytest.raises(RequestError, match=rf"^{name} must be a number of seconds"):
-        FakeTime().pace(**{name: value})
-
-
-@pytest.mark.parametrize(
-    ("error", "passing"),
-    [
-        (APIError("x", outcome="not_sent"), True),
-        (APIError("x", outcome="ambiguous"), True),
-        (APIError("x", outcome="bad_answer"), True),
-        (APIError("x", outcome="refused"), False),
-        *(
-            (InternalServerError("x", status_code=status, outcome="refused"), passing)
-            for status, passing in {
-                400: False,
-                401: False,
-                403: False,
-                404: True,
-                405: False,
-                408: True,
-                409: True,
-                410: False,
-                422: False,
-                429: True,
-                500: True,
-                503: True,
-                599: True,
-            }.items()
-        ),
-    ],
-)
-def test_is_passing__by_error(error: APIError, *, passing: bool) -> None:
-    assert is_passing(error) is passing
