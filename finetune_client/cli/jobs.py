@@ -90,7 +90,7 @@ def create(
 
 @click.command()
 @click.argument("job_id")
-@click.option("--after", metavar="EVENT", help="Go on after this event.")
+@click.option("--after", metavar="EVENT", help="Continue after this event.")
 @metrics_option
 @server_options
 @json_option
@@ -114,14 +114,14 @@ def follow(
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
-    goes_on = f"goes on. Wait again with: finetune wait {job_id}{named_server(**server)}"
+    continues = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {goes_on}") from None
+            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {continues}") from None
         except WaitTimeoutError as error:
-            message = f"The time to wait is over; job {job_id} {goes_on}"
+            message = f"The time to wait is over; job {job_id} {continues}"
             raise WaitTimeoutError(message, job=error.job, jobs=error.jobs) from None
         _show(job, as_json=as_json)
 
@@ -143,7 +143,7 @@ VERBS = {
     "show": ("retrieve", "Show a job: id, status, base model, tuned model, creation."),
     "cancel": ("cancel", "Cancel a job; what it has trained so far may be billed."),
     "pause": ("pause", "Pause a job; resume it with: finetune resume JOB_ID"),
-    "resume": ("resume", "Let a paused job go on."),
+    "resume": ("resume", "Resume a paused job."),
 }
 
 

@@ -36,7 +36,7 @@ CURVE_NARROWEST = 15
 
 
 class LiveTerminal(PlainLines):
-    """Lines as in `PlainLines`, with progress bars below them while something goes on."""
+    """Lines as in `PlainLines`, with progress bars below them during uploads and training."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ def watch(
 def _interrupted(job_id: str, again: str | None) -> str:
     if again is None:
         return f"Stopped. The embedded server lives in this process: job {job_id} ends with it."
-    return f"Stopped watching; job {job_id} goes on. Follow it with: finetune follow {again}"
+    return f"Stopped watching; job {job_id} continues. Follow it with: finetune follow {again}"
 
 
 def _save(client: Client, job: FineTuningJob, target: Path | None) -> tuple[Path | None, str]:

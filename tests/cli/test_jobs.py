@@ -116,7 +116,7 @@ def test_wait__says_how_to_go_on_in_the_words_of_the_command(
         done = finetune("wait", job.id, "--timeout", 0, *options, OPENAI_API_KEY="sk-made-up")
     assert done.exit_code == 1
     assert done.output == (
-        f"Error: The time to wait is over; job {job.id} goes on. "
+        f"Error: The time to wait is over; job {job.id} continues. "
         f"Wait again with: finetune wait {job.id} --base-url {base_url}\n"
     )
 

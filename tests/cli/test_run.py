@@ -392,7 +392,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
         with Client(base_url=base_url, api_key="sk-made-up") as client:
             [job] = client.jobs.list()
             assert said.strip() == (
-                f"Stopped watching; job {job.id} goes on. Follow it with: finetune follow {job.id}"
+                f"Stopped watching; job {job.id} continues. Follow it with: finetune follow {job.id}"
             )
             time.sleep(0.2)
             assert client.jobs.retrieve(job.id).status == "running"
