@@ -212,8 +212,8 @@ class FileUpload:
             if not tried_before or error.status_code not in _FINAL_STATUSES:
                 raise
             raise IntegrityError(
-                f"The upload {state.upload_id!r} was asked to be completed before, and what came "
-                f"of it is unknown; now the server says: {error.message} Look for the file with "
+                f"The outcome of an earlier request to complete the upload {state.upload_id!r} is "
+                f"unknown; now the server says: {error.message} Look for the file with "
                 "files.find(path) before you send it again.",
                 outcome="ambiguous",
                 status_code=error.status_code,

@@ -299,8 +299,13 @@ def test_state__a_lost_answer_to_the_completion_is_asked_for_again_and_told(
     server.script(fault("answer", on=COMPLETE, status=400, json=answer))
     error = failure(lambda: _send(client, path, state), IntegrityError)
     assert error.outcome == "ambiguous"
-    assert "what came of it is unknown" in error.message
-    assert "files.find(path)" in error.message
+    assert error.message.startswith(
+        "The outcome of an earlier request to complete the upload 'upload_1000' is unknown; now the "
+        "server says: "
+    )
+    assert error.message.endswith(
+        " Look for the file with files.find(path) before you send it again."
+    )
     assert not state.exists()
     assert server.lines.count(PART) == PARTS
 
