@@ -10,11 +10,12 @@ from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.providers import LOCAL
 from finetune_client.transport import (
     NO_JSON,
-    BorrowedWire,
-    OwnWire,
+    HTTPSession,
     Request,
+    RetryPolicy,
+    Sender,
     Session,
-    checked_path,
+    check_path,
     query_pairs,
     with_changes,
 )
@@ -46,10 +47,11 @@ if TYPE_CHECKING:
         Models,
         Uploads,
     )
-    from finetune_client.transport import Config, Key, OnResponse, Timeout, Wire
+    from finetune_client.transport import Config, Key, OnResponse, Timeout
 
 __all__ = ["Client"]
 
+_RETRIES: Final = RetryPolicy()
 _LOCAL_URL: Final = "http://finetune.localhost/v1"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _METHODS: Final = _IDEMPOTENT | {"POST", "PATCH"}
@@ -79,8 +81,8 @@ class Client:
         provider: str | Provider | None = None,
         timeout: Timeout | None = DEFAULT_TIMEOUT,
         total_timeout: float | None = None,
-        max_retries: int = 2,
-        max_retry_wait: float = 60.0,
+        max_retries: int = _RETRIES.max_retries,
+        max_retry_wait: float = _RETRIES.max_retry_wait,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,
@@ -143,8 +145,8 @@ class Client:
             headers=headers,
             on_response=on_response,
         )
-        wire = _wire(config, session, verify=verify, cert=cert, proxies=proxies)
-        self._session = Session(config, wire)
+        sender = _sender(config, session, verify=verify, cert=cert, proxies=proxies)
+        self._session = Session(config, sender)
 
     @classmethod
     def azure(
@@ -182,14 +184,14 @@ class Client:
             allow_http=options.get("allow_http", False),
         )
         config = with_changes(config, **of_client(options))
-        wire = _wire(
+        sender = _sender(
             config,
             options.get("session"),
             verify=options.get("verify"),
             cert=options.get("cert"),
             proxies=options.get("proxies"),
         )
-        return cls._from_session(Session(config, wire))
+        return cls._from_session(Session(config, sender))
 
     @classmethod
     def local(cls, directory: str | Path | None = None, **options: Any) -> Self:
@@ -208,8 +210,9 @@ class Client:
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         server = _local_server(directory, theirs)
-        wire = OwnWire(url=_LOCAL_URL, adapter=server.adapter(), on_close=server.close)
-        return cls._from_session(Session(config, wire))
+        in_process = HTTPSession(url=_LOCAL_URL, adapter=server.adapter())
+        sender = Sender(in_process, on_close=server.close)
+        return cls._from_session(Session(config, sender))
 
     @classmethod
     def _from_session(cls, session: Session) -> Self:
@@ -321,7 +324,7 @@ class Client:
             raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")
         request = Request(
             method=verb,
-            path=checked_path(path),
+            path=check_path(path),
             query=query_pairs(query or {}),
             json=json,
             headers=headers or {},
@@ -360,13 +363,13 @@ class Client:
         raise TypeError("A client holds a key and connections, so it cannot be pickled.")
 
 
-def _wire(config: Config, session: requests.Session | None, **network: Any) -> Wire:
+def _sender(config: Config, session: requests.Session | None, **network: Any) -> Sender:
     if session is None:
-        return OwnWire(url=config.base_url.url, **network)
+        return Sender(HTTPSession(url=config.base_url.url, **network))
     for name, value in network.items():
         if value is not None:
             raise ConfigurationError(f"Set {name} on the session that you pass, not here.")
-    return BorrowedWire(session)
+    return Sender(session)
 
 
 def _local_server(directory: str | Path | None, options: dict[str, Any]) -> Any:

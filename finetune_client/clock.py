@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SYSTEM_CLOCK", "Clock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "backoff"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,3 +31,13 @@ class Clock:
 
 
 SYSTEM_CLOCK = Clock()
+
+
+def backoff(number: int, *, first: float, longest: float, growth: float = 2.0) -> float:
+    """Return the seconds of the wait with this number, counted from 1.
+
+    Each is ``growth`` times as long as the one before, up to ``longest``. How much of it chance
+    takes away is the caller's to decide: all of it where many clients fail at once, little of it
+    where one waits for one thing.
+    """
+    return min(longest, first * growth ** min(number - 1, 64))

@@ -245,7 +245,7 @@ def test_with_options__shares_connections_and_not_settings(
     stubs.get(BASE + "/models", json={})
     client = Client(KEY, base_url=BASE, headers={"X-A": "1"})
     copy = client.with_options(timeout=3, headers={"X-B": "2"}, api_key="sk-other")
-    assert copy._session._wire is client._session._wire
+    assert copy._session._sender is client._session._sender
     copy.request("GET", "/models")
     client.request("GET", "/models")
     first, second = (call.request.headers for call in stubs.calls)

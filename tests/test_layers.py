@@ -46,7 +46,12 @@ LAYERS: dict[str, frozenset[str]] = {
 """What each layer may import of the package; what is not named here is built on a client, and may
 import anything."""
 
-LATE = {("client", "local"), ("resources", "rich"), ("training_data", "tiktoken")}
+LATE = {
+    ("client", "local"),
+    ("resources", "rich"),
+    ("training_data", "tiktoken"),
+    ("transport", "msgspec"),
+}
 """What is imported inside a function only: it need not be installed."""
 
 PURE = VALUES | {"models", "metrics", "waiting", "webhooks"}
@@ -56,7 +61,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(PURE, frozenset()),
     "providers": frozenset(),
     "training_data": frozenset({"tiktoken"}),
-    "transport": frozenset({"requests", "urllib3"}),
+    "transport": frozenset({"msgspec", "requests", "urllib3"}),
     "resources": frozenset({"rich"}),
     "client": frozenset({"requests"}),
     NAME: frozenset(),

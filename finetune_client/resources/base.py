@@ -9,15 +9,14 @@ from finetune_client.errors import APIResponseError, DecodeError
 from finetune_client.models.page import Page
 from finetune_client.resources.options import with_options
 from finetune_client.resources.pager import Pager
-from finetune_client.transport.config import merged_query
+from finetune_client.transport import merge_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from finetune_client.models.page import Row
     from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import Session
-    from finetune_client.transport.request import APIResponse, Request, StreamedResponse
+    from finetune_client.transport import APIResponse, Request, Session, StreamedResponse
 
 __all__ = ["Resource", "read_response", "response_facts"]
 
@@ -63,7 +62,7 @@ class Resource:
 
         def fetch(cursor: str | None) -> Page[R]:
             pairs = [] if cursor is None else [("after", cursor)]
-            sent = replace(base, query=merged_query(base.query, pairs))
+            sent = replace(base, query=merge_query(base.query, pairs))
             response = self._session.send(sent)
             page = read_response(sent, response, lambda data: Page.from_dict(data, row))
             if isinstance(response.data, list) or not paged:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.errors import RequestError
-from finetune_client.transport import query_pairs
-from finetune_client.transport.config import merged_query
+from finetune_client.transport import merge_query, query_pairs
 from finetune_client.transport.credentials import hide_secret_headers
 from finetune_client.transport.request import NO_JSON
 
@@ -70,7 +69,7 @@ def with_options(request: Request, options: RequestOptions) -> Request:
     return replace(
         request,
         headers=_merge_headers(request.headers, headers) if headers else request.headers,
-        query=merged_query(request.query, query_pairs(query or {})),
+        query=merge_query(request.query, query_pairs(query or {})),
         json=_merge_body(request, options.get("extra_body")),
         timeout=request.timeout if timeout is None else timeout,
     )

@@ -9,13 +9,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.credentials import Credential, checked_headers
-from finetune_client.transport.paths import query_pairs
+from finetune_client.transport.credentials import Credential, check_headers
+from finetune_client.transport.paths import merge_query, query_pairs
 from finetune_client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from finetune_client.providers import Provider
     from finetune_client.transport.hooks import OnResponse
     from finetune_client.transport.origin import BaseURL
@@ -24,9 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_TIMEOUT",
     "Config",
-    "checked_query",
-    "checked_timeout",
-    "merged_query",
+    "check_query",
+    "check_timeout",
     "with_changes",
 ]
 
@@ -56,8 +53,8 @@ class Config:
         headers: Sent with every request.
         query: Put into the query of every request.
         timeout: Seconds to connect, and of silence; None for no limit.
-        total_timeout: Seconds for a whole call: all tries, waits and the body; None for no limit.
-        retries: How often and how patiently to try again.
+        total_timeout: Seconds for a whole call: all attempts, waits and the body; None for no limit.
+        retries: How often and how patiently to retry.
         allow_http: A redirect may lead over plain http to another machine.
         on_response: Shown every answer.
     """
@@ -76,7 +73,7 @@ class Config:
 
     @property
     def keys(self) -> tuple[Any, Any]:
-        """The keys as they were given, for `hidden_headers`."""
+        """The keys as they were given, for `hide_secret_headers`."""
         return self.credential.source, self.admin_credential.source
 
 
@@ -100,29 +97,29 @@ def with_changes(
     """
     retries = config.retries
     if max_retries is not None:
-        retries = replace(retries, max_retries=_checked_count(max_retries))
+        retries = replace(retries, max_retries=_check_retries(max_retries))
     if max_retry_wait is not None:
-        retries = replace(retries, longest_wait=checked_seconds(max_retry_wait, "max_retry_wait"))
+        retries = replace(retries, max_retry_wait=check_seconds(max_retry_wait, "max_retry_wait"))
     if on_response is not None and not callable(on_response):
         raise ConfigurationError("on_response must be callable.")
     return replace(
         config,
-        timeout=config.timeout if isinstance(timeout, _NotGiven) else checked_timeout(timeout),
+        timeout=config.timeout if isinstance(timeout, _NotGiven) else check_timeout(timeout),
         total_timeout=config.total_timeout
         if isinstance(total_timeout, _NotGiven)
-        else _checked_limit(total_timeout, "total_timeout"),
+        else _check_limit(total_timeout, "total_timeout"),
         retries=retries,
-        headers={**config.headers, **checked_headers(headers, keys=config.keys)},
-        query=merged_query(config.query, checked_query(query)),
+        headers={**config.headers, **check_headers(headers, keys=config.keys)},
+        query=merge_query(config.query, check_query(query)),
         on_response=on_response or config.on_response,
     )
 
 
-def checked_query(query: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Flatten a query that a user gave.
+def check_query(query: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the pairs of a query that a user gave.
 
     Raises:
-        ConfigurationError: It is no mapping.
+        ConfigurationError: It is not a mapping.
     """
     if not isinstance(query, Mapping | None):
         raise ConfigurationError(
@@ -131,18 +128,7 @@ def checked_query(query: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return query_pairs(query or {})
 
 
-def merged_query(
-    first: Iterable[tuple[str, str]], second: Iterable[tuple[str, str]]
-) -> tuple[tuple[str, str], ...]:
-    """Put two queries together; where both have a key, the second's holds."""
-    added = tuple(second)
-    if not added:
-        return tuple(first)
-    keys = {key for key, _ in added}
-    return (*(pair for pair in first if pair[0] not in keys), *added)
-
-
-def checked_timeout(timeout: Timeout | None) -> tuple[float | None, float | None]:
+def check_timeout(timeout: Timeout | None) -> tuple[float | None, float | None]:
     """Return the limits for one value for both, or for a pair of (connect, read).
 
     Raises:
@@ -152,20 +138,20 @@ def checked_timeout(timeout: Timeout | None) -> tuple[float | None, float | None
         if len(timeout) != 2:
             raise ConfigurationError("timeout must be a number of seconds or (connect, read).")
         connect, read = timeout
-        return _checked_limit(connect, "timeout"), _checked_limit(read, "timeout")
-    seconds = _checked_limit(timeout, "timeout")
+        return _check_limit(connect, "timeout"), _check_limit(read, "timeout")
+    seconds = _check_limit(timeout, "timeout")
     return seconds, seconds
 
 
-def _checked_limit(value: Any, name: str) -> float | None:
-    return None if value is None else checked_seconds(value, name)
+def _check_limit(value: Any, name: str) -> float | None:
+    return None if value is None else check_seconds(value, name)
 
 
-def checked_seconds(value: Any, name: str) -> float:
-    """Take a number of seconds above zero.
+def check_seconds(value: Any, name: str) -> float:
+    """Check a number of seconds above zero.
 
     Raises:
-        ConfigurationError: Something else.
+        ConfigurationError: It is something else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigurationError(f"{name} must be in seconds, got {value!r:.100}.")
@@ -174,7 +160,7 @@ def checked_seconds(value: Any, name: str) -> float:
     return float(value)
 
 
-def _checked_count(value: Any) -> int:
+def _check_retries(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
         raise ConfigurationError(
             f"max_retries must be a whole number from 0 to 100, got {value!r:.100}."

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, AnyStr, Final, Literal, NoReturn, TypeAlias
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.secret import Secret, holds_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Credential", "Key", "as_secret", "checked_headers", "hide_secret_headers"]
+__all__ = [
+    "Credential",
+    "Key",
+    "Secret",
+    "as_secret",
+    "check_headers",
+    "hide_secret_headers",
+    "without_key",
+]
 
 Key: TypeAlias = "str | Callable[[], str] | Literal[False] | None"
 """A key as text, what gives one for each request, False for none, None to look for it."""
@@ -62,6 +69,48 @@ _SECRET_HEADERS: Final = frozenset(
 """Headers, in lower case, whose values are keys."""
 
 
+_HIDDEN: Final = "<secret>"
+
+_SHORTEST_KEY: Final = 8
+"""A shorter key is no secret, and taking it out of texts would garble them."""
+
+
+class Secret(str):
+    """A key or a header that holds one.
+
+    It is text, so that it can be put on the wire (`http.client` calls `encode`), but whatever
+    shows, logs or formats it gets ``<secret>``, and it cannot be pickled.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, *parts: str) -> Secret:
+        """Join parts, secret or not; formatting one, or making a `Secret` of one, would hide it."""
+        return cls("".join(parts))
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(_HIDDEN, spec)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            "A secret cannot be pickled. A recorder of requests must leave its header out, as vcrpy "
+            "does with filter_headers=['authorization', 'api-key']."
+        )
+
+
 def as_secret(key: Any) -> Any:
     """Wrap a key that is text, so that no traceback shows it."""
     return Secret.of(key) if isinstance(key, str) else key
@@ -95,7 +144,7 @@ class Credential:
         if key is None or key is False:
             return cls(header, scheme, None, name)
         if isinstance(key, str):
-            return cls(header, scheme, _checked(key, name), name)
+            return cls(header, scheme, _check_key(key, name), name)
         if not callable(key):
             raise ConfigurationError(
                 f"{name} must be text, a callable that gives text, or False for none, "
@@ -104,7 +153,7 @@ class Credential:
         return cls(header, scheme, key, name)
 
     def secret(self) -> Secret | None:
-        """The key for one request; asks the callable anew.
+        """Return the key for one request; a callable is asked anew.
 
         Raises:
             ConfigurationError: The callable failed, or what it gave cannot be sent.
@@ -118,16 +167,16 @@ class Credential:
             reason = type(error).__name__
         else:
             if isinstance(given, Secret):
-                return _checked(given, f"what {self.name} gave")
+                return _check_key(given, f"what {self.name} gave")
             reason = f"it gave {type(given).__name__} instead of text"
         raise ConfigurationError(f"{self.name} was asked for a key and failed: {reason}.")
 
     def header_value(self, secret: Secret) -> Secret:
-        """The header that carries the key."""
+        """Return the value of the header that carries the key."""
         return Secret.of(self.scheme, secret)
 
 
-def _checked(key: str, name: str) -> Secret:
+def _check_key(key: str, name: str) -> Secret:
     text = Secret(key.strip())
     if not text:
         raise ConfigurationError(f"{name} is empty.")
@@ -140,13 +189,13 @@ def _checked(key: str, name: str) -> Secret:
 
 
 def hide_secret_headers(headers: Any, *keys: Any) -> Any:
-    """Copy headers, with the values that are secret wrapped, so that nothing shows them.
+    """Return a copy of headers with the secret values wrapped, so that nothing shows them.
 
-    What is no mapping is handed back as it is, for `checked_headers` to refuse.
+    What is not a mapping is returned as it is, for `check_headers` to refuse.
 
     Args:
         headers: What a user gave.
-        keys: The client's own keys, as `hidden` gave them; a value that holds one is secret too.
+        keys: The client's own keys, as `as_secret` returned them; a value that holds one is secret too.
     """
     if not isinstance(headers, Mapping):
         return headers
@@ -157,16 +206,25 @@ def hide_secret_headers(headers: Any, *keys: Any) -> Any:
     }
 
 
+def without_key(text: AnyStr, secret: Secret | None) -> AnyStr:
+    """Return what a server wrote without the key."""
+    if secret is None or len(secret) < _SHORTEST_KEY:
+        return text
+    if isinstance(text, bytes):
+        return text.replace(secret.encode(), _HIDDEN.encode())
+    return text.replace(secret, _HIDDEN)
+
+
 def _is_secret(name: Any, value: Any, secrets: list[Secret]) -> bool:
     if isinstance(value, Secret) or str(name).lower() in _SECRET_HEADERS:
         return True
-    return isinstance(value, str) and any(holds_key(value, secret) for secret in secrets)
+    return isinstance(value, str) and any(_holds_key(value, secret) for secret in secrets)
 
 
-def checked_headers(
+def check_headers(
     headers: Mapping[str, str] | None, name: str = "headers", *, keys: Iterable[Any] = ()
 ) -> dict[str, str]:
-    """Check headers that a user gave; those that are secret come back hidden.
+    """Check headers that a user gave, and return them with the secret ones hidden.
 
     Raises:
         ConfigurationError: A name or a value cannot be sent; a value is not shown.
@@ -187,3 +245,9 @@ def checked_headers(
                 "or spaces around it, and within Latin-1."
             )
     return checked
+
+
+def _holds_key(text: str, secret: Secret) -> bool:
+    """Return whether a text has the key in it."""
+    key = secret.strip()
+    return len(key) >= _SHORTEST_KEY and key in text

@@ -15,9 +15,10 @@ from finetune_client.providers import (
     find_provider,
     guess_provider,
 )
-from finetune_client.transport.config import Config, checked_query, merged_query
-from finetune_client.transport.credentials import Credential, as_secret, checked_headers
+from finetune_client.transport.config import Config, check_query
+from finetune_client.transport.credentials import Credential, as_secret, check_headers
 from finetune_client.transport.origin import parse_base_url
+from finetune_client.transport.paths import merge_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ _AZURE_PATH: Final = re.compile(r"(/openai)?(/v1)?(/deployments/[^/]*)?")
 
 
 def environment(name: str) -> str | None:
-    """The value of an environment variable."""
+    """Return the value of an environment variable."""
     return os.environ.get(name)
 
 
@@ -52,16 +53,16 @@ def settings(
     query: Mapping[str, Any] | None = None,
     allow_http: bool = False,
 ) -> Config:
-    """Put the settings of a client together.
+    """Return the settings of a client.
 
     Raises:
         ConfigurationError: One is missing or not valid.
     """
     kind = None if provider is None else find_provider(provider)
-    if base_url is None and (place := _named_base_url(kind, environ)):
-        base = parse_base_url(place, allow_http=allow_http, name="OPENAI_BASE_URL")
+    if base_url is None and (url := _environment_base_url(kind, environ)):
+        base = parse_base_url(url, allow_http=allow_http, name="OPENAI_BASE_URL")
     else:
-        base = parse_base_url(_place(kind, base_url), allow_http=allow_http)
+        base = parse_base_url(_default_base_url(kind, base_url), allow_http=allow_http)
     kind = kind or guess_provider(base.host, base.url)
     openai = "OPENAI_API_KEY" in kind.environment
     return Config(
@@ -69,11 +70,11 @@ def settings(
         provider=kind,
         credential=_credential(kind, api_key, environ),
         admin_credential=_admin_credential(kind, admin_key, environ),
-        headers=_account(
-            organization or (_set(environ, "OPENAI_ORG_ID") if openai else None),
-            project or (_set(environ, "OPENAI_PROJECT_ID") if openai else None),
+        headers=_account_headers(
+            organization or (_variable(environ, "OPENAI_ORG_ID") if openai else None),
+            project or (_variable(environ, "OPENAI_PROJECT_ID") if openai else None),
         ),
-        query=_query(kind, checked_query(query), environ),
+        query=_query(kind, check_query(query), environ),
         allow_http=allow_http,
     )
 
@@ -87,26 +88,26 @@ def azure_settings(
     api_version: str | None = None,
     allow_http: bool = False,
 ) -> Config:
-    """Put the settings of a client for Azure together.
+    """Return the settings of a client for Azure.
 
     A date as ``api_version`` means the classic API, anything else (or nothing) the v1 API.
 
     Raises:
         ConfigurationError: One is missing or not valid, or both a key and a token were given.
     """
-    place = endpoint or _set(environ, "AZURE_OPENAI_ENDPOINT")
-    if place is None:
+    endpoint = endpoint or _variable(environ, "AZURE_OPENAI_ENDPOINT")
+    if endpoint is None:
         raise ConfigurationError(
             "No Azure endpoint: give it, as 'https://RESOURCE.openai.azure.com', or set the "
             "environment variable AZURE_OPENAI_ENDPOINT."
         )
-    version = api_version or _set(environ, "OPENAI_API_VERSION")
+    version = api_version or _variable(environ, "OPENAI_API_VERSION")
     if version is not None and not _VERSION.fullmatch(version):
         raise ConfigurationError(f"api_version is not one, such as '2024-10-21': {version!r:.100}.")
     kind = AZURE_CLASSIC if version is not None and _DATE.fullmatch(version) else AZURE
     return Config(
         base_url=parse_base_url(
-            _azure_base(place, kind, allow_http=allow_http), allow_http=allow_http
+            _azure_base_url(endpoint, kind, allow_http=allow_http), allow_http=allow_http
         ),
         provider=kind,
         credential=_azure_credential(kind, api_key, token, environ),
@@ -116,25 +117,25 @@ def azure_settings(
     )
 
 
-def _named_base_url(kind: Provider | None, environ: Environ) -> str | None:
+def _environment_base_url(kind: Provider | None, environ: Environ) -> str | None:
     if kind is None or "OPENAI_API_KEY" in kind.environment:
-        return _set(environ, "OPENAI_BASE_URL")
+        return _variable(environ, "OPENAI_BASE_URL")
     return None
 
 
-def _place(kind: Provider | None, base_url: str | None) -> str | None:
-    place = base_url if base_url is not None else (kind or OPENAI).base_url
-    if place is None and kind is not None:
+def _default_base_url(kind: Provider | None, base_url: str | None) -> str | None:
+    url = base_url if base_url is not None else (kind or OPENAI).base_url
+    if url is None and kind is not None:
         ways = {"azure": "use Client.azure(endpoint)", "local": "use Client.local()"}
         way = ways.get(kind.name.partition("-")[0], "give base_url=")
         raise ConfigurationError(
             f"The provider {kind.name!r} is not in one place that is known: {way}."
         )
-    return place
+    return url
 
 
-def _set(environ: Environ, name: str) -> str | None:
-    """A variable's value; an empty one counts as unset."""
+def _variable(environ: Environ, name: str) -> str | None:
+    """Return a variable's value; an empty one counts as unset."""
     return (environ(name) or "").strip() or None
 
 
@@ -142,19 +143,19 @@ def _credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is not None:
         return Credential.of(key, header=kind.key_header, name="api_key")
     for variable in kind.environment:
-        found = as_secret(_set(environ, variable))
+        found = as_secret(_variable(environ, variable))
         if found is not None:
             return Credential.of(found, header=kind.key_header, name=variable)
     if kind.key_header == "api-key" and (
-        found := as_secret(_set(environ, "AZURE_OPENAI_AD_TOKEN"))
+        found := as_secret(_variable(environ, "AZURE_OPENAI_AD_TOKEN"))
     ):
         return Credential.of(found, header="Authorization", name="AZURE_OPENAI_AD_TOKEN")
     if not kind.environment:
         return Credential.of(None, header=kind.key_header, name="api_key")
-    raise ConfigurationError(_no_key(kind.environment[0]))
+    raise ConfigurationError(_no_key_message(kind.environment[0]))
 
 
-def _no_key(variable: str) -> str:
+def _no_key_message(variable: str) -> str:
     return (
         f"There is no API key: none was given, and the environment variable {variable} is not set. "
         f"Give api_key=... or set {variable} (api_key=False is for a server that needs none). "
@@ -165,7 +166,7 @@ def _no_key(variable: str) -> str:
 
 def _admin_credential(kind: Provider, key: Key, environ: Environ) -> Credential:
     if key is None and kind.name == "openai":
-        key = as_secret(_set(environ, "OPENAI_ADMIN_KEY"))
+        key = as_secret(_variable(environ, "OPENAI_ADMIN_KEY"))
     return Credential.of(key, header=kind.key_header, name="admin_key")
 
 
@@ -177,9 +178,9 @@ def _azure_credential(kind: Provider, key: Key, token: Key, environ: Environ) ->
     return _credential(kind, key, environ)
 
 
-def _account(organization: str | None, project: str | None) -> dict[str, str]:
+def _account_headers(organization: str | None, project: str | None) -> dict[str, str]:
     given = {"OpenAI-Organization": organization, "OpenAI-Project": project}
-    return checked_headers(
+    return check_headers(
         {name: value for name, value in given.items() if value is not None},
         "organization or project",
     )
@@ -188,10 +189,10 @@ def _account(organization: str | None, project: str | None) -> dict[str, str]:
 def _query(
     kind: Provider, pairs: list[tuple[str, str]], environ: Environ
 ) -> tuple[tuple[str, str], ...]:
-    query = merged_query(kind.query.items(), pairs)
+    query = merge_query(kind.query.items(), pairs)
     if kind.name != AZURE_CLASSIC.name or any(key == "api-version" for key, _ in query):
         return query
-    version = _set(environ, "OPENAI_API_VERSION")
+    version = _variable(environ, "OPENAI_API_VERSION")
     if version is None:
         raise ConfigurationError(
             "This base URL is that of Azure's classic API, which needs a version: use "
@@ -200,8 +201,8 @@ def _query(
     return (("api-version", version), *query)
 
 
-def _azure_base(endpoint: str, kind: Provider, *, allow_http: bool) -> str:
-    """The API's root under an endpoint that was given with or without its path."""
+def _azure_base_url(endpoint: str, kind: Provider, *, allow_http: bool) -> str:
+    """Return the API's root under an endpoint that was given with or without its path."""
     base = parse_base_url(endpoint, allow_http=allow_http, name="endpoint")
     root, _, path = base.url.partition("/openai")
     if not _AZURE_PATH.fullmatch("/openai" + path if path else ""):

@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from finetune_client.errors import APIError
     from finetune_client.transport.request import Request
 
-__all__ = ["LOGGER", "OnResponse", "ResponseInfo", "log_retry", "report"]
+__all__ = ["OnResponse", "ResponseInfo", "log_other_id", "log_retry", "report_response"]
 
-LOGGER = logging.getLogger("finetune_client")
+_LOGGER = logging.getLogger("finetune_client")
 """Silent unless the program sets logging up. Method, path, status, request id, milliseconds and
-the number of the try are all that is ever logged."""
-LOGGER.addHandler(logging.NullHandler())
+the number of the attempt are all that is ever logged."""
+_LOGGER.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResponseInfo:
-    """An answer as ``on_response`` sees it, when its headers are there.
+    """A response as ``on_response`` sees it, when its headers are there.
 
     Attributes:
         method: ``"GET"``.
         path: Below the base URL, without the query.
-        status: The status of the answer.
+        status: The status.
         request_id: The server's name for the request, if it gave one.
         duration: Seconds from sending to the end of the headers.
-        attempt: 1 for the first try.
+        attempt: 1 for the first attempt.
         rate_limits: The ``x-ratelimit-*`` headers, as sent, names in lower case.
     """
 
@@ -46,37 +46,64 @@ class ResponseInfo:
 OnResponse: TypeAlias = "Callable[[ResponseInfo], object]"
 
 
-def report(info: ResponseInfo, hook: OnResponse | None) -> None:
-    """Log an answer and show it to the hook.
+def report_response(
+    request: Request,
+    status: int,
+    request_id: str | None,
+    *,
+    headers: Mapping[str, str],
+    duration: float,
+    number: int,
+    hook: OnResponse | None,
+) -> None:
+    """Log a response and show it to the hook.
 
-    A hook that fails must not lose the answer to a request that cost money, so what it raises is
+    A hook that fails must not lose the response to a request that cost money, so what it raises is
     logged as an error, with its traceback, and goes no further.
     """
-    LOGGER.debug(
-        "%s %s -> %d (%s) in %.0f ms, try %d",
-        info.method,
-        info.path,
-        info.status,
-        info.request_id,
-        info.duration * 1000,
-        info.attempt,
+    _LOGGER.debug(
+        "%s %s -> %d (%s) in %.0f ms, attempt %d",
+        request.method,
+        request.path,
+        status,
+        request_id,
+        duration * 1000,
+        number,
     )
     if hook is None:
         return
+    info = ResponseInfo(
+        method=request.method,
+        path=request.path,
+        status=status,
+        request_id=request_id,
+        duration=duration,
+        attempt=number,
+        rate_limits={
+            name.lower(): value
+            for name, value in headers.items()
+            if name.lower().startswith("x-ratelimit-")
+        },
+    )
     try:
         hook(info)
     except Exception:
-        LOGGER.exception("on_response failed; the answer is handed on all the same")
+        _LOGGER.exception("on_response failed; the answer is returned all the same")
 
 
-def log_retry(request: Request, error: APIError, *, wait: float, tries: int) -> None:
+def log_retry(request: Request, error: APIError, *, wait: float, attempts: int) -> None:
     """Log that a request will be sent again."""
-    LOGGER.info(
-        "%s %s: try %d failed (%s, %s), trying again in %.1f s",
+    _LOGGER.info(
+        "%s %s: attempt %d failed (%s, %s), retrying in %.1f s",
         request.method,
         request.path,
-        tries,
+        attempts,
         error.outcome,
         error.status_code,
         wait,
     )
+
+
+def log_other_id(request: Request) -> None:
+    """Log that a response has another id than the one asked for, from a server that renames."""
+    _LOGGER.warning("%s %s: the answer has another id", request.method, request.path)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BaseURL", "parse_base_url", "split_url"]
 
 _PORTS: Final = {"http": 80, "https": 443}
-_UNFIT: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\\]")
+_NOT_IN_URL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\\]")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
@@ -42,7 +42,7 @@ class BaseURL:
         return self.scheme, self.host, self.port
 
     @property
-    def place(self) -> str:
+    def netloc(self) -> str:
         """Host and port as in the URL: without the port where it is the scheme's own."""
         return urlsplit(self.url).netloc
 
@@ -56,7 +56,7 @@ def parse_base_url(text: object, *, allow_http: bool = False, name: str = "base_
     """Check a base URL; with or without a path, with or without a slash at the end.
 
     Raises:
-        ConfigurationError: It is no such URL, or plain http to another machine.
+        ConfigurationError: It is not such a URL, or plain http to another machine.
     """
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be text, not {type(text).__name__}.")
@@ -85,7 +85,7 @@ def split_url(url: str) -> BaseURL:
 
 
 def _split(text: str, name: str) -> SplitResult:
-    if _UNFIT.search(text):
+    if _NOT_IN_URL.search(text):
         raise ConfigurationError(f"{name} must not have spaces or control characters in it.")
     parts = None
     try:
@@ -115,8 +115,8 @@ def _base(parts: SplitResult, name: str) -> BaseURL:
             f"{name} has a path that is not plain: {path[:100]!r}; percent-encode it."
         )
     shown = f"[{host}]" if ":" in host else host
-    place = shown if port == _PORTS[scheme] else f"{shown}:{port}"
-    return BaseURL(f"{scheme}://{place}{path}", scheme, host, port)
+    netloc = shown if port == _PORTS[scheme] else f"{shown}:{port}"
+    return BaseURL(f"{scheme}://{netloc}{path}", scheme, host, port)
 
 
 def _host(host: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Paths and queries that stay where they are put."""
+"""Paths and queries: checked, quoted, and put together."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from finetune_client.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["checked_path", "encoded_query", "path_segment", "query_pairs"]
+__all__ = ["check_path", "encode_query", "merge_query", "path_segment", "query_pairs"]
 
-_KEPT: Final = "!$&'()*+,;=:@"
+_SAFE: Final = "!$&'()*+,;=:@"
 """What RFC 3986 lets stand in a path segment as it is; model names have ``:`` in them."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
-"""What needs neither a check nor quoting: every id that the API makes."""
-
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOTS: Final = frozenset({".", ".."})
 
 
 def path_segment(value: object, name: str) -> str:
-    """Quote one path segment, so that no value can leave its place in the path.
+    """Return a value quoted as one path segment, so that no value can leave its place in the path.
 
     Args:
         value: An id or a name, as text.
@@ -37,19 +35,19 @@ def path_segment(value: object, name: str) -> str:
     """
     if not isinstance(value, str):
         raise RequestError(f"{name} must be text, not {type(value).__name__}.")
-    if _PLAIN.fullmatch(value):
-        return value
     if not value:
         raise RequestError(f"{name} must not be empty.")
+    if _PLAIN_ID.fullmatch(value):
+        return value
     if _CONTROL.search(value):
         raise RequestError(f"{name} must not have control characters in it, got {value!r}.")
-    if _decoded(value) in _DOTS:
+    if _unquote(value) in _DOTS:
         raise RequestError(f"{name} must not be {value!r}: it would lead out of the path.")
-    return _quoted(value, _KEPT, name)
+    return _quote(value, _SAFE, name)
 
 
-def checked_path(path: object) -> str:
-    """Check a whole path that a user wrote, quote what needs it, and start it with a slash.
+def check_path(path: object) -> str:
+    """Check a whole path that a user wrote; return it quoted, with a slash at its start.
 
     Raises:
         RequestError: It is not text, is a URL, has a query or a fragment, or leads elsewhere.
@@ -68,16 +66,18 @@ def checked_path(path: object) -> str:
         raise RequestError(
             f"path must be a path below the base URL, such as '/fine_tuning/jobs', got {path!r}."
         )
-    if any(_decoded(piece) in _DOTS for part in parts for piece in _pieces(part)):
+    if any(_unquote(piece) in _DOTS for part in parts for piece in _pieces(part)):
         raise RequestError(f"path must not have . or .. segments in it, got {path!r}.")
-    return "/" + _quoted(trimmed, _KEPT + "/%", "path")
+    return "/" + _quote(trimmed, _SAFE + "/%", "path")
 
 
 def query_pairs(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Flatten a query: None is dropped, bool is true/false, a dict is ``key[sub]``, a list ``key[]``.
+    """Return a query's pairs.
+
+    None is dropped, a boolean is true or false, a dict is ``key[sub]``, a list ``key[]``.
 
     Raises:
-        RequestError: It is no mapping.
+        RequestError: It is not a mapping.
     """
     if not isinstance(mapping, Mapping):
         raise RequestError(
@@ -89,8 +89,19 @@ def query_pairs(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
     return pairs
 
 
-def encoded_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Encode a query as it goes into the URL, without the question mark."""
+def merge_query(
+    first: Iterable[tuple[str, str]], second: Iterable[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Return two queries as one; where both have a key, the second's holds."""
+    added = tuple(second)
+    if not added:
+        return tuple(first)
+    keys = {key for key, _ in added}
+    return (*(pair for pair in first if pair[0] not in keys), *added)
+
+
+def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a query as it goes into the URL, without the question mark."""
     try:
         return urlencode(list(pairs))
     except UnicodeEncodeError:
@@ -114,16 +125,16 @@ def _pieces(part: str) -> list[str]:
     return re.split(r"%2f|%5c", part, flags=re.IGNORECASE)
 
 
-def _decoded(value: str) -> str:
-    """Undo percent-encoding, also where it was done more than once."""
+def _unquote(value: str) -> str:
+    """Return a value without percent-encoding, also where it was done more than once."""
     for _ in range(3 if "%" in value else 0):
         value = unquote(value, errors="replace")
     return value
 
 
-def _quoted(value: str, kept: str, name: str) -> str:
+def _quote(value: str, safe: str, name: str) -> str:
     try:
-        return quote(value, safe=kept)
+        return quote(value, safe=safe)
     except UnicodeEncodeError:
         pass
     raise RequestError(f"{name} must be valid Unicode, got {value!a}.")

@@ -1,4 +1,4 @@
-"""A request and its answer, as values."""
+"""A request and its response, as values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from typing_extensions import Self
-
-__all__ = ["NO_JSON", "APIResponse", "Body", "Request", "StreamedResponse", "Timeout"]
+__all__ = ["NO_JSON", "APIResponse", "Body", "Request", "Timeout"]
 
 Timeout = float | tuple[float | None, float | None]
 """Seconds: one number for both, or ``(connect, read)``, where None is no limit."""
@@ -20,20 +18,20 @@ NO_JSON: Final[Any] = object()
 
 
 class Body(Protocol):
-    """A body that is not JSON. Each iteration starts afresh, so that a try can be repeated."""
+    """A body that is not JSON. Each iteration starts afresh, so that it can be sent again."""
 
     content_type: str
 
     def __len__(self) -> int:
-        """How many bytes there are; sent as Content-Length."""
+        """Return how many bytes there are; sent as Content-Length."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the body in blocks of at most 64 KiB."""
+        """Yield the body in blocks of at most 64 KiB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One call of the API.
+    """A request to the API.
 
     Attributes:
         method: ``"GET"``, ``"POST"`` or ``"DELETE"``.
@@ -43,14 +41,14 @@ class Request:
         body: A streamed body instead of JSON.
         headers: What is sent beside the client's own; wins over them, except the credential.
         timeout: Overrides the client's for this request; None does not.
-        repeat: See `Repeat`.
-        expect_id: The ``id`` that the answer must have.
+        idempotent: It may be carried out twice.
+        expect_id: The ``id`` that the response must have.
         fresh_connection: Send over a connection of its own, so that no stale one can swallow it.
         accept: The ``Accept`` header.
         admin: Use the admin key where the client has one.
-        deadline: When the answer must be there whole, as `Session.deadline` gave it: for a request
+        deadline: When the response must be there whole, as `Session.deadline` gave it: for a request
             that is part of a longer call.
-        any_answer: The answer may be empty or any JSON, not only an object or an array.
+        any_answer: The response may be empty or any JSON, not only an object or an array.
     """
 
     method: str
@@ -71,29 +69,9 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class APIResponse:
-    """A successful answer: `data` is its JSON, plain (`None` for an empty 204)."""
+    """A successful response: `data` is its JSON, plain (`None` for an empty 204)."""
 
     data: Any
     status: int
     request_id: str | None
     headers: Mapping[str, str]
-
-
-class StreamedResponse(Protocol):
-    """A successful answer whose body is read block by block; a context manager that closes it."""
-
-    status: int
-    headers: Mapping[str, str]
-    request_id: str | None
-
-    def blocks(self, size: int = 65_536) -> Iterator[bytes]:
-        """Give the body as it comes, at most ``size`` bytes at a time.
-
-        Raises:
-            APITimeoutError: Nothing came within the read timeout, or the total timeout is over.
-            APIConnectionError: The connection broke.
-            IntegrityError: The body ended before its Content-Length.
-        """
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...

@@ -1,4 +1,4 @@
-"""Whether, and after how long, a request is sent again. Pure functions over data.
+"""Whether a request is sent again, and after how long. Pure functions over data.
 
 The whole policy is the table in ``docs/reliability.md``.
 """
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+from finetune_client.clock import backoff
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from finetune_client.errors import Outcome
 
-__all__ = ["Retry", "RetryPolicy", "parse_retry_after", "status_verdict", "wait_before_retry"]
+__all__ = ["Retry", "RetryPolicy", "judge_status", "parse_retry_after", "wait_before_retry"]
 
 Retry = Literal["no", "if_idempotent", "yes"]
 """Which requests are worth sending again after a failure: none; those that may be carried out
@@ -29,22 +31,22 @@ _QUOTA: Final = "insufficient_quota"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently to try again; all times in seconds.
+    """How often and how patiently to retry; all times in seconds.
 
     Attributes:
-        max_retries: Tries after the first.
-        longest_wait: A server that asks for more than this is not waited for.
+        max_retries: Attempts after the first.
+        max_retry_wait: A server that asks for more than this is not waited for.
         first_backoff: The upper end of the first wait where the server names none; each next one
             is twice as long, up to `longest_backoff`.
     """
 
     max_retries: int = 2
-    longest_wait: float = 60.0
+    max_retry_wait: float = 60.0
     first_backoff: float = 0.5
     longest_backoff: float = 8.0
 
 
-def status_verdict(
+def judge_status(
     status: int,
     headers: Mapping[str, str],
     *,
@@ -52,7 +54,7 @@ def status_verdict(
     kind: str | None,
     retry_after: float | None,
 ) -> tuple[Outcome, Retry]:
-    """Say what an error status tells about the request, and who may send it again.
+    """Return what an error status tells about the request, and which requests to send again.
 
     Args:
         status: The status.
@@ -61,7 +63,7 @@ def status_verdict(
         kind: The error's type, in which some servers say the same.
         retry_after: What the server asked for.
     """
-    outcome, retry = _by_status(status, retry_after)
+    outcome, retry = _judge_number(status, retry_after)
     hint = headers.get("x-should-retry", "").strip().lower()
     if hint == "false" or _QUOTA in {code, kind}:
         return outcome, "no"
@@ -70,7 +72,7 @@ def status_verdict(
     return outcome, retry
 
 
-def _by_status(status: int, retry_after: float | None) -> tuple[Outcome, Retry]:
+def _judge_number(status: int, retry_after: float | None) -> tuple[Outcome, Retry]:
     if status == 429 or (status == 503 and retry_after is not None):
         return "refused", "yes"
     if status >= 500 or status in _TRANSIENT:
@@ -85,30 +87,30 @@ def wait_before_retry(
     *,
     retry: Retry,
     idempotent: bool,
-    tries: int,
+    attempts: int,
     retry_after: float | None,
     random_fraction: float,
 ) -> float | None:
-    """Give the seconds to wait before the next try, or None to give up.
+    """Return the seconds to wait before the next attempt, or None to give up.
 
     Args:
         policy: How often and how patiently.
         retry: Which requests may be sent again after this failure.
         idempotent: Whether the request may be carried out twice.
-        tries: How many were made.
+        attempts: How many were made.
         retry_after: What the server asked for.
         random_fraction: A random number from 0 up to, not including, 1.
     """
-    if tries > policy.max_retries or retry == "no":
+    if attempts > policy.max_retries or retry == "no":
         return None
     if retry == "if_idempotent" and not idempotent:
         return None
-    if retry_after is not None and retry_after > policy.longest_wait:
+    if retry_after is not None and retry_after > policy.max_retry_wait:
         return None
     if retry_after:
         return retry_after
-    longest = min(policy.longest_backoff, policy.first_backoff * 2.0 ** min(tries - 1, 32))
-    return longest * (1.0 - random_fraction)
+    longest = backoff(attempts, first=policy.first_backoff, longest=policy.longest_backoff)
+    return longest * (1.0 - random_fraction)  # many clients that failed at once come back apart
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

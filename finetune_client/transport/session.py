@@ -1,4 +1,4 @@
-"""The one way a request is sent: prepared, sent, read, judged, and perhaps sent again."""
+"""A request's way: prepared, sent, read, judged, and perhaps sent again."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from finetune_client.clock import SYSTEM_CLOCK, Clock
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport.exchange.attempt import exchange
 from finetune_client.transport.exchange.failures import Failure
-from finetune_client.transport.exchange.prepare import prepared
+from finetune_client.transport.exchange.prepare import prepare
+from finetune_client.transport.exchange.stream import StreamedResponse
 from finetune_client.transport.hooks import log_retry
-from finetune_client.transport.request import APIResponse, StreamedResponse
+from finetune_client.transport.request import APIResponse
 from finetune_client.transport.retry import wait_before_retry
 
 if TYPE_CHECKING:
     from finetune_client.providers import Feature, Provider
     from finetune_client.transport.config import Config
-    from finetune_client.transport.connections.sender import Wire
+    from finetune_client.transport.connections.sender import Sender
     from finetune_client.transport.exchange.prepare import Call
     from finetune_client.transport.request import Request
 
@@ -35,14 +36,14 @@ class Session:
     def __init__(
         self,
         config: Config,
-        wire: Wire,
+        sender: Sender,
         *,
         clock: Clock = SYSTEM_CLOCK,
         owner: Session | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
-        self._wire = wire
+        self._sender = sender
         self._owner = ref(owner) if owner is not None else None
         self._closed = False
 
@@ -65,9 +66,9 @@ class Session:
             )
 
     def sharing(self, config: Config, *, clock: Clock | None = None) -> Session:
-        """A session with other settings, or another clock, over the same connections."""
+        """Return a session with other settings, or another clock, over the same connections."""
         first = self._owner() if self._owner is not None else None
-        return Session(config, self._wire, clock=clock or self.clock, owner=first or self)
+        return Session(config, self._sender, clock=clock or self.clock, owner=first or self)
 
     @property
     def is_closed(self) -> bool:
@@ -79,7 +80,7 @@ class Session:
         """Close the connections, unless they are those of another session that lives on."""
         self._closed = True
         if self._connections_are_closed:
-            self._wire.close()
+            self._sender.close()
 
     @property
     def _connections_are_closed(self) -> bool:
@@ -87,7 +88,7 @@ class Session:
         return self._closed if owner is None else owner.is_closed
 
     def deadline(self) -> float | None:
-        """When a call that begins now must be over, on the monotonic clock; None for no limit.
+        """Return when a call that begins now must be over, on the monotonic clock; None for no limit.
 
         A call that takes several requests puts it into each, so that they share one total timeout.
         """
@@ -95,57 +96,56 @@ class Session:
         return None if total is None else self.clock.monotonic() + total
 
     def send(self, request: Request) -> APIResponse:
-        """Send a request and read its answer.
+        """Send a request and read its response.
 
         Raises:
             APIError: No answer came, or none that can be used.
             RequestError, ConfigurationError: The request cannot be sent.
         """
-        return cast(APIResponse, self._repeated(request, streamed=False))
+        return cast(APIResponse, self._send_with_retries(request, streamed=False))
 
     def stream(self, request: Request) -> StreamedResponse:
-        """Send a request and hand its answer over unread, for a with-statement.
+        """Send a request and hand its response over unread, for a with-statement.
 
         Raises:
             APIError: No answer came, or an error.
             RequestError, ConfigurationError: The request cannot be sent.
         """
-        return cast(StreamedResponse, self._repeated(request, streamed=True))
+        return cast(StreamedResponse, self._send_with_retries(request, streamed=True))
 
-    def _repeated(self, request: Request, *, streamed: bool) -> APIResponse | StreamedResponse:
+    def _send_with_retries(
+        self, request: Request, *, streamed: bool
+    ) -> APIResponse | StreamedResponse:
         if self.is_closed:
             raise ConfigurationError("The client is closed; make a new one.")
-        call = prepared(request, self.config, self.clock, streamed=streamed)
+        call = prepare(request, self.config, self.clock, streamed=streamed)
         try:
-            return self._tried(call)
+            attempts = 0
+            while True:
+                attempts += 1
+                result = exchange(call, self._sender, self.clock, attempts)
+                if not isinstance(result, Failure):
+                    return result
+                wait = self._wait_before_retry(call, result, attempts)
+                if wait is None:
+                    result.error.attempts = attempts
+                    try:
+                        raise result.error
+                    finally:
+                        del result  # or the error would keep itself, and every frame, alive
+                log_retry(request, result.error, wait=wait, attempts=attempts)
+                self.clock.sleep(wait)
         finally:
             if self._connections_are_closed:  # meanwhile, so that one may have been opened since
-                self._wire.drop()
+                self._sender.drop_connections()
 
-    def _tried(self, call: Call) -> APIResponse | StreamedResponse:
-        tries = 0
-        while True:
-            tries += 1
-            result = exchange(call, self._wire, self.clock, tries)
-            if not isinstance(result, Failure):
-                return result
-            wait = self._wait(call, result, tries)
-            if wait is None:
-                result.error.attempts = tries
-                try:
-                    raise result.error
-                finally:
-                    del result  # or the error would keep itself, and every frame, alive
-            log_retry(call.request, result.error, wait=wait, tries=tries)
-            self.clock.sleep(wait)
-
-    def _wait(self, call: Call, failure: Failure, tries: int) -> float | None:
-        """Give the seconds until the next try; None if there is none, or no time for it."""
+    def _wait_before_retry(self, call: Call, failure: Failure, attempts: int) -> float | None:
+        """Return the seconds until the next attempt; None if there is none, or no time for it."""
         wait = wait_before_retry(
             self.config.retries,
             retry=failure.retry,
             idempotent=call.request.idempotent,
-            tries=tries,
+            attempts=attempts,
             retry_after=failure.error.retry_after,
             random_fraction=self.clock.random(),
         )

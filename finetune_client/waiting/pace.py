@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from finetune_client.clock import backoff
 from finetune_client.errors import RequestError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Pace:
         self._fixed = seconds("poll_interval", poll_interval)
         self._first = first_poll
         self._longest = max(first_poll, longest_poll)
-        self._next = first_poll
+        self._pauses = 0
         whole = seconds("timeout", timeout)
         self._deadline = math.inf if whole is None else clock.monotonic() + whole
 
@@ -70,7 +71,8 @@ class Pace:
     def _next_pause(self) -> float:
         if self._fixed is not None:
             return self._fixed
-        pause, self._next = self._next, min(self._next * _GROWTH, self._longest)
+        self._pauses += 1
+        pause = backoff(self._pauses, first=self._first, longest=self._longest, growth=_GROWTH)
         return max(self._first, pause * (1 - _JITTER * self._clock.random()))
 
 

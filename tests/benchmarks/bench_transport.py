@@ -1,8 +1,9 @@
 """What the client costs on top of the network: ratios against plain requests and the official SDK.
 
 Run it as a script. A server on loopback, in a process of its own, answers with fixed bytes; the
-rivals take turns against it, and each figure is the best of several runs. With
-``--sdk PYTHON`` (an interpreter that has the package `openai`) the official SDK takes part.
+rivals take turns against it, and each figure is the best of several runs. Our client is measured
+with msgspec and without it. With ``--sdk PYTHON`` (an interpreter that has the package `openai`)
+the official SDK takes part.
 """
 
 from __future__ import annotations
@@ -50,13 +51,25 @@ JOB: dict[str, Any] = {
     },
     "metadata": {"key": "value"},
 }
-PAGE: dict[str, Any] = {
-    "object": "list",
-    "data": [{**JOB, "id": f"ftjob-{number}"} for number in range(100)],
-    "has_more": False,
+_AUTO = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
+QUEUED_JOB: dict[str, Any] = {
+    **JOB,
+    "finished_at": None,
+    "fine_tuned_model": None,
+    "result_files": [],
+    "status": "queued",
+    "hyperparameters": _AUTO,
+    "trained_tokens": None,
+    "error": {},
+    "user_provided_suffix": None,
+    "method": {"type": "supervised", "supervised": {"hyperparameters": _AUTO}},
+    "usage_metrics": None,
+    "shared_with_openai": False,
 }
 ONE_PATH = "/fine_tuning/jobs/ftjob-abc123"
 LIST_PATH = "/fine_tuning/jobs?limit=100"
+QUEUED_PATH = "/fine_tuning/jobs?limit=99"
+"""The limit tells the server which list is wanted; both have 100 jobs."""
 
 SDK = """
 import sys
@@ -67,8 +80,15 @@ client = OpenAI(api_key=bench.KEY, base_url=sys.argv[1])
 bench.compete({{
     "retrieve": lambda: client.fine_tuning.jobs.retrieve("ftjob-abc123"),
     "list": lambda: client.fine_tuning.jobs.list(limit=100).data,
+    "list queued": lambda: client.fine_tuning.jobs.list(limit=99).data,
 }})
 """
+
+
+def page_of(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of 100 jobs."""
+    data = [{**job, "id": f"ftjob-{number}"} for number in range(100)]
+    return {"object": "list", "data": data, "has_more": False}
 
 
 def answer(sock: socket.socket, answers: dict[bytes, bytes]) -> None:
@@ -79,7 +99,7 @@ def answer(sock: socket.socket, answers: dict[bytes, bytes]) -> None:
         while data := sock.recv(65536):
             got += data
             if got.endswith(b"\r\n\r\n"):
-                sock.sendall(answers[b"list" if b"?limit=100 " in got[:200] else b"one"])
+                sock.sendall(answers[got.partition(b" HTTP")[0].partition(b"?limit=")[2]])
                 got = b""
 
 
@@ -96,7 +116,11 @@ def rendered(data: Any) -> bytes:
 
 def serve(pipe: Connection) -> None:
     """Accept for ever."""
-    answers = {b"one": rendered(JOB), b"list": rendered(PAGE)}
+    answers = {
+        b"": rendered(JOB),
+        b"100": rendered(page_of(JOB)),
+        b"99": rendered(page_of(QUEUED_JOB)),
+    }
     with socket.create_server(("127.0.0.1", 0)) as server:
         pipe.send(server.getsockname()[1])
         while True:
@@ -110,9 +134,14 @@ def plain(url: str) -> dict[str, Callable[[], Any]]:
 
     session = requests.Session()
     headers = {"Authorization": f"Bearer {KEY}"}
+
+    def get(path: str) -> Any:
+        return session.get(url + path, headers=headers, timeout=60).json()
+
     return {
-        "plain retrieve": lambda: session.get(url + ONE_PATH, headers=headers, timeout=60).json(),
-        "plain list": lambda: session.get(url + LIST_PATH, headers=headers, timeout=60).json(),
+        "plain retrieve": lambda: get(ONE_PATH),
+        "plain list": lambda: get(LIST_PATH),
+        "plain list queued": lambda: get(QUEUED_PATH),
     }
 
 
@@ -143,11 +172,10 @@ def of_sdk(python: str, url: str) -> dict[str, float]:
     return result
 
 
-def of_client(url: str) -> dict[str, float]:
+def of_client(url: str, *flags: str) -> dict[str, float]:
     """Let this package compete, in an interpreter of its own as well."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--url", url], check=True, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, __file__, "--url", url, *flags]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -155,7 +183,7 @@ def of_client(url: str) -> dict[str, float]:
 def show(name: str, best: dict[str, float], sdk: dict[str, float] | None) -> None:
     """Print the ratios of one call."""
     mine, base = best[name], best[f"plain {name}"]
-    line = f"{name:9}{mine * 1e6:9.0f} us {mine / base:6.2f} x plain requests"
+    line = f"{name:12}{mine * 1e6:9.0f} us {mine / base:6.2f} x plain requests"
     if sdk is not None:
         line += f"; the official SDK takes {sdk[name] / mine:.1f} times as long"
     sys.stdout.write(line + "\n")
@@ -166,8 +194,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sdk", help="an interpreter that has the package openai")
     parser.add_argument("--url", help=argparse.SUPPRESS)
+    parser.add_argument("--without-msgspec", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.url:
+        if options.without_msgspec:
+            sys.modules["msgspec.json"] = None  # type: ignore[assignment]  # it cannot be imported
+
         from finetune_client import Client
 
         client = Client(KEY, base_url=options.url)
@@ -175,6 +207,7 @@ def main() -> None:
             {
                 "retrieve": lambda: client.jobs.retrieve("ftjob-abc123"),
                 "list": lambda: client.jobs.list(limit=100).data,
+                "list queued": lambda: client.jobs.list(limit=99).data,
                 **plain(options.url),
             }
         )
@@ -183,10 +216,12 @@ def main() -> None:
     server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{here.recv()}/v1"
-    best = of_client(url)
     sdk = of_sdk(options.sdk, url) if options.sdk else None
-    for name in ("retrieve", "list"):
-        show(name, best, sdk)
+    for title, flags in (("without msgspec", ["--without-msgspec"]), ("with msgspec", [])):
+        sys.stdout.write(f"{title}\n")
+        best = of_client(url, *flags)
+        for name in ("retrieve", "list", "list queued"):
+            show(name, best, sdk)
     server.terminate()
 
 

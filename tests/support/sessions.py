@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from finetune_client.transport import OwnWire, Session, with_changes
+from finetune_client.transport import HTTPSession, Sender, Session, with_changes
 from finetune_client.transport.environment import settings
 from tests.support.fake_time import FakeTime
 
@@ -33,4 +33,4 @@ def make_session(
         provider=provider,
     )
     clock = (fake or FakeTime()).clock
-    return Session(with_changes(config, **options), OwnWire(url=base_url), clock=clock)
+    return Session(with_changes(config, **options), Sender(HTTPSession(url=base_url)), clock=clock)

@@ -41,7 +41,7 @@ def test_base_url__is_put_in_form(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "netloc"),
     [
         ("https://api.example.com:443/v1", "api.example.com"),
         ("http://127.0.0.1:8000/v1", "127.0.0.1:8000"),
@@ -49,8 +49,8 @@ def test_base_url__is_put_in_form(text: str, url: str) -> None:
         ("http://localhost:80", "localhost"),
     ],
 )
-def test_base_url__is_named_in_messages(text: str, place: str) -> None:
-    assert parse_base_url(text).place == place
+def test_base_url__is_named_in_messages(text: str, netloc: str) -> None:
+    assert parse_base_url(text).netloc == netloc
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError
-from finetune_client.transport.paths import checked_path, encoded_query, path_segment, query_pairs
+from finetune_client.transport.paths import check_path, encode_query, path_segment, query_pairs
 
 ORDINARY = [
     ("ftjob-abc123", "ftjob-abc123"),
@@ -84,21 +84,21 @@ def test_segment__gives_itself_back_and_stays_one(value: str) -> None:
         ("/files/a%20b", "/files/a%20b"),
     ],
 )
-def test_checked_path(path: str, sent: str) -> None:
-    assert checked_path(path) == sent
+def test_check_path(path: str, sent: str) -> None:
+    assert check_path(path) == sent
 
 
 @pytest.mark.parametrize(("path", "message"), BAD_PATHS)
-def test_checked_path__refused(path: Any, message: str) -> None:
+def test_check_path__refused(path: Any, message: str) -> None:
     with pytest.raises(RequestError) as caught:
-        checked_path(path)
+        check_path(path)
     assert caught.value.message == message
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_checked_path__leads_elsewhere(path: str) -> None:
+def test_check_path__leads_elsewhere(path: str) -> None:
     with pytest.raises(RequestError) as caught:
-        checked_path(path)
+        check_path(path)
     assert caught.value.message == (
         f"path must be a path below the base URL, such as '/fine_tuning/jobs', got {path!r}."
     )
@@ -124,10 +124,10 @@ def test_query_pairs__of_every_kind() -> None:
         ("include[]", "one"),
         ("include[]", "2"),
     ]
-    assert encoded_query(pairs[3:5]) == "metadata%5Ba+b%5D=x&metadata%5Bk%5D="
+    assert encode_query(pairs[3:5]) == "metadata%5Ba+b%5D=x&metadata%5Bk%5D="
 
 
 def test_query__with_half_a_surrogate_pair() -> None:
     with pytest.raises(RequestError) as caught:
-        encoded_query([("a", "\udc00")])
+        encode_query([("a", "\udc00")])
     assert caught.value.message == "The query has text in it that is not valid Unicode."

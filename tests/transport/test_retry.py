@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 
 from finetune_client.transport.retry import (
     RetryPolicy,
+    judge_status,
     parse_retry_after,
-    status_verdict,
     wait_before_retry,
 )
 
@@ -58,9 +58,9 @@ def test_parse_retry_after__never_raises(text: str, now: float) -> None:
 
 
 @pytest.mark.parametrize("row", MATRIX["statuses"], ids=lambda row: row["name"])
-def test_status_verdict__is_that_of_the_matrix(row: dict[str, Any]) -> None:
+def test_judge_status__is_that_of_the_matrix(row: dict[str, Any]) -> None:
     headers = row.get("headers", {})
-    verdict = status_verdict(
+    verdict = judge_status(
         row["status"],
         headers,
         code=row.get("code"),
@@ -86,7 +86,7 @@ def test_wait__who_may(retry: Any, idempotent: bool, waits: bool) -> None:
         RetryPolicy(),
         retry=retry,
         idempotent=idempotent,
-        tries=1,
+        attempts=1,
         retry_after=None,
         random_fraction=0.5,
     )
@@ -101,7 +101,7 @@ def _waits(
             policy,
             retry="yes",
             idempotent=False,
-            tries=tries,
+            attempts=tries,
             retry_after=retry_after,
             random_fraction=random_fraction,
         )
@@ -123,13 +123,13 @@ def test_wait__obeys_the_server_within_the_cap() -> None:
     assert _waits(RetryPolicy(), 0.5, 7.0)[:3] == [7.0, 7.0, None]
     assert _waits(RetryPolicy(), 0.5, 60.0)[0] == 60.0
     assert _waits(RetryPolicy(), 0.5, 60.1)[0] is None
-    assert _waits(RetryPolicy(longest_wait=3600), 0.5, 60.1)[0] == 60.1
+    assert _waits(RetryPolicy(max_retry_wait=3600), 0.5, 60.1)[0] == 60.1
     assert _waits(RetryPolicy(), 0.5, 0.0)[0] == 0.25
 
 
 def test_wait__after_very_many_tries() -> None:
     policy = RetryPolicy(max_retries=10**6)
     wait = wait_before_retry(
-        policy, retry="yes", idempotent=False, tries=10**6, retry_after=None, random_fraction=0.0
+        policy, retry="yes", idempotent=False, attempts=10**6, retry_after=None, random_fraction=0.0
     )
     assert wait == 8.0

@@ -317,9 +317,9 @@ UNREADABLE: list[tuple[str, dict[str, Any], str]] = [
         "it is not JSON (Expecting value: line 1 column 1 (char 0)); it began '<h1>Hi</h1>'",
     ),
     ("empty", {"body": ""}, "it is empty"),
-    ("null", {"body": "null"}, "it is null and no object"),
-    ("text", {"body": '"x"'}, "it is a text and no object"),
-    ("true", {"body": "true"}, "it is a number or a truth value and no object"),
+    ("null", {"body": "null"}, "it is null, not an object"),
+    ("text", {"body": '"x"'}, "it is a string, not an object"),
+    ("true", {"body": "true"}, "it is a boolean, not an object"),
     ("another job", {"json": {"id": "ftjob-2"}}, "it is about 'ftjob-2' instead of 'ftjob-1'"),
     ("no id", {"json": {}}, "it is about 'None' instead of 'ftjob-1'"),
     (
@@ -487,7 +487,7 @@ def test_on_response__that_fails_loses_no_answer(
 
     with caplog.at_level(logging.ERROR, "finetune_client"):
         assert make_session(on_response=hook).send(COSTLY).data == JOB
-    assert caplog.messages == ["on_response failed; the answer is handed on all the same"]
+    assert caplog.messages == ["on_response failed; the answer is returned all the same"]
 
 
 def test_log__has_the_allowed_facts_only(
@@ -498,9 +498,9 @@ def test_log__has_the_allowed_facts_only(
     with caplog.at_level(logging.DEBUG, "finetune_client"):
         make_session(FakeTime(chance=0.5), query={"q": "private"}).send(GET)
     assert caplog.messages == [
-        f"GET {JOB_PATH} -> 500 (r1) in 0 ms, try 1",
-        f"GET {JOB_PATH}: try 1 failed (ambiguous, 500), trying again in 0.2 s",
-        f"GET {JOB_PATH} -> 200 (None) in 0 ms, try 2",
+        f"GET {JOB_PATH} -> 500 (r1) in 0 ms, attempt 1",
+        f"GET {JOB_PATH}: attempt 1 failed (ambiguous, 500), retrying in 0.2 s",
+        f"GET {JOB_PATH} -> 200 (None) in 0 ms, attempt 2",
     ]
 
 

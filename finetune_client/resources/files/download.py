@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
+from finetune_client.clock import backoff
 from finetune_client.errors import (
     APIConnectionError,
     APIResponseError,
@@ -15,15 +16,14 @@ from finetune_client.errors import (
 )
 from finetune_client.models.constants import FilePurpose
 from finetune_client.resources.base import response_facts
-from finetune_client.transport.exchange.answer_body import content_length
+from finetune_client.transport.exchange.response_body import content_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from finetune_client.models import FileObject
     from finetune_client.resources.files.progress import OnProgress
-    from finetune_client.transport import Session
-    from finetune_client.transport.request import Request, StreamedResponse
+    from finetune_client.transport import Request, Session, StreamedResponse
 
 __all__ = ["IDENTITY", "Download", "checked_blocks"]
 
@@ -272,7 +272,7 @@ def _cut(request: Request, response: StreamedResponse, what: str) -> IntegrityEr
 
 def _delay(misses: int, random_fraction: float) -> float:
     """Return the seconds to wait: half a second, doubled up to eight, less up to a quarter."""
-    return min(0.5 * 2.0 ** (misses - 1), 8.0) * (1 - 0.25 * random_fraction)
+    return backoff(misses, first=0.5, longest=8.0) * (1 - 0.25 * random_fraction)
 
 
 def _fits(file: FileObject, received: int, *, framed: bool) -> bool:

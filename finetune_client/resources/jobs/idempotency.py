@@ -39,7 +39,8 @@ METADATA_KEY = "idempotency_key"
 _MAX_KEY_LENGTH = 255
 _MAX_JOBS_SEARCHED = 1000
 _LOOKUP_PAUSES = (0.0, 1.0, 4.0)
-"""Seconds before each lookup of a job that may exist: a list may lag behind."""
+"""Seconds before each lookup of a job that may exist: a list may lag behind. This is not a back-off:
+how long a list lags does not depend on how often it is asked."""
 
 _CLOCK_SKEW = 120.0
 """Seconds that a server's clock may be behind this machine's."""

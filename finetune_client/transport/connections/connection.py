@@ -1,4 +1,4 @@
-"""Connections that keep to the time of a try, and that no interim answer can confuse.
+"""Connections that keep to the time of an attempt, and that no interim answer can confuse.
 
 urllib3 bounds each single read by the read timeout, so that a server which sends a byte now and
 then holds a call for ever, and it sends bodies under the *connect* timeout. `http.client` skips
@@ -15,8 +15,14 @@ import queue
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+# From where recorders leave them alone: vcrpy replaces those of `urllib3.connection` while a cassette
+# is open, and this module may be loaded at such a moment.
+from urllib3.connectionpool import (  # type: ignore[attr-defined]
+    HTTPConnection,
+    HTTPConnectionPool,
+    HTTPSConnection,
+    HTTPSConnectionPool,
+)
 from urllib3.util import Timeout
 
 if TYPE_CHECKING:
@@ -32,19 +38,19 @@ _LONGEST_LINE: Final = 64 * 1024
 _MOST_LINES: Final = 200
 _MOST_INTERIM: Final = 20
 _UNBOUNDED: Final = 2_000_000.0
-"""Seconds that stand for no limit in a `_Limit`, which must be a number to know its try: longer than
+"""Seconds that stand for no limit in `_AttemptSeconds`, which must be a number to know its attempt: longer than
 any system tries to connect, and in milliseconds below the 2**31 that poll() takes. All that follows
 on connecting is really unbounded: its socket gets None from `Attempt.allow`."""
 
 
 class Attempt:
-    """One try of a request: what time it has, and how far it came.
+    """One attempt at a request: what time it has, and how far it came.
 
     Attributes:
         connect: Seconds to connect; None for no limit.
         read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
-        used: A connection of this module took the try on, so `sent` can be trusted.
+        used: A connection of this module took the attempt on, so `sent` can be trusted.
         sent: Some of the request was given to the network.
     """
 
@@ -89,14 +95,14 @@ class Attempt:
         return left if seconds is None else min(seconds, left)
 
 
-class _Limit(float):
-    """Seconds that know their try: urllib3 hands them to the connection as its timeout."""
+class _AttemptSeconds(float):
+    """Seconds that know their attempt: urllib3 hands them to the connection as its timeout."""
 
     attempt: Attempt
 
 
 class AttemptTimeout(Timeout):
-    """The limits of one try, in the form that requests and urllib3 pass on."""
+    """The limits of one attempt, in the form that requests and urllib3 pass on."""
 
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(connect=attempt.connect, read=attempt.read)
@@ -118,7 +124,7 @@ class AttemptTimeout(Timeout):
 
     def _limit(self, seconds: float | None) -> float:
         allowed = self.attempt.allow(seconds)
-        limit = _Limit(_UNBOUNDED if allowed is None else allowed)
+        limit = _AttemptSeconds(_UNBOUNDED if allowed is None else allowed)
         limit.attempt = self.attempt
         return limit
 
@@ -190,7 +196,7 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException(f"got more than {_MOST_LINES} headers")
 
 
-class _Timed(HTTPConnection):
+class _TimedConnection(HTTPConnection):
     """What plain and TLS connections have in common."""
 
     _opening = False
@@ -241,31 +247,32 @@ class _Timed(HTTPConnection):
         return _Response(sock, *args, attempt=self._attempt, **kwargs)
 
 
-class _PlainConnection(_Timed):
+class _PlainConnection(_TimedConnection):
     pass
 
 
-class _TLSConnection(_Timed, HTTPSConnection):
+class _TLSConnection(_TimedConnection, HTTPSConnection):
     pass
 
 
-class _Idle:
+class _IdleConnections(queue.LifoQueue[Any]):
     """The connections of a pool that wait for a request.
 
     It has no lock, since an interrupt or a fork may come while one is held: every later call
-    would wait for it. What a deque does takes effect as a whole.
+    would wait for it (3 of 7 runs that sent thousands of signals stood still in `queue.LifoQueue`).
+    What a deque does takes effect as a whole.
     """
 
-    def __init__(self, maxsize: int) -> None:
-        self._most = maxsize
+    def __init__(self, maxsize: int = 0) -> None:  # not the base's, which makes the locks
+        self.maxsize = maxsize
         self._waiting: deque[Any] = deque()
 
-    def put(self, connection: Any, **_: Any) -> None:
-        if len(self._waiting) >= self._most:
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        if len(self._waiting) >= self.maxsize:
             raise queue.Full
-        self._waiting.append(connection)
+        self._waiting.append(item)
 
-    def get(self, **_: Any) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
         try:
             return self._waiting.pop()
         except IndexError:
@@ -274,15 +281,28 @@ class _Idle:
     def qsize(self) -> int:
         return len(self._waiting)
 
+    def empty(self) -> bool:
+        return not self._waiting
+
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _IdleConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPConnectionPool.ConnectionCls
+        return _PlainConnection if theirs is HTTPConnection else theirs
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-    QueueCls = _Idle  # type: ignore[assignment]  # it does all that a pool asks of one
+    QueueCls = _IdleConnections
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802  # urllib3's name
+        """Our connections, unless a recorder has put its own in the place of urllib3's."""
+        theirs = HTTPSConnectionPool.ConnectionCls
+        return _TLSConnection if theirs is HTTPSConnection else theirs
 
 
 POOL_CLASSES: Final = {"http": _PlainPool, "https": _TLSPool}

@@ -1,34 +1,37 @@
-"""How a request gets onto the network: over connections of our own, or a caller's session."""
+"""The one way onto the network: a `requests.Session`, the caller's or our own."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from finetune_client.errors import ConfigurationError
-from finetune_client.transport.connections.adapter import Adapter
-from finetune_client.transport.connections.connection import AttemptTimeout
+from finetune_client.transport.connections.connection import POOL_CLASSES, AttemptTimeout
 from finetune_client.transport.origin import split_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from requests.adapters import BaseAdapter
 
     from finetune_client.transport.connections.connection import Attempt
+    from finetune_client.transport.credentials import Secret
     from finetune_client.transport.request import Body
-    from finetune_client.transport.secret import Secret
 
-__all__ = ["BorrowedWire", "Outgoing", "OwnWire", "Verify", "Wire"]
+__all__ = ["BodyError", "HTTPSession", "Outgoing", "Sender", "SentBody"]
 
-Verify: TypeAlias = bool | str
-Cert: TypeAlias = str | tuple[str, str]
+_Verify: TypeAlias = bool | str
+_Cert: TypeAlias = str | tuple[str, str]
+
+_POOL_SIZE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Outgoing:
         method, url, headers: As sent.
         body: What is sent, if anything.
         credential: The header that carries the key, and its value.
-        foreign: It goes to another origin than the client's own.
+        cross_origin: It goes to another origin than the client's own.
     """
 
     method: str
@@ -47,41 +50,126 @@ class Outgoing:
     headers: Mapping[str, str]
     body: bytes | Body | None = field(repr=False)
     credential: tuple[str, Secret] | None
-    foreign: bool = False
+    cross_origin: bool = False
 
 
-class Wire(Protocol):
-    """What sends a request and gives the answer, headers read and body still to come."""
+class Sender:
+    """Sends requests over a session, each once.
+
+    A caller's session is used as it is (its headers, adapters, cookies and proxies) and never
+    closed; ``docs/reliability.md`` lists what then rests with the caller. With a session of our
+    own, a child process after a fork opens connections of its own.
+    """
+
+    def __init__(
+        self, session: requests.Session, *, on_close: Callable[[], object] | None = None
+    ) -> None:
+        """Set up; opens nothing.
+
+        Raises:
+            ConfigurationError: ``session`` is not a `requests.Session`.
+        """
+        if not isinstance(session, requests.Session):
+            raise ConfigurationError(
+                f"session must be a requests.Session, not {type(session).__name__}."
+            )
+        self._session = session
+        self._on_close = on_close
+        self._pid = os.getpid()
 
     def send(self, outgoing: Outgoing, attempt: Attempt) -> requests.Response:
-        """Send, once; raises what requests raises."""
+        """Return the answer, headers read and body still to come; raises what requests raises."""
+        session = self._session
+        if not isinstance(session, HTTPSession):
+            return _send_over_callers(session, outgoing, attempt)
+        if self._pid != os.getpid():
+            session.abandon_connections()
+            self._pid = os.getpid()
+        # `Session.prepare_request` would rewrite the URL and look at every header once more.
+        prepared = requests.PreparedRequest()
+        prepared.method = outgoing.method
+        prepared.url = outgoing.url
+        prepared.headers = CaseInsensitiveDict(outgoing.headers)
+        prepared.body = cast(Any, outgoing.body)
+        if outgoing.credential is not None:
+            header, value = outgoing.credential
+            prepared.headers[header] = value
+        return session.send(
+            prepared,
+            stream=True,
+            allow_redirects=False,
+            timeout=cast(Any, AttemptTimeout(attempt)),  # requests takes urllib3's, too
+            verify=session.verify,
+            cert=None if outgoing.cross_origin else session.cert,
+            proxies=session.proxies_for(outgoing.url) if outgoing.cross_origin else session.proxies,
+        )
 
-    def fresh(self) -> Wire:
-        """A wire with no connection open yet, for one request; close it afterwards."""
+    def with_own_connections(self) -> Sender:
+        """Return a sender with no connection open yet, for one request; close it afterwards.
 
-    def drop(self) -> None:
-        """Close the connections that wait for the next request, without closing the wire."""
+        Where connections are not ours to open, it is this one.
+        """
+        session = self._session
+        if not isinstance(session, HTTPSession) or session.in_process:
+            return self
+        return Sender(session.copy())
+
+    def drop_connections(self) -> None:
+        """Close the connections that wait for the next request; the sender stays open."""
+        if isinstance(self._session, HTTPSession):
+            self._session.close()
 
     def close(self) -> None:
         """Close all connections."""
+        self.drop_connections()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
 
 
-class OwnWire:
-    """Connections of our own.
+class BodyError(Exception):
+    """A body could not be given to its end; `error` is what it raised.
 
-    The environment (proxies, certificate bundles) is read when the wire is made, and when it
-    first meets another origin. After a fork, the child opens connections of its own.
+    It is of no kind that urllib3, requests or their users take for a broken connection.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class SentBody:
+    """A body as it is sent; what it raises passes through the libraries below as `BodyError`."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.content_type = body.content_type
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except Exception as error:  # noqa: BLE001  # a progress function may raise anything
+            raise BodyError(error) from None
+
+
+class HTTPSession(requests.Session):
+    """A session that sends what it is given, once, and keeps nothing of the answers.
+
+    It overrides neither ``send`` nor ``get_adapter``: tools that mock, record or trace requests
+    replace those of `requests.Session`. `docs/decisions/transport.md` names the tools.
     """
 
     def __init__(
         self,
         *,
         url: str,
-        verify: Verify | None = None,
-        cert: Cert | None = None,
+        verify: _Verify | None = None,
+        cert: _Cert | None = None,
         proxies: Mapping[str, str] | None = None,
         adapter: BaseAdapter | None = None,
-        on_close: Callable[[], object] | None = None,
     ) -> None:
         """Set up; opens nothing.
 
@@ -92,138 +180,157 @@ class OwnWire:
             cert: A client certificate: a file, or a file and its key's.
             proxies: By scheme; None takes those of the environment, but for loopback.
             adapter: Send over this instead of the network.
-            on_close: Called when the wire is closed.
 
         Raises:
-            ConfigurationError: A file of certificates is not there, or ``proxies`` is no mapping.
+            ConfigurationError: A file of certificates is not there, or ``proxies`` is not a mapping.
         """
-        self._verify = _checked_verify(verify)
-        self._cert = _checked_cert(cert)
-        self._proxies = _checked_proxies(proxies)
-        self._given = adapter
-        self._on_close = on_close
-        self._adapter: BaseAdapter = adapter or Adapter()
-        self._pid = os.getpid()
-        self._routes: dict[tuple[str, str, int], dict[str, str]] = {}
-        self._home = self._route(url)
+        super().__init__()
+        # requests would look up .netrc, proxies and bundles for every request: more than half of
+        # its time on loopback, and .netrc would replace the key.
+        self.trust_env = False
+        self.cookies = _NoCookies()
+        self.verify = _check_verify(verify)
+        self.cert = _check_cert(cert)
+        self._given_proxies = _check_proxies(proxies)
+        self._environ_proxies: dict[tuple[str, str, int], dict[str, str]] = {}
+        self.in_process = adapter is not None
+        self._mount(adapter or _Adapter())
+        self.proxies = self.proxies_for(url)
 
-    def send(self, outgoing: Outgoing, attempt: Attempt) -> requests.Response:
-        prepared = requests.PreparedRequest()
-        prepared.method = outgoing.method
-        prepared.url = outgoing.url
-        prepared.headers = CaseInsensitiveDict(outgoing.headers)
-        prepared.body = outgoing.body
-        if outgoing.credential is not None:
-            header, value = outgoing.credential
-            prepared.headers[header] = value
-        return self._current().send(
-            prepared,
-            stream=True,
-            timeout=cast(Any, AttemptTimeout(attempt)),  # requests takes urllib3's, too
-            verify=self._verify,
-            cert=None if outgoing.foreign else self._cert,
-            proxies=self._route(outgoing.url) if outgoing.foreign else self._home,
-        )
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        """Return None, so that requests does not read a redirect's body.
 
-    def fresh(self) -> Wire:
-        copy = object.__new__(OwnWire)
-        copy.__dict__.update(self.__dict__, _pid=os.getpid(), _on_close=None)
-        if self._given is None:
-            copy.__dict__.update(_adapter=Adapter())
+        It reads it without a bound, even when it is told not to follow: 0.5 MB of gzip took 1 GiB.
+        """
+        return
+
+    def proxies_for(self, url: str) -> dict[str, str]:
+        """Return the proxies on the way to an origin; the environment is asked once for each."""
+        if self.in_process:
+            return {}
+        if self._given_proxies is not None:
+            return self._given_proxies
+        target = split_url(url)
+        if target.is_loopback:
+            return {}
+        if target.origin not in self._environ_proxies:
+            self._environ_proxies[target.origin] = get_environ_proxies(url, no_proxy=None)
+        return self._environ_proxies[target.origin]
+
+    def copy(self) -> HTTPSession:
+        """Return a session with the same settings and no connection open."""
+        copy = HTTPSession.__new__(HTTPSession)
+        copy.__dict__.update(self.__dict__, adapters={})
+        copy._mount(_Adapter())  # noqa: SLF001  # it is one of us
         return copy
 
-    def drop(self) -> None:
-        if self._given is None:
-            self._adapter.close()
+    def abandon_connections(self) -> None:
+        """Begin with none open; those there are stay as they are, for they are another process's."""
+        if not self.in_process:
+            self._mount(_Adapter())
 
     def close(self) -> None:
-        self.drop()
-        on_close, self._on_close = self._on_close, None
-        if on_close is not None:
-            on_close()
+        """Close the connections; an adapter that was given is left to its owner."""
+        if not self.in_process:
+            super().close()
 
-    def _current(self) -> BaseAdapter:
-        if self._pid != os.getpid():
-            self._adapter = self._given or Adapter()
-            self._pid = os.getpid()
-        return self._adapter
-
-    def _route(self, url: str) -> dict[str, str]:
-        if self._given is not None:
-            return {}
-        if self._proxies is not None:
-            return self._proxies
-        place = split_url(url)
-        if place.is_loopback:
-            return {}
-        if place.origin not in self._routes:
-            self._routes[place.origin] = get_environ_proxies(url, no_proxy=None)
-        return self._routes[place.origin]
+    def _mount(self, adapter: BaseAdapter) -> None:
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
 
 
-class BorrowedWire:
-    """A caller's session: its headers, adapters, cookies and proxies are left as they are.
+class _NoCookies(RequestsCookieJar):
+    """A jar that takes nothing.
 
-    It is never closed here. ``docs/reliability.md`` lists what then rests with the caller.
+    A policy that refuses every cookie would do, but the jar's lock is taken before it is asked: a
+    fork in that moment, in another thread, leaves it held in the child for ever.
     """
 
-    def __init__(self, session: requests.Session) -> None:
-        if not isinstance(session, requests.Session):
-            raise ConfigurationError(
-                f"session must be a requests.Session, not {type(session).__name__}."
-            )
-        self._session = session
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
 
-    def send(self, outgoing: Outgoing, attempt: Attempt) -> requests.Response:
-        session = self._session
-        request = requests.Request(
-            outgoing.method, outgoing.url, headers=dict(outgoing.headers), auth=self._auth(outgoing)
-        )
-        prepared = request.prepare() if outgoing.foreign else session.prepare_request(request)
-        if outgoing.body is not None:
-            prepared.body = outgoing.body
-            prepared.headers["Content-Length"] = str(len(outgoing.body))
-        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
-        try:
-            return session.send(
-                prepared,
-                timeout=(attempt.allow(attempt.connect), attempt.allow(attempt.read)),
-                allow_redirects=False,
-                **settings,
-            )
-        except requests.RequestException:
-            raise
-        except ValueError as error:  # requests reads a redirect's Location, and lets this out
-            reason = str(error)
-        raise requests.exceptions.InvalidHeader(reason)
 
-    def fresh(self) -> BorrowedWire:
-        return self
+class _Adapter(HTTPAdapter):
+    """An adapter over our own connections.
 
-    def drop(self) -> None:
-        return
+    It does not override ``send``, so that test tools which replace `HTTPAdapter.send` work.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=_POOL_SIZE, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # its pools connect in a way of their own
+            manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
 
     def close(self) -> None:
-        return
+        """Close the connections at once.
 
-    def _auth(self, outgoing: Outgoing) -> Any:
-        """Set our header, so that neither the session's own auth nor a .netrc wins over it."""
-        if outgoing.credential is None:
-            return (None if outgoing.foreign else self._session.auth) or _unchanged
-        header, value = outgoing.credential
-
-        def add(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-            prepared.headers[header] = value
-            return prepared
-
-        return add
+        urllib3 2 closes a pool's when nothing holds the pool any more, and an exception that
+        somebody keeps may hold it.
+        """
+        managers = [self.poolmanager, *self.proxy_manager.values()]
+        pools = [manager.pools.get(key) for manager in managers for key in manager.pools.keys()]  # noqa: SIM118  # it cannot be iterated over
+        super().close()
+        for pool in pools:
+            if pool is not None:
+                pool.close()
 
 
-def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+def _send_over_callers(
+    session: requests.Session, outgoing: Outgoing, attempt: Attempt
+) -> requests.Response:
+    """Send over a caller's session, with what it adds to requests; to another origin, nothing."""
+    request = requests.Request(
+        outgoing.method,
+        outgoing.url,
+        headers=dict(outgoing.headers),
+        auth=_auth_for_callers(session, outgoing),
+    )
+    prepared = request.prepare() if outgoing.cross_origin else session.prepare_request(request)
+    if outgoing.body is not None:
+        prepared.body = cast(Any, outgoing.body)
+        prepared.headers["Content-Length"] = str(len(outgoing.body))
+    settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+    try:
+        return session.send(
+            prepared,
+            timeout=(attempt.allow(attempt.connect), attempt.allow(attempt.read)),
+            allow_redirects=False,
+            **settings,
+        )
+    except requests.RequestException:
+        raise
+    except ValueError as error:  # requests reads a redirect's Location, and lets this out
+        reason = str(error)
+    raise requests.exceptions.InvalidHeader(reason)
+
+
+def _auth_for_callers(session: requests.Session, outgoing: Outgoing) -> Any:
+    """Set our header, so that neither the session's own auth nor a .netrc wins over it."""
+    if outgoing.credential is None:
+        return (None if outgoing.cross_origin else session.auth) or _no_auth
+    header, value = outgoing.credential
+
+    def add(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers[header] = value
+        return prepared
+
+    return add
+
+
+def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave a request as it is; with None as its auth, requests would look into .netrc."""
     return prepared
 
 
-def _checked_proxies(proxies: Any) -> dict[str, str] | None:
+def _check_proxies(proxies: Any) -> dict[str, str] | None:
     if proxies is None:
         return None
     if isinstance(proxies, Mapping) and all(isinstance(url, str) for url in proxies.values()):
@@ -231,26 +338,26 @@ def _checked_proxies(proxies: Any) -> dict[str, str] | None:
     raise ConfigurationError("proxies must be a mapping of schemes to URLs.")
 
 
-def _checked_verify(verify: Verify | None) -> Verify:
+def _check_verify(verify: _Verify | None) -> _Verify:
     if isinstance(verify, bool):
         return verify
     if verify is not None:
-        return _existing(verify, "verify")
+        return _existing_path(verify, "verify")
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(variable):
-            return _existing(path, f"The environment variable {variable}")
+            return _existing_path(path, f"The environment variable {variable}")
     return True
 
 
-def _checked_cert(cert: Cert | None) -> Cert | None:
+def _check_cert(cert: _Cert | None) -> _Cert | None:
     if cert is None:
         return None
     if isinstance(cert, tuple):
-        return _existing(cert[0], "cert"), _existing(cert[1], "cert")
-    return _existing(cert, "cert")
+        return _existing_path(cert[0], "cert"), _existing_path(cert[1], "cert")
+    return _existing_path(cert, "cert")
 
 
-def _existing(path: Any, name: str) -> str:
+def _existing_path(path: Any, name: str) -> str:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not os.path.exists(text):  # noqa: PTH110  # a bundle may be a folder
         raise ConfigurationError(f"{name} names a file that is not there: {path!r}.")

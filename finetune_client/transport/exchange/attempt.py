@@ -1,172 +1,171 @@
-"""One try of a request: sent, led on by redirects where that is safe, read and judged."""
+"""One attempt at a request: sent, redirected where that is safe, read and judged."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from finetune_client.transport.connections.body import BodyFailure
-from finetune_client.transport.exchange.answer import read_reply, refusal, refused_redirect
-from finetune_client.transport.exchange.answer_body import discard
-from finetune_client.transport.exchange.error_body import rate_limits, request_id
+from finetune_client.transport.connections.connection import Attempt
+from finetune_client.transport.connections.sender import BodyError
+from finetune_client.transport.credentials import without_key
 from finetune_client.transport.exchange.failures import (
     NETWORK_ERRORS,
     Failure,
-    being_handled,
     network_failure,
     scrub,
 )
-from finetune_client.transport.exchange.redirects import REDIRECTS, RefusedHop, next_hop
-from finetune_client.transport.exchange.stream import Stream
-from finetune_client.transport.hooks import ResponseInfo, report
-from finetune_client.transport.secret import without_key
+from finetune_client.transport.exchange.redirects import (
+    REDIRECTS,
+    RedirectNotFollowed,
+    Target,
+    redirect_target,
+)
+from finetune_client.transport.exchange.response import (
+    Received,
+    read_response,
+    refusal,
+    refused_redirect,
+    request_id,
+)
+from finetune_client.transport.exchange.response_body import discard
+from finetune_client.transport.exchange.stream import StreamedResponse
+from finetune_client.transport.hooks import report_response
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from finetune_client.clock import Clock
-    from finetune_client.transport.connections.connection import Attempt
-    from finetune_client.transport.connections.sender import Wire
+    from finetune_client.transport.connections.sender import Sender
     from finetune_client.transport.exchange.prepare import Call
-    from finetune_client.transport.exchange.redirects import Hop
-    from finetune_client.transport.request import APIResponse, StreamedResponse
-    from finetune_client.transport.secret import Secret
+    from finetune_client.transport.request import APIResponse
 
 __all__ = ["exchange"]
 
 
-class _Try:
-    """What the steps of one try share."""
-
-    __slots__ = ("attempt", "call", "clock", "number", "secret", "wire")
-
-    def __init__(self, call: Call, wire: Wire, clock: Clock, number: int) -> None:
-        self.call = call
-        self.wire = wire
-        self.clock = clock
-        self.number = number
-        self.secret: Secret | None = call.credential.secret()
-        self.attempt: Attempt = call.attempt(clock.monotonic)
-
-
 def exchange(
-    call: Call, wire: Wire, clock: Clock, number: int
+    call: Call, sender: Sender, clock: Clock, number: int
 ) -> APIResponse | StreamedResponse | Failure:
-    """Make one try.
+    """Make one attempt.
 
     Args:
         call: The request, made ready.
-        wire: What it goes over; a request that asks for it gets connections of its own.
+        sender: What it goes over; a request that asks for it gets connections of its own.
         clock: What durations and deadlines are counted in.
-        number: 1 for the first try.
+        number: 1 for the first attempt.
 
     Raises:
         ConfigurationError: There is no key to be had.
         Exception: Whatever the body raised.
     """
-    before = being_handled()
+    # Python chains it to whatever is raised meanwhile, although it has nothing to do with that: a
+    # create called in an `except ConnectTimeout:` would count as not sent, and be sent again.
+    handled = sys.exc_info()[1]
+    used = sender.with_own_connections() if call.request.fresh_connection else sender
     try:
-        return _made(call, wire, clock, number)
-    except BodyFailure as failure:
-        failed = failure.error
+        return _Exchange(call, used, clock, number, handled).run()
+    except BodyError as error:
+        failed = error.error
     except BaseException as error:
-        scrub(error, before)
+        scrub(error, handled)
         raise
+    finally:
+        if used is not sender:
+            used.close()
     try:
         raise failed
     finally:
         del failed  # or it would keep itself, and every frame, alive
 
 
-def _made(
-    call: Call, wire: Wire, clock: Clock, number: int
-) -> APIResponse | StreamedResponse | Failure:
-    own = wire.fresh() if call.request.fresh_connection else None
-    try:
-        return _judged(_Try(call, own or wire, clock, number))
-    finally:
-        if own is not None:
-            own.close()
+class _Exchange:
+    """What the steps of one attempt share."""
 
+    __slots__ = ("attempt", "call", "clock", "handled", "number", "secret", "sender")
 
-def _judged(this: _Try) -> APIResponse | StreamedResponse | Failure:
-    response = _arrived(this)
-    result = response if isinstance(response, Failure) else _taken(this, response)
-    return _withheld(result, this.secret) if isinstance(result, Failure) else result
+    def __init__(
+        self,
+        call: Call,
+        sender: Sender,
+        clock: Clock,
+        number: int,
+        handled: BaseException | None,
+    ) -> None:
+        self.call = call
+        self.sender = sender
+        self.clock = clock
+        self.number = number
+        self.handled = handled
+        self.secret = call.credential.secret()
+        connect, read = call.timeout
+        self.attempt = Attempt(
+            connect=connect, read=read, deadline=call.deadline, monotonic=clock.monotonic
+        )
 
-
-def _withheld(failure: Failure, secret: Secret | None) -> Failure:
-    """Take the key out of what an error says, should a server repeat it in a header or an id."""
-    error = failure.error
-    for name, value in vars(error).items():
-        if isinstance(value, str):
-            setattr(error, name, without_key(value, secret))
-    error.args = (error.message,)
-    return failure
-
-
-def _arrived(this: _Try) -> Response | Failure:
-    """Send, and follow redirects as far as that is safe."""
-    call = this.call
-    hop = call.start
-    hops = 0
-    while True:
-        response = _sent(this, hop)
-        if isinstance(response, Failure) or response.status_code not in REDIRECTS:
-            return response
-        hops += 1
-        discard(response)
+    def run(self) -> APIResponse | StreamedResponse | Failure:
+        """Send, follow redirects as far as that is safe, and read."""
+        call = self.call
+        target = Target(call.url)
+        redirects = 0
+        while True:
+            received = self._send(target)
+            if isinstance(received, Failure):
+                return self._without_key(received)
+            response = received.response
+            if response.status_code not in REDIRECTS:
+                break
+            redirects += 1
+            discard(response)
+            try:
+                target = redirect_target(
+                    redirects,
+                    call.request.method,
+                    response.headers,
+                    current=target,
+                    base=call.config.base_url,
+                    allow_cross_origin=call.streamed,
+                    allow_http=call.config.allow_http,
+                )
+            except RedirectNotFollowed as reason:
+                return self._without_key(refused_redirect(received, str(reason)))
+        succeeded = 200 <= response.status_code < 300
+        if succeeded and call.streamed:
+            return StreamedResponse(response, self.attempt, call.host, **call.facts)
         try:
-            hop = next_hop(
-                hops,
-                call.request.method,
-                response.headers,
-                at=hop,
-                base=call.config.base_url,
-                abroad=call.streamed,
-                allow_http=call.config.allow_http,
-            )
-        except RefusedHop as refused:
-            return refused_redirect(response, call, str(refused))
+            result = read_response(received) if succeeded else refusal(received, self.clock.now())
+        finally:
+            discard(response)
+        if not isinstance(result, Failure):
+            return result
+        if result.mixed_up:
+            self.sender.drop_connections()
+        return self._without_key(result)
 
+    def _send(self, target: Target) -> Received | Failure:
+        call, attempt = self.call, self.attempt
+        began = self.clock.monotonic()
+        if attempt.expired:
+            attempt.used = True  # so that it is known that nothing was sent
+            return network_failure(TimeoutError(), attempt, call.host, **call.facts)
+        try:
+            response = self.sender.send(call.address(target, self.secret), attempt)
+        except NETWORK_ERRORS as error:
+            scrub(error, self.handled)
+            return network_failure(error, attempt, call.host, handled=self.handled, **call.facts)
+        name = request_id(response.headers)
+        report_response(
+            call.request,
+            response.status_code,
+            without_key(name, self.secret) if name else None,
+            headers=response.headers,
+            duration=self.clock.monotonic() - began,
+            number=self.number,
+            hook=call.config.on_response,
+        )
+        return Received(response, call, attempt, self.secret, self.handled)
 
-def _sent(this: _Try, hop: Hop) -> Response | Failure:
-    call = this.call
-    before = being_handled()
-    began = this.clock.monotonic()
-    if this.attempt.expired:
-        this.attempt.used = True  # so that it is known that nothing was sent
-        return network_failure(TimeoutError(), this.attempt, call.host, **call.facts)
-    try:
-        response = this.wire.send(call.outgoing(hop, this.secret), this.attempt)
-    except NETWORK_ERRORS as error:
-        scrub(error, before)
-        return network_failure(error, this.attempt, call.host, before=before, **call.facts)
-    report(
-        ResponseInfo(
-            method=call.request.method,
-            path=call.request.path,
-            status=response.status_code,
-            request_id=without_key(request_id(response.headers) or "", this.secret) or None,
-            duration=this.clock.monotonic() - began,
-            attempt=this.number,
-            rate_limits=rate_limits(response.headers),
-        ),
-        call.config.on_response,
-    )
-    return response
-
-
-def _taken(this: _Try, response: Response) -> APIResponse | StreamedResponse | Failure:
-    call = this.call
-    succeeded = 200 <= response.status_code < 300
-    if succeeded and call.streamed:
-        return Stream(response, this.attempt, call.host, **call.facts)
-    try:
-        if not succeeded:
-            return refusal(response, call, this.attempt, this.secret, this.clock.now())
-        reply = read_reply(response, call, this.attempt, this.secret)
-    finally:
-        discard(response)
-    if isinstance(reply, Failure) and reply.crossed:
-        this.wire.drop()
-    return reply
+    def _without_key(self, failure: Failure) -> Failure:
+        """Take the key out of what an error says, should a server repeat it in a header or an id."""
+        error = failure.error
+        for name, value in vars(error).items():
+            if isinstance(value, str):
+                setattr(error, name, without_key(value, self.secret))
+        error.args = (error.message,)
+        return failure

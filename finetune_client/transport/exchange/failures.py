@@ -7,7 +7,6 @@ import http.client
 import os
 import socket
 import ssl
-import sys
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from finetune_client.transport.connections.connection import Attempt
     from finetune_client.transport.retry import Retry
 
-__all__ = ["NETWORK_ERRORS", "Failure", "being_handled", "network_failure", "scrub"]
+__all__ = ["NETWORK_ERRORS", "Failure", "network_failure", "scrub"]
 
 NETWORK_ERRORS: Final[tuple[type[Exception], ...]] = (
     requests.RequestException,
@@ -49,7 +48,7 @@ _NEVER_SENT: Final = (
     ssl.SSLCertVerificationError,
 )
 _TIMEOUTS: Final = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-_UNFIT: Final = (
+_INVALID_ADDRESS: Final = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
@@ -58,25 +57,17 @@ _UNFIT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A try that failed.
+    """An attempt that failed.
 
     Attributes:
         error: What to raise if it was the last.
         retry: Which requests may be sent again.
-        crossed: The answer was meant for another request, so the connections are not to be used.
+        mixed_up: The response belongs to another request, so the connections are not to be used.
     """
 
     error: APIError
     retry: Retry = "no"
-    crossed: bool = False
-
-
-def being_handled() -> BaseException | None:
-    """What the caller is handling, if he calls from an ``except`` block.
-
-    Python chains it to whatever is raised meanwhile, although it has nothing to do with that.
-    """
-    return sys.exc_info()[1]
+    mixed_up: bool = False
 
 
 def network_failure(
@@ -84,25 +75,25 @@ def network_failure(
     attempt: Attempt,
     host: str,
     *,
-    before: BaseException | None = None,
+    handled: BaseException | None = None,
     **facts: Any,
 ) -> Failure:
     """Turn what a library raised into a failure.
 
     Args:
         error: What was raised.
-        attempt: The try it was raised in.
-        host: Whom the try spoke to, for the message.
-        before: What was `being_handled` before; it says nothing about this try.
-        facts: ``method``, ``path`` and what else the exception shall carry.
+        attempt: The attempt it was raised in.
+        host: Whom it spoke to, for the message.
+        handled: What the caller was handling before; it says nothing about this attempt.
+        facts: ``method``, ``path`` and what else the exception carries.
     """
-    chain = list(_chain(error, before))
-    sent = attempt.sent if attempt.used else not _any(chain, _NEVER_SENT)
+    chain = list(_chain(error, handled))
+    sent = attempt.sent if attempt.used else not _holds(chain, _NEVER_SENT)
     outcome: Outcome = "ambiguous" if sent else "not_sent"
     if attempt.expired:
         message = f"The total timeout was over before {host} had answered in full."
         return Failure(APITimeoutError(message, outcome=outcome, **facts))
-    if _any(chain, _TIMEOUTS) and not _refused(chain):
+    if _holds(chain, _TIMEOUTS) and not _was_refused(chain):
         message = _timeout_message(attempt, host, sent=sent)
         failed: APIError = APITimeoutError(message, outcome=outcome, **facts)
         return Failure(failed, "if_idempotent" if sent else "yes")
@@ -110,20 +101,30 @@ def network_failure(
     failed = APIConnectionError(message, outcome=outcome, **facts)
     if sent:
         return Failure(failed, "if_idempotent")
-    return Failure(failed, "no" if _hopeless(chain) else "yes")
+    return Failure(failed, "no" if _is_permanent(chain) else "yes")
 
 
-def scrub(error: BaseException, before: BaseException | None = None) -> None:
+def scrub(error: BaseException, handled: BaseException | None = None) -> None:
     """Take the request, and the locals of every finished frame, out of an exception's chain.
 
-    What was `being_handled` before is the caller's, and stays as it is.
+    What the caller was handling before is his, and stays as it is.
     """
-    for link in _chain(error, before):
+    for link in _chain(error, handled):
         for name in ("request", "response", "pool", "conn"):
-            if name in getattr(link, "__dict__", {}):
+            held = getattr(link, "__dict__", {}).get(name)
+            if held is not None:
                 setattr(link, name, None)
+                if name == "request" and not isinstance(link, NETWORK_ERRORS):
+                    link.__dict__[name] = _bare(held)  # requests_mock names it in its message
         if link.__traceback__ is not None:
             traceback.clear_frames(link.__traceback__)
+
+
+def _bare(request: Any) -> requests.PreparedRequest:
+    """Return a request's method and URL, without its headers and its body."""
+    bare = requests.PreparedRequest()
+    bare.method, bare.url = getattr(request, "method", None), getattr(request, "url", None)
+    return bare
 
 
 def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
@@ -154,13 +155,13 @@ def _reason(chain: list[BaseException]) -> str:
     for link in chain:
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno)
-    if _any(chain, _UNFIT):
+    if _holds(chain, _INVALID_ADDRESS):
         return "the address, or that of a proxy, is not valid"
     innermost = next(link for link in reversed(chain) if isinstance(link, NETWORK_ERRORS))
     return type(innermost).__name__
 
 
-def _refused(chain: list[BaseException]) -> bool:
+def _was_refused(chain: list[BaseException]) -> bool:
     """urllib3 1.x counts a refused connection among the timeouts."""
     return any(
         isinstance(link, OSError) and link.errno not in {None, errno.ETIMEDOUT, errno.EAGAIN}
@@ -169,24 +170,24 @@ def _refused(chain: list[BaseException]) -> bool:
     )
 
 
-def _hopeless(chain: list[BaseException]) -> bool:
-    """Whether another try would end the same way: a certificate, a protocol, an address."""
+def _is_permanent(chain: list[BaseException]) -> bool:
+    """Return whether another attempt would end the same way: a certificate, a protocol, an address."""
     passing = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLWantReadError)
-    return _any(chain, _UNFIT) or any(
+    return _holds(chain, _INVALID_ADDRESS) or any(
         isinstance(link, ssl.SSLError | urllib3.exceptions.SSLError)
         and not isinstance(link, passing)
-        and not _any(chain, passing)
+        and not _holds(chain, passing)
         for link in chain
     )
 
 
-def _any(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -> bool:
+def _holds(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -> bool:
     return any(isinstance(link, kinds) for link in chain)
 
 
-def _chain(error: BaseException, before: BaseException | None = None) -> Iterator[BaseException]:
-    """The exception and all that it wraps, outermost first, each once, as far as ``before``."""
-    waiting, seen = [error], {id(before)} - {id(error)}
+def _chain(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
+    """Yield the exception and all that it wraps, outermost first, each once, as far as ``handled``."""
+    waiting, seen = [error], {id(handled)} - {id(error)}
     while waiting:
         link = waiting.pop(0)
         if id(link) in seen:

@@ -1,4 +1,4 @@
-"""A request made ready: everything that is the same for each of its tries."""
+"""A request made ready: everything that is the same for each of its attempts."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finetune_client._version import __version__
 from finetune_client.errors import ConfigurationError, RequestError
-from finetune_client.transport.config import checked_timeout, merged_query
-from finetune_client.transport.connections.body import Shielded
-from finetune_client.transport.connections.connection import Attempt
-from finetune_client.transport.connections.sender import Outgoing
-from finetune_client.transport.credentials import checked_headers
-from finetune_client.transport.exchange.json_body import encoded_json
-from finetune_client.transport.exchange.redirects import Hop
-from finetune_client.transport.paths import encoded_query
+from finetune_client.transport.config import check_timeout
+from finetune_client.transport.connections.sender import Outgoing, SentBody
+from finetune_client.transport.credentials import check_headers
+from finetune_client.transport.exchange.json_body import encode_json
+from finetune_client.transport.paths import encode_query, merge_query
 from finetune_client.transport.request import NO_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from finetune_client.clock import Clock
     from finetune_client.transport.config import Config
-    from finetune_client.transport.credentials import Credential
+    from finetune_client.transport.credentials import Credential, Secret
+    from finetune_client.transport.exchange.redirects import Target
     from finetune_client.transport.request import Body, Request, Timeout
-    from finetune_client.transport.secret import Secret
 
-__all__ = ["Call", "prepared"]
+__all__ = ["Call", "prepare"]
 
 _USER_AGENT: Final = f"finetune-client/{__version__}"
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
-_FOREIGN_HEADERS: Final = frozenset(
+_CROSS_ORIGIN_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "user-agent", "range", "if-range"}
 )
-"""What another origin is told: nothing that says who asks."""
+"""What another origin is sent: nothing that says who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +40,21 @@ class Call:
     Attributes:
         request: What was asked for.
         config: The session's settings.
-        start: Where it goes first.
+        url: Where it goes first.
         headers: All but the credential.
         body: As sent.
-        limits: Seconds to connect, and of silence; None for no limit.
+        timeout: Seconds to connect, and of silence; None for no limit.
         deadline: When all must be over, on the monotonic clock.
         credential: Who asks.
-        streamed: The answer is handed over unread.
+        streamed: The response is handed over unread.
     """
 
     request: Request
     config: Config
-    start: Hop
+    url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | Body | None = field(repr=False)
-    limits: tuple[float | None, float | None]
+    timeout: tuple[float | None, float | None]
     deadline: float | None
     credential: Credential
     streamed: bool
@@ -65,74 +62,70 @@ class Call:
     @property
     def host(self) -> str:
         """Whom it goes to, for messages."""
-        return self.config.base_url.place
+        return self.config.base_url.netloc
 
     @property
     def facts(self) -> dict[str, Any]:
         """What every exception about it carries."""
         return {"method": self.request.method, "path": self.request.path}
 
-    def attempt(self, monotonic: Callable[[], float]) -> Attempt:
-        """Begin a try."""
-        connect, read = self.limits
-        return Attempt(connect=connect, read=read, deadline=self.deadline, monotonic=monotonic)
+    def address(self, target: Target, secret: Secret | None) -> Outgoing:
+        """Return it as it goes to a target.
 
-    def outgoing(self, hop: Hop, secret: Secret | None) -> Outgoing:
-        """Address it; another origin gets neither the credential nor anything that says who asks."""
+        Another origin gets neither the credential nor anything that says who asks.
+        """
         method = self.request.method
-        if hop.foreign:
-            headers = {k: v for k, v in self.headers.items() if k.lower() in _FOREIGN_HEADERS}
-            return Outgoing(method, hop.url, headers, None, None, foreign=True)
+        if target.cross_origin:
+            headers = {k: v for k, v in self.headers.items() if k.lower() in _CROSS_ORIGIN_HEADERS}
+            return Outgoing(method, target.url, headers, None, None, cross_origin=True)
         if secret is None:
-            return Outgoing(method, hop.url, self.headers, self.body, None)
+            return Outgoing(method, target.url, self.headers, self.body, None)
         credential = (self.credential.header, self.credential.header_value(secret))
-        return Outgoing(method, hop.url, self.headers, self.body, credential)
+        return Outgoing(method, target.url, self.headers, self.body, credential)
 
 
-def prepared(request: Request, config: Config, clock: Clock, *, streamed: bool) -> Call:
+def prepare(request: Request, config: Config, clock: Clock, *, streamed: bool) -> Call:
     """Put a request together.
 
     Raises:
-        RequestError: It cannot be sent so.
+        RequestError: It cannot be sent as it stands.
     """
     if not request.path.startswith("/"):
         raise RequestError(f"The path must start with a slash, got {request.path!r:.100}.")
-    body = _body(request)
+    url = config.base_url.url + request.path
+    if query := merge_query(config.query, request.query):
+        url = f"{url}?{encode_query(query)}"
+    body: bytes | Body | None = None
+    if request.json is not NO_JSON:
+        body = encode_json(request.json)
+    elif request.body is not None:
+        body = SentBody(request.body)
+    as_admin = request.admin and config.admin_credential.source is not None
+    credential = config.admin_credential if as_admin else config.credential
+    deadline = request.deadline
+    if config.total_timeout is not None:
+        latest = clock.monotonic() + config.total_timeout
+        deadline = latest if deadline is None else min(latest, deadline)
     return Call(
         request=request,
         config=config,
-        start=Hop(_url(request, config)),
-        headers=_headers(request, config, body, streamed=streamed),
+        url=url,
+        headers=_headers(request, config, credential, body, streamed=streamed),
         body=body,
-        limits=config.timeout if request.timeout is None else _limits(request.timeout),
-        deadline=_deadline(request, config, clock),
-        credential=_credential(request, config),
+        timeout=config.timeout if request.timeout is None else _timeout(request.timeout),
+        deadline=deadline,
+        credential=credential,
         streamed=streamed,
     )
 
 
-def _body(request: Request) -> bytes | Body | None:
-    if request.json is not NO_JSON:
-        return encoded_json(request.json)
-    return None if request.body is None else Shielded(request.body)
-
-
-def _deadline(request: Request, config: Config, clock: Clock) -> float | None:
-    """The sooner of the request's own deadline and what the total timeout leaves from now."""
-    if config.total_timeout is None:
-        return request.deadline
-    mine = clock.monotonic() + config.total_timeout
-    return mine if request.deadline is None else min(mine, request.deadline)
-
-
-def _url(request: Request, config: Config) -> str:
-    url = config.base_url.url + request.path
-    query = merged_query(config.query, list(request.query))
-    return f"{url}?{encoded_query(query)}" if query else url
-
-
 def _headers(
-    request: Request, config: Config, body: bytes | Body | None, *, streamed: bool
+    request: Request,
+    config: Config,
+    credential: Credential,
+    body: bytes | Body | None,
+    *,
+    streamed: bool,
 ) -> dict[str, str]:
     headers = {
         "User-Agent": _USER_AGENT,
@@ -148,14 +141,14 @@ def _headers(
     elif request.method not in _BODILESS:
         headers["Content-Length"] = "0"
     if request.headers:
-        headers.update(_own_headers(request, _credential(request, config)))
+        headers.update(_request_headers(request, credential))
     return headers
 
 
-def _own_headers(request: Request, credential: Credential) -> dict[str, str]:
-    """The request's own headers, which win over the client's, but never over its credential."""
+def _request_headers(request: Request, credential: Credential) -> dict[str, str]:
+    """Return the request's headers, which win over the client's, but never over its credential."""
     try:
-        headers = checked_headers(request.headers, "extra_headers")
+        headers = check_headers(request.headers, "extra_headers")
     except ConfigurationError as error:
         reason = error.message
     else:
@@ -165,15 +158,9 @@ def _own_headers(request: Request, credential: Credential) -> dict[str, str]:
     raise RequestError(reason)
 
 
-def _limits(timeout: Timeout) -> tuple[float | None, float | None]:
+def _timeout(timeout: Timeout) -> tuple[float | None, float | None]:
     try:
-        return checked_timeout(timeout)
+        return check_timeout(timeout)
     except ConfigurationError as error:
         reason = error.message
     raise RequestError(reason)
-
-
-def _credential(request: Request, config: Config) -> Credential:
-    if request.admin and config.admin_credential.source is not None:
-        return config.admin_credential
-    return config.credential

@@ -15,77 +15,77 @@ if TYPE_CHECKING:
 
     from finetune_client.transport.origin import BaseURL
 
-__all__ = ["MOST_HOPS", "REDIRECTS", "Hop", "RefusedHop", "next_hop"]
+__all__ = ["REDIRECTS", "RedirectNotFollowed", "Target", "redirect_target"]
 
-MOST_HOPS: Final = 5
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
-_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
-_KEPT: Final = "%/:?#[]@!$&'()*+,;=~"
+_MAX_REDIRECTS: Final = 5
+_NOT_IN_URL: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_SAFE: Final = "%/:?#[]@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """Where to go next. A `foreign` one is another origin: it gets no credential."""
+class Target:
+    """Where to send a request. One that is `cross_origin` gets no credential."""
 
     url: str
-    foreign: bool = False
+    cross_origin: bool = False
 
 
-class RefusedHop(Exception):  # noqa: N818  # it is caught by whoever asks, and never shown
+class RedirectNotFollowed(Exception):  # noqa: N818  # it is caught by whoever asks, and never shown
     """The redirect is not followed; says why."""
 
 
-def next_hop(
+def redirect_target(
     number: int,
     method: str,
     headers: Mapping[str, str],
     *,
-    at: Hop,
+    current: Target,
     base: BaseURL,
-    abroad: bool,
+    allow_cross_origin: bool,
     allow_http: bool,
-) -> Hop:
-    """Decide about a redirect.
+) -> Target:
+    """Return where a redirect leads.
 
     Args:
         number: 1 for the first redirect.
         method: Only a GET is ever redirected.
         headers: Those of the redirect.
-        at: Where it came from.
+        current: Where it came from.
         base: The client's own server.
-        abroad: Another origin is allowed (the content of files, which may lie elsewhere).
+        allow_cross_origin: Another origin is allowed (the content of files may lie elsewhere).
         allow_http: Plain http to another machine is allowed.
 
     Raises:
-        RefusedHop: It is not to be followed.
+        RedirectNotFollowed: It is not to be followed.
     """
-    target = _target(at.url, headers.get("Location"))
-    place = f"{target.host[:200]}:{target.port}"
+    target = _parse_location(current.url, headers.get("Location"))
+    where = f"{target.host[:200]}:{target.port}"
     if method != "GET":
-        raise RefusedHop(f"a {method} is never sent on, here to {place}")
-    if number > MOST_HOPS:
-        raise RefusedHop(f"it is one more than {MOST_HOPS} in a row, here to {place}")
-    scheme = split_url(at.url).scheme
+        raise RedirectNotFollowed(f"a {method} is never redirected, here to {where}")
+    if number > _MAX_REDIRECTS:
+        raise RedirectNotFollowed(f"it is one more than {_MAX_REDIRECTS} in a row, here to {where}")
+    scheme = split_url(current.url).scheme
     if target.scheme != scheme:
-        raise RefusedHop(f"it leads from {scheme} to {target.scheme}, at {place}")
+        raise RedirectNotFollowed(f"it leads from {scheme} to {target.scheme}, at {where}")
     if target.origin == base.origin:
-        return Hop(target.url, foreign=at.foreign)
-    if not abroad:
-        raise RefusedHop(f"it leads to another origin, {place}")
+        return Target(target.url, cross_origin=current.cross_origin)
+    if not allow_cross_origin:
+        raise RedirectNotFollowed(f"it leads to another origin, {where}")
     if target.scheme == "http" and not (target.is_loopback or allow_http):
-        raise RefusedHop(f"it leads over plain http to {place}")
-    return Hop(target.url, foreign=True)
+        raise RedirectNotFollowed(f"it leads over plain http to {where}")
+    return Target(target.url, cross_origin=True)
 
 
-def _target(url: str, location: str | None) -> BaseURL:
+def _parse_location(url: str, location: str | None) -> BaseURL:
     if not location:
-        raise RefusedHop("it does not say where to")
-    if _UNFIT.search(location):
-        raise RefusedHop("its Location is not a URL")
+        raise RedirectNotFollowed("it does not say where to")
+    if _NOT_IN_URL.search(location):
+        raise RedirectNotFollowed("its Location is not a URL")
     try:
-        joined = urljoin(url, quote(location.strip(), safe=_KEPT))
+        joined = urljoin(url, quote(location.strip(), safe=_SAFE))
         return split_url(urldefrag(joined).url)
     except (ValueError, ConfigurationError):
         pass
-    raise RefusedHop("its Location is not an http(s) URL without a user name")
+    raise RedirectNotFollowed("its Location is not an http(s) URL without a user name")

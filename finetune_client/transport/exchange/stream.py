@@ -1,18 +1,18 @@
-"""An answer that is read block by block."""
+"""A response that is read block by block."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import IntegrityError
-from finetune_client.transport.exchange.answer_body import BLOCK, CutOffError, discard, raw_blocks
-from finetune_client.transport.exchange.error_body import request_id
 from finetune_client.transport.exchange.failures import (
     NETWORK_ERRORS,
-    being_handled,
     network_failure,
     scrub,
 )
+from finetune_client.transport.exchange.response import request_id
+from finetune_client.transport.exchange.response_body import BLOCK, CutOffError, discard, raw_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     from finetune_client.errors import APIError
     from finetune_client.transport.connections.connection import Attempt
 
-__all__ = ["Stream"]
+__all__ = ["StreamedResponse"]
 
 
-class Stream:
-    """See `finetune_client.transport.request.StreamedResponse`."""
+class StreamedResponse:
+    """A successful response whose body is read block by block; a context manager that closes it.
+
+    Attributes:
+        status: The status.
+        headers: Those of the response.
+        request_id: The server's name for the request, if it gave one.
+    """
 
     def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
         self.status: int = response.status_code
@@ -39,6 +45,13 @@ class Stream:
         self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
 
     def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the body as it comes, at most ``size`` bytes at a time.
+
+        Raises:
+            APITimeoutError: Nothing came within the read timeout, or the total timeout is over.
+            APIConnectionError: The connection broke.
+            IntegrityError: The body ended before its Content-Length.
+        """
         blocks = raw_blocks(self._response, size)
         while True:
             block = self._next(blocks)
@@ -62,8 +75,8 @@ class Stream:
         self.close()
 
     def _next(self, blocks: Iterator[bytes]) -> bytes | APIError:
-        """Give the next block, an empty one at the end, or what went wrong."""
-        before = being_handled()
+        """Return the next block, an empty one at the end, or what went wrong."""
+        handled = sys.exc_info()[1]  # the caller's, which Python chains to what is raised here
         try:
             self._attempt.allow(1.0)
             return next(blocks, b"")
@@ -71,8 +84,8 @@ class Stream:
             message = f"The answer of {self._host} is not whole: {error}."
             return IntegrityError(message, outcome="bad_answer", **self._facts)
         except NETWORK_ERRORS as error:
-            scrub(error, before)
+            scrub(error, handled)
             failure = network_failure(
-                error, self._attempt, self._host, before=before, **self._facts
+                error, self._attempt, self._host, handled=handled, **self._facts
             )
             return failure.error

@@ -1,4 +1,4 @@
-"""Reading an answer's body: never more than a cap, compressed or not, and whole or not at all."""
+"""Reading a response's body: never more than a cap, compressed or not, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def read_body(response: Response, cap: int) -> bytes:
     """
     encoding = _encoding(response.headers)
     if encoding in _PLAIN:
-        return _joined(raw_blocks(response, cap + 1), cap)
-    return _joined(_inflated(raw_blocks(response, BLOCK), encoding, cap), cap)
+        return _join(raw_blocks(response, cap + 1), cap)
+    return _join(_decompress(raw_blocks(response, BLOCK), encoding, cap), cap)
 
 
 def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...]) -> bytes:
-    """Read what is to be had of a body, at most ``cap`` bytes; what ends it early is no error."""
+    """Read what is to be had of a body, at most ``cap`` bytes; an early end is not an error."""
     encoding = _encoding(response.headers)
     blocks = raw_blocks(response, BLOCK)
     if encoding not in _PLAIN:
-        blocks = _inflated(blocks, encoding, cap)
+        blocks = _decompress(blocks, encoding, cap)
     taken = bytearray()
     try:
         for block in blocks:
@@ -76,14 +76,14 @@ def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...
 
 
 def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
-    """Give a body as it was sent, at most ``size`` bytes at a time.
+    """Yield a body as it was sent, at most ``size`` bytes at a time.
 
     Raises:
         CutOffError: It ended before its Content-Length.
     """
     length = content_length(response.headers)
     count = 0
-    while block := _next(response, size):
+    while block := _read_block(response, size):
         count += len(block)
         yield block
         if count == length:
@@ -92,7 +92,7 @@ def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
         raise CutOffError(f"{count} of {length} bytes came")
 
 
-def _next(response: Response, size: int) -> bytes:
+def _read_block(response: Response, size: int) -> bytes:
     try:
         block: bytes = response.raw.read(size, decode_content=False)
     except ValueError:  # `http.client` lets it out for a chunk whose size is below zero
@@ -117,7 +117,7 @@ def discard(response: Response) -> None:
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """How many bytes an answer says that its body has, as sent; `None` if it does not say so.
+    """Return how many bytes a response says that its body has, as sent; `None` if it does not say.
 
     In chunks, a length that stands there too says nothing: RFC 9112, section 6.3.
     """
@@ -131,7 +131,7 @@ def _encoding(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "").strip().lower()
 
 
-def _joined(blocks: Iterator[bytes], cap: int) -> bytes:
+def _join(blocks: Iterator[bytes], cap: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     for block in blocks:
@@ -142,7 +142,7 @@ def _joined(blocks: Iterator[bytes], cap: int) -> bytes:
     return b"".join(parts)
 
 
-def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[bytes]:
+def _decompress(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[bytes]:
     """Decompress; never more than a block is held at once, and no body is read for ever."""
     if encoding not in _WINDOW_BITS:
         raise EncodingError(f"it is compressed as {encoding[:40]!r}")
@@ -158,7 +158,7 @@ def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[byte
                 if not data.strip(b"\0"):
                     break
                 decoder = _decoder(encoding)
-            plain = _decompressed(decoder, data, encoding)
+            plain = _decompress_block(decoder, data, encoding)
             data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
             more = len(plain) == BLOCK
             if plain:
@@ -167,7 +167,7 @@ def _inflated(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[byte
         raise CutOffError(f"the {encoding} stream is not whole")
 
 
-def _decompressed(decoder: Any, data: bytes, encoding: str) -> bytes:
+def _decompress_block(decoder: Any, data: bytes, encoding: str) -> bytes:
     try:
         plain: bytes = decoder.decompress(data, BLOCK)
     except zlib.error:

@@ -9,9 +9,7 @@ from hypothesis import given, settings, strategies as st
 from finetune_client import errors
 from finetune_client.transport.exchange.error_body import (
     error_class,
-    error_facts,
-    rate_limits,
-    request_id,
+    read_error_body,
 )
 
 CLASSES = [
@@ -104,13 +102,13 @@ def test_error_class(status: int, kind: type) -> None:
 
 
 @pytest.mark.parametrize(("data", "text"), [row[1:] for row in TEXTS], ids=[r[0] for r in TEXTS])
-def test_error_facts__text_of_json(data: Any, text: str | None) -> None:
-    assert error_facts(json.dumps(data).encode())["text"] == text
+def test_read_error_body__text_of_json(data: Any, text: str | None) -> None:
+    assert read_error_body(json.dumps(data).encode())["text"] == text
 
 
 @pytest.mark.parametrize(("body", "text"), [row[1:] for row in RAW], ids=[r[0] for r in RAW])
-def test_error_facts__text_of_anything_else(body: bytes, text: str | None) -> None:
-    said = error_facts(body)["text"]
+def test_read_error_body__text_of_anything_else(body: bytes, text: str | None) -> None:
+    said = read_error_body(body)["text"]
     if text is None and body:
         assert said
         assert len(said) <= 200
@@ -118,8 +116,8 @@ def test_error_facts__text_of_anything_else(body: bytes, text: str | None) -> No
         assert said == text
 
 
-def test_error_facts__of_openai() -> None:
-    assert error_facts(json.dumps(OPENAI).encode()) == {
+def test_read_error_body__of_openai() -> None:
+    assert read_error_body(json.dumps(OPENAI).encode()) == {
         "text": "Could not find fine tune: ftjob-1",
         "code": "fine_tune_not_found",
         "param": "fine_tune_id",
@@ -128,27 +126,27 @@ def test_error_facts__of_openai() -> None:
     }
 
 
-def test_error_facts__code_is_text() -> None:
-    assert error_facts(b'{"error": {"message": "x", "code": 404}}')["code"] == "404"
-    assert error_facts(b'{"error": {"message": "x", "code": true}}')["code"] is None
-    assert error_facts(b'{"error": {"message": "x", "code": {}}}')["code"] is None
+def test_read_error_body__code_is_text() -> None:
+    assert read_error_body(b'{"error": {"message": "x", "code": 404}}')["code"] == "404"
+    assert read_error_body(b'{"error": {"message": "x", "code": true}}')["code"] is None
+    assert read_error_body(b'{"error": {"message": "x", "code": {}}}')["code"] is None
 
 
-def test_error_facts__azure_target_is_the_param() -> None:
+def test_read_error_body__azure_target_is_the_param() -> None:
     body = b'{"error": {"code": "a", "target": "model", "innererror": {"code": "b"}}}'
-    facts = error_facts(body)
+    facts = read_error_body(body)
     assert (facts["code"], facts["param"]) == ("a", "model")
 
 
-def test_error_facts__long_message_is_cut() -> None:
-    text = error_facts(json.dumps({"error": {"message": "x" * 5000}}).encode())["text"]
+def test_read_error_body__long_message_is_cut() -> None:
+    text = read_error_body(json.dumps({"error": {"message": "x" * 5000}}).encode())["text"]
     assert len(text) == 500
     assert text.endswith("x…")
 
 
-def test_error_facts__deep_json_is_kept_as_text() -> None:
+def test_read_error_body__deep_json_is_kept_as_text() -> None:
     body = b'{"error":' * 60 + b"1" + b"}" * 60
-    facts = error_facts(body)
+    facts = read_error_body(body)
     assert facts["body"] == body.decode()
 
 
@@ -169,8 +167,8 @@ def test_error_facts__deep_json_is_kept_as_text() -> None:
         max_leaves=12,
     )
 )
-def test_error_facts__never_raise(data: Any) -> None:
-    facts = error_facts(json.dumps(data).encode())
+def test_read_error_body__never_raise(data: Any) -> None:
+    facts = read_error_body(json.dumps(data).encode())
     for name in ("text", "code", "param", "type"):
         value = facts[name]
         assert value is None or (isinstance(value, str) and value.isprintable())
@@ -178,18 +176,6 @@ def test_error_facts__never_raise(data: Any) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
-def test_error_facts__of_any_bytes(body: bytes) -> None:
-    text = error_facts(body)["text"]
+def test_read_error_body__of_any_bytes(body: bytes) -> None:
+    text = read_error_body(body)["text"]
     assert text is None or text.isprintable()
-
-
-def test_request_id__openai_then_azure() -> None:
-    assert request_id({"x-request-id": "req_1", "apim-request-id": "a"}) == "req_1"
-    assert request_id({"apim-request-id": "a"}) == "a"
-    assert request_id({}) is None
-    assert request_id({"x-request-id": "a\r\n b"}) == "a b"
-
-
-def test_rate_limits() -> None:
-    headers = {"X-RateLimit-Remaining-Requests": "9", "x-request-id": "r", "Age": "1"}
-    assert rate_limits(headers) == {"x-ratelimit-remaining-requests": "9"}

@@ -23,7 +23,7 @@ from tests.support.faults.operations import OPERATIONS, create
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TABLE = json.loads((Path(__file__).parents[1] / "payloads" / "faults.json").read_text())
+TABLE = json.loads((Path(__file__).parents[2] / "payloads" / "faults.json").read_text())
 LOOK = "GET /fine_tuning/jobs"
 
 

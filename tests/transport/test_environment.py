@@ -6,7 +6,6 @@ import pytest
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers import AZURE, AZURE_CLASSIC, COMPATIBLE, LOCAL, OPENAI, Provider
-from finetune_client.transport.config import checked_timeout, with_changes
 from finetune_client.transport.environment import azure_settings, settings
 
 if TYPE_CHECKING:
@@ -239,66 +238,3 @@ def test_azure_classic__by_base_url_needs_a_version() -> None:
     assert named.query == (("api-version", "2024-10-21"),)
     asked = _settings(query={"api-version": "2025-01-01"}, **given)
     assert asked.query == (("api-version", "2025-01-01"),)
-
-
-SECONDS = [0, -1, float("nan"), float("inf"), 1e9]
-
-
-@pytest.mark.parametrize("value", SECONDS)
-def test_timeout__out_of_range(value: float) -> None:
-    for name in ("timeout", "total_timeout", "max_retry_wait"):
-        given: dict[str, Any] = {name: value}
-        with pytest.raises(ConfigurationError) as caught:
-            with_changes(_settings(api_key=KEY), **given)
-        assert caught.value.message == f"{name} must be above zero and finite, got {value!r}."
-
-
-@pytest.mark.parametrize("value", ["10", True, {}])
-def test_timeout__no_number(value: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        checked_timeout(value)
-    assert caught.value.message == f"timeout must be in seconds, got {value!r}."
-
-
-def test_timeout__forms() -> None:
-    assert checked_timeout(5) == (5.0, 5.0)
-    assert checked_timeout((1, 2.5)) == (1.0, 2.5)
-    assert checked_timeout(None) == (None, None)
-    assert checked_timeout((3, None)) == (3.0, None)
-    with pytest.raises(ConfigurationError) as caught:
-        checked_timeout((1, 2, 3))  # type: ignore[arg-type]  # that is the point
-    assert caught.value.message == "timeout must be a number of seconds or (connect, read)."
-
-
-@pytest.mark.parametrize("value", [-1, 1.5, "2", True, 101])
-def test_max_retries__refused(value: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        with_changes(_settings(api_key=KEY), max_retries=value)
-    assert caught.value.message == (
-        f"max_retries must be a whole number from 0 to 100, got {value!r}."
-    )
-
-
-def test_changed__adds_headers_and_query_and_keeps_the_rest() -> None:
-    first = with_changes(_settings(api_key=KEY), headers={"A": "1"}, query={"x": 1}, timeout=3)
-    second = with_changes(first, headers={"B": "2"}, query={"x": 2, "y": True}, max_retries=0)
-    assert second.headers == {"A": "1", "B": "2"}
-    assert second.query == (("x", "2"), ("y", "true"))
-    assert second.timeout == (3.0, 3.0)
-    assert second.retries.max_retries == 0
-    assert first.retries.max_retries == 2
-
-
-def test_changed__none_removes_a_limit_and_nothing_leaves_it() -> None:
-    limited = with_changes(_settings(api_key=KEY), timeout=3, total_timeout=9)
-    kept = with_changes(limited, max_retries=0)
-    assert (kept.timeout, kept.total_timeout) == ((3.0, 3.0), 9.0)
-    patient = with_changes(limited, timeout=None)
-    assert (patient.timeout, patient.total_timeout) == ((None, None), 9.0)
-    assert with_changes(limited, total_timeout=None).total_timeout is None
-
-
-def test_changed__on_response_must_be_callable() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        with_changes(_settings(api_key=KEY), on_response="print")  # type: ignore[arg-type]  # that is the point
-    assert caught.value.message == "on_response must be callable."

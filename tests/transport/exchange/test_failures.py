@@ -272,7 +272,7 @@ def test_scrub__ends_for_a_chain_that_bites_its_tail() -> None:
 
 def test_failure__is_the_error_that_is_being_handled_when_that_is_raised_again() -> None:
     again = requests.ConnectionError("x")
-    failure = network_failure(again, _attempt(used=True), "api.example.com", before=again)
+    failure = network_failure(again, _attempt(used=True), "api.example.com", handled=again)
     assert failure.error.message == (
         "Could not connect to api.example.com: ConnectionError. Nothing was sent."
     )

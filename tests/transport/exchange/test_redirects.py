@@ -5,19 +5,23 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.transport.exchange.redirects import Hop, RefusedHop, next_hop
+from finetune_client.transport.exchange.redirects import (
+    RedirectNotFollowed,
+    Target,
+    redirect_target,
+)
 from finetune_client.transport.origin import parse_base_url, split_url
 
 BASE = parse_base_url("https://api.example.com/v1")
-HERE = Hop("https://api.example.com/v1/files/file-1/content")
+HERE = Target("https://api.example.com/v1/files/file-1/content")
 NO_URL = "its Location is not an http(s) URL without a user name"
 
 
-def _next(location: str | None, at: Hop = HERE, **changed: Any) -> Hop:
-    given: dict[str, Any] = {"number": 1, "method": "GET", "base": BASE, "abroad": True}
+def _next(location: str | None, at: Target = HERE, **changed: Any) -> Target:
+    given: dict[str, Any] = {"number": 1, "method": "GET", "base": BASE, "allow_cross_origin": True}
     given.update({"allow_http": False, **changed})
     headers = {} if location is None else {"Location": location}
-    return next_hop(given.pop("number"), given.pop("method"), headers, at=at, **given)
+    return redirect_target(given.pop("number"), given.pop("method"), headers, current=at, **given)
 
 
 @pytest.mark.parametrize(
@@ -31,14 +35,14 @@ def _next(location: str | None, at: Hop = HERE, **changed: Any) -> Hop:
     ],
 )
 def test_same_origin__is_followed(location: str, url: str) -> None:
-    assert _next(location, abroad=False) == Hop(url)
+    assert _next(location, allow_cross_origin=False) == Target(url)
 
 
-def test_other_origin__is_followed_for_content_and_stays_foreign() -> None:
+def test_other_origin__is_followed_for_content_and_stays_cross_origin() -> None:
     away = _next("https://blobs.example.net/f?sig=a%2Fb")
-    assert away == Hop("https://blobs.example.net/f?sig=a%2Fb", foreign=True)
+    assert away == Target("https://blobs.example.net/f?sig=a%2Fb", cross_origin=True)
     back = _next("https://api.example.com/v1/files", at=away)
-    assert back == Hop("https://api.example.com/v1/files", foreign=True)
+    assert back == Target("https://api.example.com/v1/files", cross_origin=True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,7 @@ def test_other_origin__is_followed_for_content_and_stays_foreign() -> None:
     [
         (None, {}, "it does not say where to"),
         ("", {}, "it does not say where to"),
-        ("/x", {"method": "POST"}, "a POST is never sent on, here to api.example.com:443"),
+        ("/x", {"method": "POST"}, "a POST is never redirected, here to api.example.com:443"),
         ("/x", {"number": 6}, "it is one more than 5 in a row, here to api.example.com:443"),
         (
             "http://api.example.com/x",
@@ -55,12 +59,12 @@ def test_other_origin__is_followed_for_content_and_stays_foreign() -> None:
         ),
         (
             "https://evil.example/x",
-            {"abroad": False},
+            {"allow_cross_origin": False},
             "it leads to another origin, evil.example:443",
         ),
         (
             "https://api.example.com:8443/x",
-            {"abroad": False},
+            {"allow_cross_origin": False},
             "it leads to another origin, api.example.com:8443",
         ),
         ("https://user:pw@api.example.com/x", {}, NO_URL),
@@ -73,20 +77,20 @@ def test_other_origin__is_followed_for_content_and_stays_foreign() -> None:
     ],
 )
 def test_refused(location: str | None, changed: dict[str, Any], reason: str) -> None:
-    with pytest.raises(RefusedHop) as caught:
+    with pytest.raises(RedirectNotFollowed) as caught:
         _next(location, **changed)
     assert str(caught.value) == reason
 
 
 def test_plain_http__stays_on_this_machine() -> None:
     base = parse_base_url("http://127.0.0.1:8000/v1")
-    at = Hop("http://127.0.0.1:8000/v1/files/f/content")
-    assert _next("http://localhost:9000/f", at, base=base).foreign
-    with pytest.raises(RefusedHop) as caught:
+    at = Target("http://127.0.0.1:8000/v1/files/f/content")
+    assert _next("http://localhost:9000/f", at, base=base).cross_origin
+    with pytest.raises(RedirectNotFollowed) as caught:
         _next("http://blobs.example/f", at, base=base)
     assert str(caught.value) == "it leads over plain http to blobs.example:80"
-    assert _next("http://blobs.example/f", at, base=base, allow_http=True).foreign
-    with pytest.raises(RefusedHop, match=r"^it leads from http to https, at blobs"):
+    assert _next("http://blobs.example/f", at, base=base, allow_http=True).cross_origin
+    with pytest.raises(RedirectNotFollowed, match=r"^it leads from http to https, at blobs"):
         _next("https://blobs.example/f", at, base=base)
 
 
@@ -94,8 +98,8 @@ def test_plain_http__stays_on_this_machine() -> None:
 @given(st.text(max_size=60))
 def test_any_location__is_refused_or_leads_over_https(location: str) -> None:
     try:
-        hop = _next(location)
-    except RefusedHop:
+        target = _next(location)
+    except RedirectNotFollowed:
         return
-    assert hop.url.startswith("https://")
-    assert hop.foreign == (split_url(hop.url).origin != BASE.origin)
+    assert target.url.startswith("https://")
+    assert target.cross_origin == (split_url(target.url).origin != BASE.origin)
