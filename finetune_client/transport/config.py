@@ -136,8 +136,6 @@ def merged_query(
 ) -> tuple[tuple[str, str], ...]:
     """Put two queries together; where both have a key, the second's holds."""
     added = tuple(second)
-    if not added:
-        return tuple(first)
     keys = {key for key, _ in added}
     return (*(pair for pair in first if pair[0] not in keys), *added)
 

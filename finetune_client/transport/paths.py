@@ -17,9 +17,6 @@ __all__ = ["checked_path", "encoded_query", "path_segment", "query_pairs"]
 _KEPT: Final = "!$&'()*+,;=:@"
 """What RFC 3986 lets stand in a path segment as it is; model names have ``:`` in them."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
-"""What needs neither a check nor quoting: every id that the API makes."""
-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOTS: Final = frozenset({".", ".."})
 
@@ -37,8 +34,6 @@ def path_segment(value: object, name: str) -> str:
     """
     if not isinstance(value, str):
         raise RequestError(f"{name} must be text, not {type(value).__name__}.")
-    if _PLAIN.fullmatch(value):
-        return value
     if not value:
         raise RequestError(f"{name} must not be empty.")
     if _CONTROL.search(value):
