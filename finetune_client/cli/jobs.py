@@ -115,14 +115,14 @@ def follow(
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
-    continues = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
+    hint = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {continues}") from None
+            raise KeyboardInterrupt(f"Stopped waiting; job {job_id} {hint}") from None
         except WaitTimeoutError as error:
-            message = f"The time to wait is over; job {job_id} {continues}"
+            message = f"The time to wait is over; job {job_id} {hint}"
             raise WaitTimeoutError(message, job=error.job, jobs=error.jobs) from None
         _show(job, as_json=as_json)
 

@@ -36,7 +36,7 @@ CURVE_NARROWEST = 15
 
 
 class LiveTerminal(PlainLines):
-    """Lines as in `PlainLines`, with progress bars below them during uploads and training."""
+    """Lines as in `PlainLines`, with a bar below them during an upload and during training."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
