@@ -200,6 +200,8 @@ def _create(client: Client, steps: _Steps, **arguments: Any) -> FineTuningJob:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(steps.interrupted) from None
     except TrainingDataError as error:
+        if steps.unfit is None:  # the server found the file unfit, after it was uploaded
+            raise
         raise TrainingDataError(
             f"{steps.unfit} is not fit to train on; nothing was uploaded.", report=error.report
         ) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import responses
 
 from finetune_client import Client, Hyperparameters
 from finetune_client.cli.run import training
@@ -155,6 +156,20 @@ def test_run__bad_files_get_a_sentence(
     assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+def test_run__shows_why_the_server_cannot_use_the_file(finetune: Finetune, train: Path) -> None:
+    base, stored = "https://api.openai.com/v1/files", {"id": "file-1", "object": "file"}
+    with responses.RequestsMock() as server:
+        server.post(base, json={**stored, "status": "pending"})
+        server.get(
+            f"{base}/file-1", json={**stored, "status": "error", "status_details": "Line 3."}
+        )
+        done = finetune("run", train, "--model", "gpt-4o-mini", OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1] == (
+        "Error: The file 'file-1' cannot be used, its status is 'error': Line 3."
+    )
 
 
 def test_run__a_missing_file_and_a_directory_are_wrong_usage(
