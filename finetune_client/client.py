@@ -19,16 +19,16 @@ from finetune_client.transport import (
     query_pairs,
     with_changes,
 )
-from finetune_client.transport.config import DEFAULT_TIMEOUT
-from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
-from finetune_client.transport.environment import azure_settings, environment, settings
-from finetune_client.transport.options import (
+from finetune_client.transport.config import (
     CLIENT_OPTIONS,
+    DEFAULT_TIMEOUT,
     ClientOptions,
     NetworkOptions,
     check_names,
     of_client,
 )
+from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
+from finetune_client.transport.environment import azure_settings, environment, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from finetune_client.transport.config import Config, with_changes
 from finetune_client.transport.connections.sender import HTTPSession, Sender
 from finetune_client.transport.credentials import Credential, Key, Secret
-from finetune_client.transport.exchange.stream import StreamedResponse
+from finetune_client.transport.exchange.response import StreamedResponse
 from finetune_client.transport.hooks import OnResponse, ResponseInfo
 from finetune_client.transport.origin import BaseURL, parse_base_url
 from finetune_client.transport.paths import check_path, merge_query, path_segment, query_pairs

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport.credentials import Credential, check_headers
@@ -14,16 +14,23 @@ from finetune_client.transport.paths import merge_query, query_pairs
 from finetune_client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    import requests
+
     from finetune_client.providers import Provider
     from finetune_client.transport.hooks import OnResponse
     from finetune_client.transport.origin import BaseURL
     from finetune_client.transport.request import Timeout
 
 __all__ = [
+    "CLIENT_OPTIONS",
     "DEFAULT_TIMEOUT",
+    "ClientOptions",
     "Config",
+    "NetworkOptions",
+    "check_names",
     "check_query",
     "check_timeout",
+    "of_client",
     "with_changes",
 ]
 
@@ -75,6 +82,31 @@ class Config:
     def keys(self) -> tuple[Any, Any]:
         """The keys as they were given, for `hide_secret_headers`."""
         return self.credential.source, self.admin_credential.source
+
+
+class ClientOptions(TypedDict, total=False):
+    """Options that have nothing to do with connections; see `finetune_client.Client`."""
+
+    timeout: Timeout | None
+    total_timeout: float | None
+    max_retries: int
+    max_retry_wait: float
+    headers: Mapping[str, str] | None
+    query: Mapping[str, Any] | None
+    on_response: OnResponse | None
+
+
+class NetworkOptions(ClientOptions, total=False):
+    """Options of a client that uses the network; see `finetune_client.Client`."""
+
+    verify: bool | str | None
+    cert: str | tuple[str, str] | None
+    proxies: Mapping[str, str] | None
+    session: requests.Session | None
+    allow_http: bool
+
+
+CLIENT_OPTIONS: Final = frozenset(ClientOptions.__annotations__)
 
 
 def with_changes(
@@ -166,3 +198,19 @@ def _check_retries(value: Any) -> int:
             f"max_retries must be a whole number from 0 to 100, got {value!r:.100}."
         )
     return value
+
+
+def of_client(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that have nothing to do with connections."""
+    return {name: value for name, value in options.items() if name in CLIENT_OPTIONS}
+
+
+def check_names(options: Mapping[str, Any], known: Any, function: str) -> None:
+    """Refuse an option that is not known, as Python does for a keyword.
+
+    Raises:
+        TypeError: Names it.
+    """
+    for name in options:
+        if name not in known.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")

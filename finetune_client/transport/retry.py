@@ -63,7 +63,7 @@ def judge_status(
         kind: The error's type, in which some servers say the same.
         retry_after: What the server asked for.
     """
-    outcome, retry = _judge_number(status, retry_after)
+    outcome, retry = _judge_by_number(status, retry_after)
     hint = headers.get("x-should-retry", "").strip().lower()
     if hint == "false" or _QUOTA in {code, kind}:
         return outcome, "no"
@@ -72,7 +72,7 @@ def judge_status(
     return outcome, retry
 
 
-def _judge_number(status: int, retry_after: float | None) -> tuple[Outcome, Retry]:
+def _judge_by_number(status: int, retry_after: float | None) -> tuple[Outcome, Retry]:
     if status == 429 or (status == 503 and retry_after is not None):
         return "refused", "yes"
     if status >= 500 or status in _TRANSIENT:

@@ -10,7 +10,7 @@ from finetune_client.errors import ConfigurationError
 from finetune_client.transport.exchange.attempt import exchange
 from finetune_client.transport.exchange.failures import Failure
 from finetune_client.transport.exchange.prepare import prepare
-from finetune_client.transport.exchange.stream import StreamedResponse
+from finetune_client.transport.exchange.response import StreamedResponse
 from finetune_client.transport.hooks import log_retry
 from finetune_client.transport.request import APIResponse
 from finetune_client.transport.retry import wait_before_retry

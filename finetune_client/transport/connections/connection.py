@@ -51,7 +51,8 @@ class Attempt:
         read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
         used: A connection of this module took the attempt on, so `sent` can be trusted.
-        sent: Some of the request was given to the network.
+        sent: Some of the request was given to the network. The type of an exception does not say
+            so: urllib3 reports a TLS handshake that takes too long as a read timeout.
     """
 
     __slots__ = ("_monotonic", "connect", "deadline", "read", "sent", "used")
@@ -108,6 +109,8 @@ class AttemptTimeout(Timeout):
         super().__init__(connect=attempt.connect, read=attempt.read)
         self.attempt = attempt
 
+    # urllib3 clones a timeout for each request and starts a stopwatch in the copy; here the deadline
+    # is on the attempt's own clock, and the connection finds the attempt by this very object.
     def clone(self) -> AttemptTimeout:
         return self
 
@@ -132,7 +135,8 @@ class AttemptTimeout(Timeout):
 class _TimedInput(io.RawIOBase):
     """The receiving end of a socket; every single read gets only the time that is left.
 
-    `ended` says that the other side has closed it.
+    A thread that shuts the socket down at the deadline would be one thread a call, and a race at
+    its end. `ended` says that the other side has closed it.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
@@ -174,6 +178,8 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        # `http.client` takes the end of the stream for the end of the headers: a download without
+        # a Content-Length would then be complete, and empty.
         if self._input is not None and self._input.ended:
             self.close()
             raise http.client.HTTPException("the headers broke off")
@@ -183,6 +189,8 @@ class _Response(http.client.HTTPResponse):
             version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
             if status >= 200 or status < 100 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
+            # `http.client` skips 100 only, and takes a 103 for the response: the real one would
+            # then go to the next request on this connection.
             self._skip_headers()
         raise http.client.HTTPException(f"got more than {_MOST_INTERIM} interim answers")
 
@@ -235,7 +243,9 @@ class _TimedConnection(HTTPConnection):
             super().send(data)
             return
         attempt.used = attempt.sent = True
-        whole = memoryview(data)
+        whole = memoryview(
+            data
+        )  # in blocks: urllib3 would send all of it under the connect timeout
         for start in range(0, len(whole), _BLOCK):
             self.sock.settimeout(attempt.allow(attempt.read))
             super().send(whole[start : start + _BLOCK])

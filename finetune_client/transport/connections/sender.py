@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -220,7 +221,7 @@ class HTTPSession(requests.Session):
     def copy(self) -> HTTPSession:
         """Return a session with the same settings and no connection open."""
         copy = HTTPSession.__new__(HTTPSession)
-        copy.__dict__.update(self.__dict__, adapters={})
+        copy.__dict__.update(self.__dict__)
         copy._mount(_Adapter())  # noqa: SLF001  # it is one of us
         return copy
 
@@ -235,8 +236,8 @@ class HTTPSession(requests.Session):
             super().close()
 
     def _mount(self, adapter: BaseAdapter) -> None:
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
+        # In one step, and not by `mount`, which moves entries while other threads may look.
+        self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
 
 
 class _NoCookies(RequestsCookieJar):

@@ -22,13 +22,13 @@ from finetune_client.transport.exchange.redirects import (
 )
 from finetune_client.transport.exchange.response import (
     Received,
+    StreamedResponse,
     read_response,
     refusal,
     refused_redirect,
     request_id,
 )
 from finetune_client.transport.exchange.response_body import discard
-from finetune_client.transport.exchange.stream import StreamedResponse
 from finetune_client.transport.hooks import report_response
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def exchange(
         number: 1 for the first attempt.
 
     Raises:
-        ConfigurationError: There is no key to be had.
+        ConfigurationError: A callable did not give a key.
         Exception: Whatever the body raised.
     """
     # Python chains it to whatever is raised meanwhile, although it has nothing to do with that: a

@@ -88,6 +88,7 @@ def network_failure(
         facts: ``method``, ``path`` and what else the exception carries.
     """
     chain = list(_chain(error, handled))
+    # A caller's session has connections of its own kind: there only the exceptions tell.
     sent = attempt.sent if attempt.used else not _holds(chain, _NEVER_SENT)
     outcome: Outcome = "ambiguous" if sent else "not_sent"
     if attempt.expired:
@@ -107,7 +108,8 @@ def network_failure(
 def scrub(error: BaseException, handled: BaseException | None = None) -> None:
     """Take the request, and the locals of every finished frame, out of an exception's chain.
 
-    What the caller was handling before is his, and stays as it is.
+    The key is in both: `http.client` has the headers as bytes in a local variable, which tools that
+    show local variables would print. What the caller was handling before is his, and stays as it is.
     """
     for link in _chain(error, handled):
         for name in ("request", "response", "pool", "conn"):

@@ -1,12 +1,18 @@
-"""Judging a response: what it says, or what is wrong with it."""
+"""A response, read and judged: what it says, or what is wrong with it."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from finetune_client.errors import APIConnectionError, APIResponseError, RedirectRefusedError
+from finetune_client.errors import (
+    APIConnectionError,
+    APIResponseError,
+    IntegrityError,
+    RedirectRefusedError,
+)
 from finetune_client.transport.credentials import without_key
 from finetune_client.transport.exchange.error_body import error_class, read_error_body
 from finetune_client.transport.exchange.failures import (
@@ -17,9 +23,12 @@ from finetune_client.transport.exchange.failures import (
 )
 from finetune_client.transport.exchange.json_body import UnreadableError, decode_json, excerpt
 from finetune_client.transport.exchange.response_body import (
+    BLOCK,
     CutOffError,
     EncodingError,
     TooLargeError,
+    discard,
+    raw_blocks,
     read_body,
     read_some,
 )
@@ -28,15 +37,24 @@ from finetune_client.transport.request import APIResponse
 from finetune_client.transport.retry import judge_status, parse_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from requests import Response
+    from typing_extensions import Self
 
+    from finetune_client.errors import APIError
     from finetune_client.transport.connections.connection import Attempt
     from finetune_client.transport.credentials import Secret
     from finetune_client.transport.exchange.prepare import Call
 
-__all__ = ["Received", "read_response", "refusal", "refused_redirect", "request_id"]
+__all__ = [
+    "Received",
+    "StreamedResponse",
+    "read_response",
+    "refusal",
+    "refused_redirect",
+    "request_id",
+]
 
 _LARGEST_RESPONSE: Final = 32 * 1024 * 1024
 _LARGEST_ERROR: Final = 64 * 1024
@@ -75,6 +93,71 @@ class Received:
     def request_line(self) -> str:
         """The request, for messages."""
         return f"{self.call.request.method} {excerpt(self.call.request.path, 120)}"
+
+
+class StreamedResponse:
+    """A successful response whose body is read block by block; a context manager that closes it.
+
+    Attributes:
+        status: The status.
+        headers: Those of the response.
+        request_id: The server's name for the request, if it gave one.
+    """
+
+    def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.request_id = request_id(response.headers)
+        self._response = response
+        self._attempt = attempt
+        self._host = host
+        self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the body as it comes, at most ``size`` bytes at a time.
+
+        Raises:
+            APITimeoutError: Nothing came within the read timeout, or the total timeout is over.
+            APIConnectionError: The connection broke.
+            IntegrityError: The body ended before its Content-Length.
+        """
+        blocks = raw_blocks(self._response, size)
+        while True:
+            block = self._next(blocks)
+            if not isinstance(block, bytes):
+                try:
+                    raise block
+                finally:
+                    del block  # or the error would keep itself, and the connection, alive
+            if not block:
+                return
+            yield block
+
+    def close(self) -> None:
+        """Close the connection, unless all was read: then it serves other requests already."""
+        discard(self._response)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _next(self, blocks: Iterator[bytes]) -> bytes | APIError:
+        """Return the next block, an empty one at the end, or what went wrong."""
+        handled = sys.exc_info()[1]  # the caller's, which Python chains to what is raised here
+        try:
+            self._attempt.allow(1.0)
+            return next(blocks, b"")
+        except CutOffError as error:
+            message = f"The answer of {self._host} is not whole: {error}."
+            return IntegrityError(message, outcome="bad_answer", **self._facts)
+        except NETWORK_ERRORS as error:
+            scrub(error, handled)
+            failure = network_failure(
+                error, self._attempt, self._host, handled=handled, **self._facts
+            )
+            return failure.error
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

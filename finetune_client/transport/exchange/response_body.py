@@ -81,7 +81,7 @@ def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
     Raises:
         CutOffError: It ended before its Content-Length.
     """
-    length = content_length(response.headers)
+    length = content_length(response.headers)  # urllib3 1.26 does not compare it
     count = 0
     while block := _read_block(response, size):
         count += len(block)
@@ -143,7 +143,11 @@ def _join(blocks: Iterator[bytes], cap: int) -> bytes:
 
 
 def _decompress(blocks: Iterator[bytes], encoding: str, cap: int) -> Iterator[bytes]:
-    """Decompress; never more than a block is held at once, and no body is read for ever."""
+    """Decompress; never more than a block is held at once, and no body is read for ever.
+
+    urllib3 bounds this since 2.7 only (before, 0.5 MB of gzip could take 1 GiB), and takes a
+    stream that ends early for a whole one.
+    """
     if encoding not in _WINDOW_BITS:
         raise EncodingError(f"it is compressed as {encoding[:40]!r}")
     decoder = _decoder(encoding)
