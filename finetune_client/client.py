@@ -1,21 +1,33 @@
-"""The client: where key, address and time limits come from, and where the calls hang."""
+"""The client: how it is set up, and what it can do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from finetune_client._composed import Composed
-from finetune_client.errors import ConfigurationError
+from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.providers import LOCAL
-from finetune_client.transport import HTTPSession, RetryPolicy, Sender, Session, with_changes
+from finetune_client.transport import (
+    NO_JSON,
+    HTTPSession,
+    Request,
+    RetryPolicy,
+    Sender,
+    Session,
+    check_path,
+    query_pairs,
+    with_changes,
+)
 from finetune_client.transport.config import (
     CLIENT_OPTIONS,
     DEFAULT_TIMEOUT,
+    ClientOptions,
     NetworkOptions,
     check_names,
     of_client,
 )
-from finetune_client.transport.credentials import as_secret, hide_secret_headers
+from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
 from finetune_client.transport.environment import azure_settings, environment, settings
 
 if TYPE_CHECKING:
@@ -26,32 +38,37 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from finetune_client.providers import Provider
+    from finetune_client.resources import (
+        Checkpoints,
+        Files,
+        FineTuning,
+        Graders,
+        Jobs,
+        Models,
+        Uploads,
+    )
     from finetune_client.transport import Config, Key, OnResponse, Timeout
 
 __all__ = ["Client"]
 
-_RETRIES = RetryPolicy()
-_LOCAL_URL = "http://finetune.localhost/v1"
+_RETRIES: Final = RetryPolicy()
+_LOCAL_URL: Final = "http://finetune.localhost/v1"
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_METHODS: Final = _IDEMPOTENT | {"POST", "PATCH"}
 
 
-class Client(Composed):
+class Client:
     """A client of an OpenAI-compatible fine-tuning API.
 
-    It can be shared by threads; after a fork each process has connections of its own. It is not
+    It can be shared by threads; after a fork each process has connections of its own. It cannot be
     pickled. Close it, or use it in a with-statement.
 
     Every call raises `RequestError` or `ConfigurationError` if it cannot be sent as it stands, and
     an `APIError` if the exchange fails; beside its own arguments it takes ``extra_headers``,
     ``extra_query``, ``extra_body`` (where there is a body) and ``timeout`` in seconds.
 
-    Attributes:
-        jobs: Fine-tuning jobs, their events and checkpoints.
-        checkpoints: Permissions on checkpoints.
-        graders: Running and validating graders.
-        files: Files.
-        uploads: Files too large for one request.
-        models: Models.
-        fine_tuning: `jobs`, `checkpoints` and `graders` under the official SDK's path.
+    The parts of the API are attributes, whose code is loaded on first use: most scripts need one
+    or two of them.
     """
 
     def __init__(
@@ -79,15 +96,15 @@ class Client(Composed):
         """Set a client up; nothing is sent.
 
         Args:
-            api_key: The key; a callable is asked for one for each request; False sends none. Left
+            api_key: The key; a callable is called for one for each request; False sends none. Left
                 out, it is taken from the environment: ``OPENAI_API_KEY``, or what the provider
                 uses.
             base_url: Where the API is, else ``OPENAI_BASE_URL``, else OpenAI's.
             organization: Else ``OPENAI_ORG_ID``.
             project: Else ``OPENAI_PROJECT_ID``.
-            provider: What kind of server it is: a name or a `Provider`; else told by the host.
+            provider: What kind of server it is: a name or a `Provider`; else its host decides.
             timeout: Seconds to connect and seconds of silence, one number or a pair; None, also
-                within the pair, for no limit: a server that falls silent then holds a call for ever.
+                within the pair, for no limit: a server that falls silent then blocks a call for ever.
             total_timeout: Seconds for a whole call: all tries, the waits between them, the body;
                 None for no limit.
             max_retries: How often a request is sent again after a failure that allows it.
@@ -129,7 +146,7 @@ class Client(Composed):
             on_response=on_response,
         )
         sender = _sender(config, session, verify=verify, cert=cert, proxies=proxies)
-        self._compose(Session(config, sender))
+        self._session = Session(config, sender)
 
     @classmethod
     def azure(
@@ -141,12 +158,12 @@ class Client(Composed):
         api_version: str | None = None,
         **options: Unpack[NetworkOptions],
     ) -> Self:
-        """Set a client for Azure up.
+        """Return a client for Azure.
 
         Args:
             endpoint: ``https://RESOURCE.openai.azure.com``, else ``AZURE_OPENAI_ENDPOINT``.
             api_key: The resource's key, else ``AZURE_OPENAI_API_KEY``.
-            token: Instead of a key, a Microsoft Entra token, or a callable that is asked for one
+            token: Instead of a key, a Microsoft Entra token, or a callable that is called for one
                 for each request; else ``AZURE_OPENAI_AD_TOKEN``.
             api_version: A date such as ``2024-10-21`` means the classic API, ``v1``, ``preview``
                 or nothing the v1 API; else ``OPENAI_API_VERSION``.
@@ -174,11 +191,11 @@ class Client(Composed):
             cert=options.get("cert"),
             proxies=options.get("proxies"),
         )
-        return cls._over(Session(config, sender))
+        return cls._from_session(Session(config, sender))
 
     @classmethod
     def local(cls, directory: str | Path | None = None, **options: Any) -> Self:
-        """Run the API on this machine, in this process, without a key and without a socket.
+        """Return a client of the API on this machine: in this process, without a key or a socket.
 
         Args:
             directory: Where it keeps its files; a temporary one by default.
@@ -195,7 +212,155 @@ class Client(Composed):
         server = _local_server(directory, theirs)
         in_process = HTTPSession(url=_LOCAL_URL, adapter=server.adapter())
         sender = Sender(in_process, on_close=server.close)
-        return cls._over(Session(config, sender))
+        return cls._from_session(Session(config, sender))
+
+    @classmethod
+    def _from_session(cls, session: Session) -> Self:
+        client = cls.__new__(cls)
+        client._session = session  # noqa: SLF001  # it is a client of ours
+        return client
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Fine-tuning jobs, their events and checkpoints."""
+        from finetune_client.resources.jobs.jobs import Jobs
+
+        return Jobs(self._session)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Permissions on checkpoints."""
+        from finetune_client.resources.checkpoints import Checkpoints
+
+        return Checkpoints(self._session)
+
+    @cached_property
+    def graders(self) -> Graders:
+        """Running and validating graders."""
+        from finetune_client.resources.graders import Graders
+
+        return Graders(self._session)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files."""
+        from finetune_client.resources.files.files import Files
+
+        return Files(self._session)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Files that are too large for one request."""
+        from finetune_client.resources.files.uploads import Uploads
+
+        return Uploads(self._session)
+
+    @cached_property
+    def models(self) -> Models:
+        """Models."""
+        from finetune_client.resources.models import Models
+
+        return Models(self._session)
+
+    @cached_property
+    def fine_tuning(self) -> FineTuning:
+        """`jobs`, `checkpoints` and `graders` under the official SDK's path."""
+        from finetune_client.resources.fine_tuning import FineTuning
+
+        return FineTuning(self.jobs, self.checkpoints, self.graders)
+
+    def with_options(self, *, api_key: Key = None, **options: Unpack[ClientOptions]) -> Self:
+        """Return a client with other settings that shares the connections of this one.
+
+        What is not given stays as it is; ``headers`` and ``query`` are added to those that exist.
+        ``timeout=None`` and ``total_timeout=None`` remove the limit.
+        Closing the copy leaves this client open; closing this client closes the copy too.
+
+        Raises:
+            ConfigurationError: A setting is not valid.
+        """
+        api_key = as_secret(api_key)
+        keys = (api_key, *self._session.config.keys)
+        options["headers"] = hide_secret_headers(options.get("headers"), *keys)
+        check_names(options, ClientOptions, "with_options")
+        config = with_changes(self._session.config, **of_client(options))
+        if api_key is not None:
+            config = _with_key(config, api_key)
+        return self._from_session(self._session.sharing(config))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = NO_JSON,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | None = None,
+        idempotent: bool | None = None,
+    ) -> Any:
+        """Call any endpoint of the server, also one that this package has no method for.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
+            path: Below the base URL, such as ``"/fine_tuning/jobs"``.
+            json: The body, plain data.
+            query: Its query; None drops a key, a dict is sent as ``key[sub]``.
+            headers: Sent in addition to the client's own.
+            timeout: Instead of the client's, which None leaves in force.
+            idempotent: Whether it may be sent again when its outcome is unknown; by default all
+                but POST and PATCH may.
+
+        Returns:
+            The answer's JSON; None if it is empty.
+
+        Raises:
+            APIError: No answer came, or an error, or an answer that is not JSON.
+            RequestError: The path leads elsewhere, or the request cannot be sent.
+        """
+        headers = hide_secret_headers(headers, *self._session.config.keys)
+        verb = str(method).upper()
+        if verb not in _METHODS:
+            raise RequestError(f"method must be one of {', '.join(sorted(_METHODS))}.")
+        request = Request(
+            method=verb,
+            path=check_path(path),
+            query=query_pairs(query or {}),
+            json=json,
+            headers=headers or {},
+            timeout=timeout,
+            idempotent=verb in _IDEMPOTENT if idempotent is None else idempotent,
+            any_answer=True,
+        )
+        return self._session.send(request).data
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash at the end."""
+        return self._session.config.base_url.url
+
+    @property
+    def provider(self) -> Provider:
+        """What kind of server it is."""
+        return self._session.provider
+
+    def close(self) -> None:
+        """Close the connections; it may be called again. A caller's own session stays open."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_session"):  # a constructor that failed, shown by a traceback tool
+            return "<Client that was not set up>"
+        return f"<Client of {self.base_url} ({self.provider.name})>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("A client holds a key and connections, so it cannot be pickled.")
 
 
 def _sender(config: Config, session: requests.Session | None, **network: Any) -> Sender:
@@ -218,3 +383,8 @@ def _local_server(directory: str | Path | None, options: dict[str, Any]) -> Any:
         f"Client.local() needs {missing}, which is not installed: "
         "pip install 'finetune-client[local]'."
     )
+
+
+def _with_key(config: Config, key: Key) -> Config:
+    header = config.credential.header
+    return replace(config, credential=Credential.of(key, header=header, name="api_key"))

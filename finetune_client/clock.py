@@ -1,4 +1,4 @@
-"""Time and chance as a value, so that whatever waits can be tested without waiting."""
+"""Time and random numbers as a value, so that whatever waits can be tested without waiting."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "backoff"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
-    """What tells the time, sleeps and throws dice.
+    """What tells the time, sleeps and draws random numbers.
 
     Attributes:
-        monotonic: Seconds that never go back; every deadline is counted in them.
+        monotonic: Seconds that never go backwards; deadlines are in these.
         now: Unix time in seconds, for dates that a server sent.
-        sleep: Waits so many seconds; Ctrl-C ends it.
-        random: A number from 0 up to, not including, 1.
+        sleep: Sleeps so many seconds; Ctrl-C ends it.
+        random: A number from 0 up to, but not including, 1.
     """
 
     monotonic: Callable[[], float] = time.monotonic

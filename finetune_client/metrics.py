@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Metrics"]
 
-STEP = "step"
-NOT_CURVES = frozenset({STEP, "total_steps"})
+_STEP = "step"
+_NOT_CURVES = frozenset({_STEP, "total_steps"})
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -28,7 +28,7 @@ class Metrics:
     """Training curves.
 
     Attributes:
-        rows: One a step, in the order of the steps: ``step`` and each number that is known of it.
+        rows: One for each step, in their order: ``step`` and each number that is known of it.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Metrics:
     def names(self) -> list[str]:
         """The names of the curves, in the order in which they first appear."""
         found = dict.fromkeys(name for row in self.rows for name in row)
-        return [name for name in found if name not in NOT_CURVES]
+        return [name for name in found if name not in _NOT_CURVES]
 
     def series(self, name: str) -> list[tuple[int, float]]:
         """Return one curve as ``(step, value)`` pairs, only the steps that have a value.
@@ -47,21 +47,21 @@ class Metrics:
         """
         if name not in self.names:
             raise KeyError(f"no curve {name!r}; there are: {', '.join(self.names) or 'none'}")
-        return [(int(row[STEP]), row[name]) for row in self.rows if name in row]
+        return [(int(row[_STEP]), row[name]) for row in self.rows if name in row]
 
     def __bool__(self) -> bool:
         return bool(self.names)
 
     def __repr__(self) -> str:
-        """Say how much there is, not all of it: a long job has thousands of rows."""
+        """Show how much there is, not all of it: a long job has thousands of rows."""
         return f"Metrics({len(self.rows)} steps: {', '.join(self.names) or 'no curves'})"
 
     @classmethod
     def from_events(cls, events: Iterable[FineTuningJobEvent]) -> Metrics:
         """Read the numbers of a job's events, in whatever order they come.
 
-        Events without a ``step`` in their ``data`` are passed over. Numbers inside objects get
-        dotted names (``scores.accuracy``); lists and texts are passed over.
+        Events without a ``step`` in their ``data`` are skipped. Numbers inside objects get dotted
+        names (``scores.accuracy``); lists and texts are skipped.
         """
         return cls(rows=_by_step(dict(_numbers(event.data)) for event in events if event.data))
 
@@ -70,29 +70,29 @@ class Metrics:
         """Read a result file.
 
         Args:
-            content: The file's bytes: CSV, or CSV in base64 as OpenAI sends it. Cells that are no
-                numbers are passed over, and so are rows whose ``step`` is none; without a ``step``
+            content: The file's bytes: CSV, or CSV in base64 as OpenAI sends it. Cells that are not
+                numbers are skipped, and so are rows whose ``step`` is not; without a ``step``
                 column the rows are counted from 1.
         """
         rows = (
-            _cells(line) if STEP in map(_name, line) else {STEP: float(number), **_cells(line)}
+            _cells(line) if _STEP in map(_name, line) else {_STEP: float(number), **_cells(line)}
             for number, line in enumerate(_lines(_text(content)), start=1)
         )
         return cls(rows=_by_step(rows))
 
 
 def _by_step(rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
-    """Put rows of the same step together, and the steps in order."""
+    """Merge rows of the same step, and sort them by step."""
     steps: dict[int, dict[str, float]] = {}
     for row in rows:
-        step = row.get(STEP)
+        step = row.get(_STEP)
         if step is not None and math.isfinite(step):
             steps.setdefault(int(step), {}).update(row)
     return [steps[step] for step in sorted(steps)]
 
 
 def _numbers(data: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Give the numbers in an object and in the objects in it, which may lie very deep."""
+    """Yield the numbers in an object and in the objects in it, which may be nested very deep."""
     levels = [("", iter(data.items()))]
     while levels:
         prefix, items = levels[-1]
@@ -107,19 +107,19 @@ def _numbers(data: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _is_number(value: object) -> bool:
-    """Tell whether it is a number, and no integer that is larger than any float."""
+    """Return whether it is a number, but not an integer that is larger than any float."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) <= sys.float_info.max
     return isinstance(value, float)
 
 
 def _lines(text: str) -> Iterator[dict[Any, Any]]:
-    """Read the lines of a CSV; one with a field as long as a book is passed over."""
-    plain = text.replace("\0", "")  # Python 3.10 cannot read it
+    """Yield the lines of a CSV; one with a field that is too long for the reader is skipped."""
+    plain = text.replace("\0", "")  # the reader of Python 3.10 refuses NUL
     reader = csv.DictReader(io.StringIO(plain, newline=""))
     line: dict[Any, Any] | None = {}
     while line is not None:
-        with suppress(csv.Error):  # the reader goes on with the next line
+        with suppress(csv.Error):  # the reader continues with the next line
             line = next(reader, None)
             if line:
                 yield line

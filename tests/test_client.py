@@ -6,6 +6,7 @@ import os
 import pickle
 import traceback
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import requests
@@ -68,6 +69,22 @@ def test_resources__hang_where_they_should() -> None:
         assert type(client.models) is Models
         assert type(client.fine_tuning) is FineTuning
         assert client.fine_tuning.jobs is client.jobs
+
+
+def test_resources__are_loaded_on_first_use_and_can_be_replaced() -> None:
+    resources = {"jobs", "checkpoints", "graders", "files", "uploads", "models", "fine_tuning"}
+    with Client(KEY) as client:
+        assert resources <= set(dir(client))
+        assert not resources & set(vars(client))
+        assert client.files is client.files
+        with mock.patch.object(client, "files") as files:
+            client.files.retrieve("file-1")
+        files.retrieve.assert_called_once_with("file-1")
+        assert type(client.files) is Files
+        with mock.patch.object(client.jobs, "retrieve", return_value=None):
+            assert client.jobs.retrieve("ftjob-1") is None
+        other = client.with_options(timeout=3)
+        assert other.jobs is not client.jobs
 
 
 def test_repr__names_the_place_and_no_key() -> None:

@@ -16,7 +16,7 @@ import finetune_client
 from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
 from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
-from finetune_client.resources import Options, Pager
+from finetune_client.resources import Pager, RequestOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,12 @@ def test_shorter_paths__lead_to_the_same_objects(client: Client) -> None:
     assert client.fine_tuning.jobs is client.jobs
     assert client.fine_tuning.checkpoints is client.checkpoints
     assert client.fine_tuning.alpha.graders is client.graders
-    assert Options.__optional_keys__ == {"extra_headers", "extra_query", "extra_body", "timeout"}
+    assert RequestOptions.__optional_keys__ == {
+        "extra_headers",
+        "extra_query",
+        "extra_body",
+        "timeout",
+    }
 
 
 def _lack(*names: str) -> Callable[[Client], bool]:

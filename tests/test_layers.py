@@ -43,8 +43,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "transport": VALUES | {"providers"},
     "resources": VALUES
     | {"models", "providers", "training_data", "metrics", "waiting", "transport"},
-    "_composed": VALUES | {"providers", "resources", "transport"},
-    "client": VALUES | {"providers", "resources", "transport", "_composed", "local"},
+    "client": VALUES | {"providers", "resources", "transport", "local"},
     "local": VALUES | {"training_data", "grading"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
 }
@@ -68,7 +67,6 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "training_data": frozenset({"tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
     "resources": frozenset({"rich"}),
-    "_composed": frozenset(),
     "client": frozenset({"requests"}),
     NAME: frozenset(),
 }

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
 from finetune_client import Client
-from finetune_client.providers import OPENAI, PROVIDERS, find_provider, guess_provider
+from finetune_client.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from finetune_client.providers import Provider
-
-__all__ = ["PROVIDER", "Command", "connect", "named_server", "provider_of", "server_options"]
+__all__ = ["PROVIDER", "Command", "connect", "named_server", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -54,18 +50,6 @@ def named_server(*, base_url: str | None, provider: str | None, allow_http: bool
     given = {"--base-url": base_url, "--provider": provider}
     named = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
     return f"{named} --allow-http" if allow_http else named
-
-
-def provider_of(*, base_url: str | None, provider: str | None, **_: Any) -> Provider:
-    """Return the provider whose rules a file is checked by, before there is a client."""
-    if provider is not None:
-        return find_provider(provider)
-    place = base_url or os.environ.get("OPENAI_BASE_URL") or ""
-    try:
-        host = urlsplit(place).hostname
-    except ValueError:  # the client will say what is wrong with it
-        host = None
-    return guess_provider(host, place.rstrip("/")) if host else OPENAI
 
 
 def connect(*, base_url: str | None, provider: str | None, allow_http: bool) -> Client:

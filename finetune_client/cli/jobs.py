@@ -14,6 +14,7 @@ from finetune_client.cli.output import json_option, metrics_option, reporter, sh
 from finetune_client.cli.run import job_options, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
+from finetune_client.resources.pager import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: An
     """List jobs, newest first: id, status, base model, tuned model, creation."""
     wanted = dict(_pair(text) for text in metadata)
     with connect(**server) as client:
-        jobs = client.jobs.list(limit=min(limit, 100), metadata=wanted or None)
+        jobs = client.jobs.list(limit=min(limit, LARGEST_PAGE), metadata=wanted or None)
         show_rows(
             (job for job, _ in zip(jobs, range(limit), strict=False)), _JOB_COLUMNS, as_json=as_json
         )

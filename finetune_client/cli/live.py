@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TransferSpeedColumn,
 )
 from rich.text import Text
 
 from finetune_client.cli.curve import draw
 from finetune_client.cli.reporting import PlainLines, losses, metrics_of, printable
+from finetune_client.resources.files.progress import terminal_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from finetune_client.metrics import Metrics
     from finetune_client.models import FineTuningJob, FineTuningJobEvent
+    from finetune_client.resources.files.progress import OnProgress
 
 __all__ = ["LiveTerminal"]
 
@@ -48,17 +48,11 @@ class LiveTerminal(PlainLines):
         self.console.print(Text(printable(text)), soft_wrap=True)
 
     @contextmanager
-    def uploading(self, path: Path) -> Iterator[Callable[[int, int], None]]:
+    def uploading(self, path: Path) -> Iterator[OnProgress]:
         """Show a bar over the bytes sent."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-        )
-        with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(f"uploading {path.name}", total=None)
-            yield lambda sent, total: bar.update(task, completed=sent, total=total)
+        label = f"uploading {path.name}"
+        with terminal_bar(label, console=self.console, transient=True) as on_progress:
+            yield on_progress
 
     @contextmanager
     def training(self) -> Iterator[None]:

@@ -13,15 +13,14 @@ from finetune_client.cli.curve import loss_series, summarise
 from finetune_client.training_data.show import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from finetune_client.metrics import Metrics
     from finetune_client.models import FileObject, FineTuningJob, FineTuningJobEvent
+    from finetune_client.resources.files.progress import OnProgress
     from finetune_client.training_data import Report
-
-    Progress = Callable[[int, int], None]
 
 __all__ = [
     "JsonLines",
@@ -42,7 +41,7 @@ class Reporter(Protocol):
     def checked(self, path: Path, report: Report) -> None:
         """A file was checked."""
 
-    def uploading(self, path: Path) -> AbstractContextManager[Progress]:
+    def uploading(self, path: Path) -> AbstractContextManager[OnProgress]:
         """A file is being uploaded; the callable takes bytes sent and bytes in all."""
 
     def uploaded(self, path: Path, file: FileObject) -> None:
@@ -71,7 +70,7 @@ class JsonLines:
         self._write("check", file=str(path), report=report.to_dict())
 
     @contextmanager
-    def uploading(self, path: Path) -> Iterator[Progress]:  # noqa: ARG002 (no bar, no name)
+    def uploading(self, path: Path) -> Iterator[OnProgress]:  # noqa: ARG002 (no bar, no name)
         yield _ignore_progress
 
     def uploaded(self, path: Path, file: FileObject) -> None:
@@ -115,7 +114,7 @@ class PlainLines:
             self.line(line)
 
     @contextmanager
-    def uploading(self, path: Path) -> Iterator[Progress]:
+    def uploading(self, path: Path) -> Iterator[OnProgress]:
         self.line(f"{path}: uploading ...")
         yield _ignore_progress
 

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import (
-    AUTO,
-    Client,
-    FineTuningJobRequest,
-    FineTuningMethod,
-    Hyperparameters,
-    SupervisedMethod,
-)
-from finetune_client.cli.connect import connect, named_server, provider_of, server_options
+from finetune_client import AUTO, Client, FineTuningMethod, Hyperparameters, SupervisedMethod
+from finetune_client.cli.connect import connect, named_server, server_options
 from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
-from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.providers import LOCAL
-from finetune_client.resources.jobs.jobs import BEING_PROCESSED
-from finetune_client.training_data import check
+from finetune_client.errors import TrainingDataError
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from finetune_client import AutoOr, FineTuningJob
     from finetune_client.cli.connect import Command
     from finetune_client.cli.reporting import Reporter
-    from finetune_client.providers import Provider
+    from finetune_client.resources import CreateStep
+    from finetune_client.resources.files.progress import OnProgress
 
 __all__ = ["DATA_FILE", "expires_after_option", "job_options", "run", "training"]
 
-METHOD = "supervised"
 DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -119,8 +111,6 @@ def run(
     if local and (server["base_url"] or server["provider"]):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    provider = LOCAL if local else provider_of(**server)
-    _check_files(out, file, validation, model=model, provider=provider)
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
@@ -128,12 +118,11 @@ def run(
     with Client.local() if local else connect(**server) as client:
         job = _create(
             client,
-            out,
-            file,
-            validation,
-            expires_after,
-            server=named,
+            _Steps(out, server=named),
             model=model,
+            training_file=file,
+            validation_file=validation,
+            expires_after=expires_after,
             suffix=suffix,
             seed=seed,
             idempotency_key=idempotency_key,
@@ -144,91 +133,75 @@ def run(
 
 
 def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
-    """Give the arguments that say how to train, as the provider takes them."""
+    """Return the arguments that say how to train, as the provider takes them."""
     if "method" in client.provider.lacks:
         return {"hyperparameters": settings}
     return {"method": FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))}
 
 
-def _check_files(
-    out: Reporter, file: Path, validation: Path | None, *, model: str, provider: Provider
-) -> None:
-    """Check both files and tell what is wrong with them.
+class _Steps:
+    """Reports the steps of `jobs.create`, and knows how far it has come.
 
-    Raises:
-        TrainingDataError: One of them is not fit to train on.
+    Attributes:
+        unfit: The first file that is not fit to train on.
+        interrupted: What Ctrl-C has left behind at this point.
     """
-    judge = partial(check, method=METHOD, provider=provider, model=model)
-    reports = {file: judge(file, validation=validation)}
-    if validation and validation != file:
-        reports[validation] = judge(validation, least_examples=1)
-    for path, report in reports.items():
-        out.checked(path, report)
-    for path, report in reports.items():
-        if not report.ok:
-            raise TrainingDataError(
-                f"{path} is not fit to train on; nothing was uploaded.", report=report
-            )
 
+    def __init__(self, out: Reporter, *, server: str | None) -> None:
+        self._out = out
+        self._server = server
+        self._upload = ExitStack()
+        self._progress: OnProgress | None = None
+        self.unfit: Path | None = None
+        self.interrupted = "Stopped; no job was created."
 
-def _create(
-    client: Client,
-    out: Reporter,
-    file: Path,
-    validation: Path | None,
-    expires_after: int | None,
-    *,
-    server: str | None,
-    idempotency_key: str | None,
-    **wanted: Any,
-) -> FineTuningJob:
-    """Create the job, or take the one that bears the key; files go up only if there is need."""
-    _check_request(client, wanted)
-    if idempotency_key is not None and "metadata" not in client.provider.lacks:
-        found = client.jobs.find(idempotency_key)
-        if found is not None:
-            out.created(found)
-            return found
-    doing = "Stopped; no job was created."
-    try:
-        training_file = _upload(client, out, file, expires_after)
-        validation_file = validation and _upload(client, out, validation, expires_after)
-        if server is not None:
-            doing = (
+    def __call__(self, step: CreateStep) -> None:
+        """Report a step."""
+        if step.kind == "checked" and step.path and step.report:
+            self._out.checked(step.path, step.report)
+            if not step.report.ok:
+                self.unfit = self.unfit or step.path
+        elif step.kind == "uploading" and step.path:
+            if self._progress is None:
+                self._progress = self._upload.enter_context(self._out.uploading(step.path))
+            self._progress(step.sent, step.total)
+        elif step.kind == "uploaded" and step.path and step.file:
+            self.close()
+            self._out.uploaded(step.path, step.file)
+        elif step.kind == "creating" and self._server is not None:
+            self.interrupted = (
                 "Stopped while the job was being created: it may exist. "
-                f"Look with: finetune list{server}"
+                f"Look with: finetune list{self._server}"
             )
-        job = client.jobs.create(
-            training_file=training_file,
-            validation_file=validation_file,
-            idempotency_key=idempotency_key,
-            **wanted,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(doing) from None
-    out.created(job)
-    return job
+        elif step.job:
+            self._out.created(step.job)
+
+    def close(self) -> None:
+        """End the bar of the upload that is running, if there is one."""
+        self._progress = None
+        self._upload.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
-def _check_request(client: Client, wanted: dict[str, Any]) -> None:
-    """Check the settings before a file goes up and gets the id that stands in the request.
+def _create(client: Client, steps: _Steps, **arguments: Any) -> FineTuningJob:
+    """Create the job, or take the one with the idempotency key, and report each step.
 
     Raises:
-        RequestError: The API would not take them.
+        TrainingDataError: A file is not fit to train on.
     """
-    request = FineTuningJobRequest(training_file="file", **wanted)
-    found = request.problems(limits=client.provider.limits)
-    if found:
-        listed = "".join(f"\n- {problem}" for problem in found)
-        raise RequestError(
-            f"The job cannot be created so, and nothing was sent:{listed}", problems=found
-        )
-
-
-def _upload(client: Client, out: Reporter, path: Path, expires_after: int | None) -> str:
-    with out.uploading(path) as progress:
-        file = client.files.upload(path, expires_after=expires_after, progress=progress)
-    out.uploaded(path, file)
-    if file.status in BEING_PROCESSED:
-        client.files.wait_for_processing(file.id)
-    return file.id
+    try:
+        with steps:
+            return client.jobs.create(on_step=steps, **arguments)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(steps.interrupted) from None
+    except TrainingDataError as error:
+        if steps.unfit is None:  # the server found the file unfit, after it was uploaded
+            raise
+        raise TrainingDataError(
+            f"{steps.unfit} is not fit to train on; nothing was uploaded.", report=error.report
+        ) from None

@@ -1,4 +1,4 @@
-"""Watching a job to its end, and telling how it ended."""
+"""Watching a job to its end, and showing how it ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from finetune_client.cli.reporting import printable
 from finetune_client.errors import FineTuneError
+from finetune_client.metrics import Metrics
 
 if TYPE_CHECKING:
     from finetune_client import Client, FineTuningJob
@@ -31,11 +32,11 @@ def watch(
 
     Args:
         client: The client.
-        out: Where to tell.
+        out: Where to report.
         job_id: The job.
-        again: What follows the job again, after ``finetune follow``; `None` for a job of the
+        again: The arguments of ``finetune follow`` that follow the job again; `None` for a job of the
             embedded server, which ends with this process.
-        after: The id of the last event known.
+        after: The id of the last event that is known.
         save_to: Where to write the metrics.
 
     Raises:
@@ -44,16 +45,15 @@ def watch(
     """
     try:
         with out.training():
-            for event in client.jobs.follow(job_id, after=after):
-                out.event(event)
+            job = client.jobs.wait(job_id, on_event=out.event, after=after)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(job_id, again)) from None
-    job = client.jobs.wait(job_id)
-    _draw(client, out, job)
     if save_to is None and again is None:
         save_to = Path(tempfile.gettempdir()) / f"{job.id}.csv"
     written, problem = _save(client, job, save_to)
-    out.ended(job, written or (_metrics_place(job, again) if again else ""))
+    _draw(client, out, job, written)
+    place = str(written) if written else ""
+    out.ended(job, place or (_metrics_place(job, again) if again else ""))
     if problem:
         raise FineTuneError(problem)
 
@@ -64,26 +64,29 @@ def _interrupted(job_id: str, again: str | None) -> str:
     return f"Stopped watching; job {job_id} continues. Follow it with: finetune follow {again}"
 
 
-def _draw(client: Client, out: Reporter, job: FineTuningJob) -> None:
-    """Show the curve; a job that succeeded does not fail because its metrics cannot be had."""
-    try:
-        out.curve(client.jobs.metrics(job.id))
-    except FineTuneError as error:
-        click.echo(f"The metrics cannot be shown: {printable(error.message)}", err=True)
-
-
-def _save(client: Client, job: FineTuningJob, target: Path | None) -> tuple[str, str]:
-    """Write the result file to ``target``, and say where it is, or what was in the way."""
+def _save(client: Client, job: FineTuningJob, target: Path | None) -> tuple[Path | None, str]:
+    """Write the result file to ``target``; return its path, or else what was in the way."""
     files = job.result_files or []
     if target is None:
-        return "", ""
+        return None, ""
     if not files:
-        return "", f"The job has no result file, so nothing was written to {target}."
+        return None, f"The job has no result file, so nothing was written to {target}."
     try:
-        client.files.download(files[0], target)
+        return client.files.download(files[0], target), ""
     except (FineTuneError, OSError) as error:
-        return "", f"The job succeeded, but its metrics could not be written to {target}: {error}"
-    return str(target), ""
+        return None, f"The job succeeded, but its metrics could not be written to {target}: {error}"
+
+
+def _draw(client: Client, out: Reporter, job: FineTuningJob, result_file: Path | None) -> None:
+    """Show the curve, from the result file if it is here already.
+
+    A job that succeeded does not fail because its metrics cannot be had.
+    """
+    try:
+        metrics = Metrics.from_csv(result_file.read_bytes()) if result_file else None
+        out.curve(metrics or client.jobs.metrics(job))
+    except (FineTuneError, OSError) as error:
+        click.echo(f"The metrics cannot be shown: {printable(str(error))}", err=True)
 
 
 def _metrics_place(job: FineTuningJob, again: str) -> str:

@@ -129,7 +129,7 @@ class FineTuningJobRequest(APIObject):
         """
         if isinstance(limits, str):
             limits = find_provider(limits).limits
-        return _request_problems(self.to_dict(), limits)
+        return request_problems(self.to_dict(), limits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; fields that are `None` are left out."""
@@ -153,7 +153,7 @@ def _as_integration(one: Any) -> Any:
     return Integration.of(one) if isinstance(one, WandbIntegration) else one
 
 
-def _request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
+def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
     """List all that is wrong with the JSON form of a request, each with its path."""
     found = [
         *needed_text("model", sent.get("model")),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.models.checks import needed_texts
-from finetune_client.resources.arguments import check_call, list_query, several
+from finetune_client.resources.arguments import as_list, check_arguments, list_query
 from finetune_client.resources.base import Resource
 from finetune_client.resources.pager import Pager
 from finetune_client.transport import path_segment
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from finetune_client.resources.options import Options
+    from finetune_client.resources.options import RequestOptions
     from finetune_client.transport import Session
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
@@ -34,23 +34,21 @@ class JobCheckpoints(Resource):
     https://platform.openai.com/docs/api-reference/fine-tuning/list-checkpoints
     """
 
-    __slots__ = ()
-
     def list(
         self,
         fine_tuning_job_id: str,
         *,
         after: str | None = None,
         limit: int | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Pager[FineTuningJobCheckpoint]:
         """List the checkpoints of a job, newest first.
 
         Args:
             fine_tuning_job_id: The job.
-            after: The id of a checkpoint; those after it in the list are given.
-            limit: How many a page holds; the server's default is 10.
-            **options: See `Options`.
+            after: The id of a checkpoint; the list begins after it.
+            limit: Rows of a page; the server's default is 10.
+            **options: See `RequestOptions`.
         """
         name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         request = Request(
@@ -71,24 +69,22 @@ class Permissions(Resource):
     needed.
     """
 
-    __slots__ = ()
-
     def create(
         self,
         fine_tuned_model_checkpoint: str,
         *,
         project_ids: Sequence[str],
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Pager[CheckpointPermission]:
-        """Let projects use a checkpoint; return the permissions that were made.
+        """Let projects use a checkpoint; return the new permissions.
 
         It is not repeated when its outcome is unknown: list the permissions then.
 
         Raises:
-            RequestError: ``project_ids`` is not several texts.
+            RequestError: ``project_ids`` is not a list of texts.
         """
-        ids = several(project_ids)
-        check_call("create permissions", needed_texts("project_ids", ids))
+        ids = as_list(project_ids)
+        check_arguments("create permissions", needed_texts("project_ids", ids))
         request = Request(
             method="POST",
             path=self._path(fine_tuned_model_checkpoint),
@@ -107,17 +103,17 @@ class Permissions(Resource):
         limit: int | None = None,
         order: Order | None = None,
         project_id: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Pager[CheckpointPermission]:
         """List the permissions of a checkpoint.
 
         Args:
             fine_tuned_model_checkpoint: The checkpoint's name as a model.
-            after: The id of a permission; those after it in the list are given.
-            limit: How many a page holds; the server's default is 10.
+            after: The id of a permission; the list begins after it.
+            limit: Rows of a page; the server's default is 10.
             order: ``ascending`` or ``descending`` (the default) by time.
             project_id: Only the permissions of this project.
-            **options: See `Options`.
+            **options: See `RequestOptions`.
         """
         query = list_query(after=after, limit=limit, order=order, project_id=project_id)
         path = self._path(fine_tuned_model_checkpoint)
@@ -132,9 +128,9 @@ class Permissions(Resource):
         limit: int | None = None,
         order: Order | None = None,
         project_id: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Page[CheckpointPermission]:
-        """Return one page of what `list` walks; kept for scripts of the official SDK."""
+        """Return one page of what `list` returns; kept for scripts of the official SDK."""
         pager = self.list(
             fine_tuned_model_checkpoint,
             after=after,
@@ -150,9 +146,9 @@ class Permissions(Resource):
         permission_id: str,
         *,
         fine_tuned_model_checkpoint: str,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Deleted:
-        """Take back a permission."""
+        """Delete a permission."""
         name = path_segment(permission_id, "permission_id")
         request = Request(
             method="DELETE",
@@ -170,8 +166,6 @@ class Permissions(Resource):
 
 class Checkpoints(Resource):
     """Checkpoints as models: ``client.checkpoints``. The list is ``client.jobs.checkpoints``."""
-
-    __slots__ = ("permissions",)
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

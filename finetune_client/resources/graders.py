@@ -1,4 +1,4 @@
-"""Trying graders.
+"""Graders: running and validating them.
 
 https://platform.openai.com/docs/api-reference/graders
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.models import GraderRun, GraderValidation
 from finetune_client.models.checks import needed_object, needed_text, object_at
 from finetune_client.models.codec import to_plain
-from finetune_client.resources.arguments import check_call
+from finetune_client.resources.arguments import check_arguments
 from finetune_client.resources.base import Resource
 from finetune_client.transport.request import Request
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.models import Grader
-    from finetune_client.resources.options import Options
+    from finetune_client.resources.options import RequestOptions
 
 __all__ = ["Graders"]
 
@@ -31,29 +31,27 @@ class Graders(Resource):
     https://platform.openai.com/docs/api-reference/graders
     """
 
-    __slots__ = ()
-
     def run(
         self,
         *,
         grader: Grader | Mapping[str, Any],
         model_sample: str,
         item: Mapping[str, Any] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> GraderRun:
         """Grade one sample. It may cost tokens, so it is not repeated when its outcome is unknown.
 
         Args:
             grader: A grader, or its dict.
             model_sample: What a model answered; templates see it as ``sample``.
-            item: The line of the data set; templates see it as ``item``.
-            **options: See `Options`.
+            item: The row of the data set; templates see it as ``item``.
+            **options: See `RequestOptions`.
 
         Raises:
-            RequestError: An argument is of another kind.
+            RequestError: An argument is of the wrong kind.
         """
         written = to_plain(grader)
-        check_call(
+        check_arguments(
             "run the grader",
             needed_object("grader", written),
             needed_text("model_sample", model_sample, empty=True),
@@ -67,16 +65,16 @@ class Graders(Resource):
         )
 
     def validate(
-        self, *, grader: Grader | Mapping[str, Any], **options: Unpack[Options]
+        self, *, grader: Grader | Mapping[str, Any], **options: Unpack[RequestOptions]
     ) -> GraderValidation:
-        """Ask the server whether it would take a grader.
+        """Validate a grader; return it as the server reads it.
 
         Raises:
-            BadRequestError: It would not, and says why.
-            RequestError: It is no grader.
+            BadRequestError: The server does not accept it, and says why.
+            RequestError: It is not a grader.
         """
         written = to_plain(grader)
-        check_call("validate the grader", needed_object("grader", written))
+        check_arguments("validate the grader", needed_object("grader", written))
         request = self._request("validate", {"grader": written}, paid=False)
         return self._read(request, GraderValidation.from_dict, options)
 

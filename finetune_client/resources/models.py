@@ -15,7 +15,7 @@ from finetune_client.transport.request import Request
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from finetune_client.resources.options import Options
+    from finetune_client.resources.options import RequestOptions
     from finetune_client.resources.pager import Pager
 
 __all__ = ["Models"]
@@ -27,21 +27,19 @@ class Models(Resource):
     https://platform.openai.com/docs/api-reference/models
     """
 
-    __slots__ = ()
-
-    def list(self, **options: Unpack[Options]) -> Pager[Model]:
-        """List the models; the API gives them on one page."""
+    def list(self, **options: Unpack[RequestOptions]) -> Pager[Model]:
+        """List the models; the API sends them on one page."""
         return self._pager(Request(method="GET", path="/models"), Model, options, paged=False)
 
-    def retrieve(self, model: str, **options: Unpack[Options]) -> Model:
+    def retrieve(self, model: str, **options: Unpack[RequestOptions]) -> Model:
         """Return a model by its name."""
         request = Request(
             method="GET", path=f"/models/{path_segment(model, 'model')}", expect_id=model
         )
         return self._read(request, Model.from_dict, options)
 
-    def delete(self, model: str, **options: Unpack[Options]) -> Deleted:
-        """Delete a fine-tuned model; the key's owner must have the Owner role."""
+    def delete(self, model: str, **options: Unpack[RequestOptions]) -> Deleted:
+        """Delete a fine-tuned model; the owner of the key must have the Owner role."""
         self._session.require("delete_model", "deleting a model")
         path = f"/models/{path_segment(model, 'model')}"
         return self._read(

@@ -1,4 +1,4 @@
-"""What every call takes beside its own arguments."""
+"""The keyword arguments that calls take beside their own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
     from finetune_client.transport.request import Request, Timeout
 
-__all__ = ["Extras", "Options", "apply", "check_extras", "without_body"]
+__all__ = [
+    "PollOptions",
+    "RequestOptions",
+    "check_poll_options",
+    "with_options",
+    "without_extra_body",
+]
 
 
-class Options(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False):
     """Keyword arguments of every call; the last word on what is sent.
 
     Attributes:
@@ -35,28 +41,31 @@ class Options(TypedDict, total=False):
     timeout: Timeout | None
 
 
-class Extras(TypedDict, total=False):
-    """Keyword arguments of calls that make many requests: what is sent with each of them.
+class PollOptions(TypedDict, total=False):
+    """Keyword arguments of calls that poll: what is sent with each of their requests.
 
     Attributes:
-        extra_headers: As in `Options`.
-        extra_query: As in `Options`.
+        extra_headers: As in `RequestOptions`.
+        extra_query: As in `RequestOptions`.
     """
 
     extra_headers: Mapping[str, str] | None
     extra_query: Mapping[str, Any] | None
 
 
-def apply(request: Request, options: Options) -> Request:
-    """Put ``options`` into ``request``.
+def with_options(request: Request, options: RequestOptions) -> Request:
+    """Return a request with the options of its call.
 
     Raises:
-        TypeError: A keyword is none of `Options`.
-        RequestError: ``extra_body`` was given to a request that has no JSON body.
+        TypeError: A keyword is not one of `RequestOptions`.
+        RequestError: An option is of the wrong kind, or ``extra_body`` was given to a request
+            that has no JSON body.
     """
-    _refuse_unknown(options, Options.__optional_keys__)
-    headers, query = _hide(options), options.get("extra_query")
-    timeout = options.get("timeout")
+    if not options:
+        return request
+    _check_names(options, RequestOptions.__optional_keys__)
+    headers = _hide_headers(options)
+    query, timeout = options.get("extra_query"), options.get("timeout")
     return replace(
         request,
         headers=_merge_headers(request.headers, headers) if headers else request.headers,
@@ -66,41 +75,52 @@ def apply(request: Request, options: Options) -> Request:
     )
 
 
-def without_body(options: Options) -> Options:
-    """Return what of ``options`` goes with the other requests that a call makes.
+def without_extra_body(options: RequestOptions) -> RequestOptions:
+    """Return the options for the other requests that a call makes.
 
     Raises:
-        TypeError: A keyword is none of `Options`.
+        TypeError: A keyword is not one of `RequestOptions`.
+        RequestError: ``extra_headers`` is not a mapping.
     """
-    _refuse_unknown(options, Options.__optional_keys__)
-    return {
-        "extra_headers": _hide(options),
-        "extra_query": options.get("extra_query"),
-        "timeout": options.get("timeout"),
-    }
+    _check_names(options, RequestOptions.__optional_keys__)
+    _hide_headers(options)
+    others = options.copy()
+    others.pop("extra_body", None)
+    return others
 
 
-def check_extras(extras: Extras) -> Extras:
-    """Return ``extras``; a keyword that is none of `Extras` is a `TypeError`."""
-    _refuse_unknown(extras, Extras.__optional_keys__)
-    return extras
+def check_poll_options(options: PollOptions) -> PollOptions:
+    """Return ``options``.
+
+    Raises:
+        TypeError: A keyword is not one of `PollOptions`.
+    """
+    _check_names(options, PollOptions.__optional_keys__)
+    return options
 
 
-def _hide(options: Options) -> Mapping[str, str] | None:
-    """Wrap the headers that are secret where they stand, so that no traceback shows them."""
-    headers = hide_secret_headers(options.get("extra_headers"))
-    if not isinstance(headers, Mapping | None):
-        raise RequestError(
-            f"extra_headers must be a mapping of names to texts, not {type(headers).__name__}."
-        )
-    options["extra_headers"] = headers
-    return headers
-
-
-def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+def _check_names(given: Iterable[str], known: frozenset[str]) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         raise TypeError(f"unexpected keyword argument {', '.join(map(repr, unknown))}")
+
+
+def _hide_headers(options: RequestOptions) -> Mapping[str, str] | None:
+    """Return ``extra_headers`` with the secret ones wrapped.
+
+    They are wrapped in ``options`` itself: that dict is a local variable of the call, which a
+    traceback may show.
+    """
+    headers = options.get("extra_headers")
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping):
+        raise RequestError(
+            f"extra_headers must be a mapping of names to texts, not {type(headers).__name__}."
+        )
+    hidden: Mapping[str, str] = hide_secret_headers(headers)
+    options["extra_headers"] = hidden
+    return hidden
 
 
 def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:

@@ -4,11 +4,11 @@ The rules, for servers that keep to the API and for those that do not:
 
 - the next page is asked for with the id of the last row (or ``last_id`` where the list says so);
 - ``has_more: false`` ends the list, and so does a page without rows;
-- without ``has_more`` the walk goes on while pages bring new rows, and ends quietly when one
+- without ``has_more`` the walk continues while pages bring new rows, and ends quietly when one
   brings none;
 - a cursor that came before ends the walk too, with `PaginationError` if the server said that
   there was more;
-- no row is given twice; a row that cannot be read is kept in its page's ``unreadable``.
+- no row comes twice; a row that cannot be read is kept in its page's ``unreadable``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from finetune_client.errors import PaginationError
-from finetune_client.resources.seen import SeenIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
     from finetune_client.models import Page
     from finetune_client.models.page import Row
 
-__all__ = ["Pager"]
+__all__ = ["LARGEST_PAGE", "Pager"]
+
+LARGEST_PAGE = 100
+"""Rows of a page where all pages are walked; servers send no more."""
 
 T = TypeVar("T", bound="Row")
 
@@ -34,17 +36,17 @@ _log = logging.getLogger("finetune_client")
 
 
 class Pager(Generic[T]):
-    """A list of the API. Nothing is asked for until it is used.
+    """A list of the API. Nothing is requested until it is used.
 
-    Iterating gives every row of every page. `data` and `has_more` speak of the first page, which
-    is fetched once and kept; the others are fetched anew by each walk and let go of.
+    Iterating yields every row of every page. `data` and `has_more` are those of the first page,
+    which is fetched once and kept; each walk fetches the others again and keeps none of them.
 
     Rows that are created while one walks may be missing from the walk.
 
     Args:
-        fetch: Gets the page after a cursor; `None` for the first page.
-        name: What the list is called in messages, such as ``GET /fine_tuning/jobs``.
-        after: The cursor that the first page starts from, if any.
+        fetch: Fetches the page after a cursor; `None` for the first page.
+        name: The list's name in messages, such as ``GET /fine_tuning/jobs``.
+        after: The cursor that the first page starts after, if any.
         by_last_id: The next cursor is the page's ``last_id``, not the id of its last row.
     """
 
@@ -61,11 +63,11 @@ class Pager(Generic[T]):
         self._after = after
         self._by_last_id = by_last_id
         self._first: Page[T] | None = None
-        self._told = False
+        self._has_warned = False
 
     @classmethod
     def of(cls, page: Page[T], *, name: str) -> Pager[T]:
-        """Make the pager of a list that is one page, which is here already."""
+        """Return the pager of a list whose only page is here already."""
         pager = cls(lambda _: page, name=name)
         pager._first = replace(page, has_more=False)
         return pager
@@ -81,13 +83,13 @@ class Pager(Generic[T]):
         return bool(self.first_page().has_more)
 
     def first_page(self) -> Page[T]:
-        """Return the first page; it is fetched once."""
+        """Return the first page, which is fetched once."""
         if self._first is None:
             self._first = self._get(self._after)
         return self._first
 
     def pages(self) -> Iterator[Page[T]]:
-        """Walk the pages; a row that came before is left out of a later page.
+        """Yield the pages; a row that came before is left out of a later page.
 
         Raises:
             PaginationError: The server gave a cursor twice and said that there was more.
@@ -106,8 +108,8 @@ class Pager(Generic[T]):
 
     def _get(self, cursor: str | None) -> Page[T]:
         page = self._fetch(cursor)
-        if page.unreadable and not self._told:
-            self._told = True
+        if page.unreadable and not self._has_warned:
+            self._has_warned = True
             _log.warning("%s has rows that cannot be read; see Page.unreadable", self._name)
         return page
 
@@ -120,15 +122,13 @@ class Pager(Generic[T]):
 
 
 class _Walk(Generic[T]):
-    """One walk over a list: what came already, and what to ask for next."""
+    """One walk over a list: which rows came already, and which page is next."""
 
     def __init__(self, name: str, after: str | None, *, by_last_id: bool) -> None:
         self._name = name
         self._by_last_id = by_last_id
-        self._rows = SeenIds()
-        self._cursors = SeenIds()
-        if after is not None:
-            self._cursors.add(after)
+        self._row_ids: set[str] = set()
+        self._cursors: set[str] = set() if after is None else {after}
         self._tail: list[T] = []
         self._brought_rows = False
 
@@ -139,37 +139,45 @@ class _Walk(Generic[T]):
         """
         ids = [_id(row) for row in page.data]
         if all(ids):
-            fresh = [row for row, name in zip(page.data, ids, strict=True) if self._rows.add(name)]
+            rows = zip(page.data, ids, strict=True)
+            fresh = [row for row, row_id in rows if self._is_new(row_id)]
         else:
             fresh = self._fresh_by_place(page.data, ids)
         self._brought_rows = bool(fresh or (page.unreadable and not page.data))
         return fresh
 
     def _fresh_by_place(self, rows: list[T], ids: list[str]) -> list[T]:
-        """Sort out rows of which some have no id."""
-        known = max((i for i, name in enumerate(ids) if name and name in self._rows), default=-1)
+        """Return the new rows of a page on which some rows have no id."""
+        known = max((i for i, row_id in enumerate(ids) if row_id in self._row_ids), default=-1)
         tail = self._tail
         if tail and rows[known + 1 : known + 1 + len(tail)] == tail:
             known += len(tail)
         return [
             row
-            for i, (row, name) in enumerate(zip(rows, ids, strict=True))
-            if (self._rows.add(name) if name else i > known)
+            for i, (row, row_id) in enumerate(zip(rows, ids, strict=True))
+            if (self._is_new(row_id) if row_id else i > known)
         ]
 
+    def _is_new(self, row_id: str) -> bool:
+        """Return whether an id came for the first time, and remember it."""
+        before = len(self._row_ids)
+        self._row_ids.add(row_id)
+        return len(self._row_ids) > before
+
     def next_cursor(self, page: Page[T]) -> str | None:
-        """Return what to go on from after ``page``, which `fresh_rows` has seen."""
+        """Return the cursor of the page after ``page``, which `fresh_rows` has seen."""
         if page.has_more is False or not (page.data or page.unreadable):
             return None
         cursor = self._cursor(page)
         if cursor is None or (page.has_more is None and not self._brought_rows):
             return None
-        if self._cursors.add(cursor):
+        if cursor not in self._cursors:
+            self._cursors.add(cursor)
             return cursor
         if page.has_more:
             raise PaginationError(
                 f"{self._name} would never end: the server gave the cursor {cursor!r} twice and "
-                "said that there was more. The rows given so far are right.",
+                "said that there was more. The rows so far are right.",
                 outcome="bad_answer",
                 method=self._name.partition(" ")[0],
                 path=self._name.partition(" ")[2],
@@ -177,7 +185,7 @@ class _Walk(Generic[T]):
         return None
 
     def _cursor(self, page: Page[T]) -> str | None:
-        """Find the cursor; rows after it have no id and will lead the next page."""
+        """Return the cursor; rows after it have no id and will stand first on the next page."""
         self._tail = []
         if self._by_last_id and page.last_id:
             return page.last_id
@@ -186,7 +194,7 @@ class _Walk(Generic[T]):
                 self._tail = page.data[i + 1 :]
                 return row_id
         if page.has_more and not page.last_id:
-            _log.warning("%s has more pages, but no id to go on from", self._name)
+            _log.warning("%s has more pages, but no id to continue from", self._name)
         return page.last_id or None
 
 

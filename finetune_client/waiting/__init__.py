@@ -1,12 +1,12 @@
-"""Waiting for jobs and following their events, through bad nights.
+"""Waiting for jobs and following their events, through outages.
 
-What is called (fetch a job, walk its events) and the clock are passed in.
+The calls (fetch a job, walk its events) and the clock are passed in.
 """
 
 from __future__ import annotations
 
 from finetune_client.waiting.loops import OnPaused, follow, wait, wait_all
-from finetune_client.waiting.outage import Outage, is_endured
+from finetune_client.waiting.outage import Outage, is_passing
 from finetune_client.waiting.pace import Pace
 from finetune_client.waiting.watcher import FetchJob, WalkEvents, Watcher
 
@@ -18,7 +18,7 @@ __all__ = [
     "WalkEvents",
     "Watcher",
     "follow",
-    "is_endured",
+    "is_passing",
     "wait",
     "wait_all",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
 from finetune_client.errors import JobFailedError, RequestError, WaitTimeoutError
+from finetune_client.models import FineTuningJobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,26 +19,24 @@ __all__ = ["OnPaused", "follow", "wait", "wait_all"]
 OnPaused = Literal["wait", "return", "raise"]
 """What waiting does when the job is paused."""
 
-PAUSED = "paused"
-
 
 def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
-    """Give each event of a job once, oldest first, until the job has ended.
+    """Yield each event of a job once, oldest first, until the job has ended.
 
     Raises:
         WaitTimeoutError: The time was over first.
-        APIError: Looking failed in a way that will not pass, or for too long.
+        APIError: Polling failed in a way that will not pass, or for too long.
     """
     last = watcher.after
     try:
-        for _, events in _looks([watcher], pace):
+        for _, events in _poll([watcher], pace):
             for event in events:
                 last = event.id or last
                 yield event
     except KeyboardInterrupt:
-        _interrupted([watcher], _follow_again(watcher.id, last))
-    if not watcher.seen_out:
-        raise _timed_out([watcher], _follow_again(watcher.id, last))
+        _interrupted([watcher], _follow_call(watcher.id, last))
+    if not watcher.has_last_events:
+        raise _timed_out([watcher], _follow_call(watcher.id, last))
 
 
 def wait(
@@ -53,7 +52,7 @@ def wait(
     Raises:
         JobFailedError: It failed or was cancelled, or is paused and ``on_paused`` is "raise".
         WaitTimeoutError: The time was over first.
-        APIError: Looking failed in a way that will not pass, or for too long.
+        APIError: Polling failed in a way that will not pass, or for too long.
     """
     [job] = wait_all(
         [watcher],
@@ -77,67 +76,67 @@ def wait_all(
     """Return many jobs when all have ended, in the order of ``watchers``.
 
     Raises:
-        RequestError: ``on_paused`` is none of its words.
+        RequestError: ``on_paused`` is not one of its values.
         JobFailedError: All have ended, and one failed or was cancelled, or one is paused and
             ``on_paused`` is "raise".
         WaitTimeoutError: The time was over first; `jobs` holds the last states.
-        APIError: Looking failed in a way that will not pass, or for too long.
+        APIError: Polling failed in a way that will not pass, or for too long.
     """
     if on_paused not in get_args(OnPaused):
         raise RequestError(f"on_paused must be 'wait', 'return' or 'raise', not {on_paused!r}.")
     try:
-        for watcher, events in _looks(watchers, pace):
+        for watcher, events in _poll(watchers, pace):
             for event in events:
                 if on_event:
                     on_event(watcher.id, event)
-            _rest_if_paused(watcher, on_paused)
+            _stop_if_paused(watcher, on_paused)
             if on_job and watcher.done and watcher.job:
                 on_job(watcher.job)
     except KeyboardInterrupt:
-        _interrupted(watchers, _wait_again([w for w in watchers if not w.done]))
+        _interrupted(watchers, _wait_call([w for w in watchers if not w.done]))
     return _results(watchers, raise_on_failure=raise_on_failure)
 
 
-def _looks(
+def _poll(
     watchers: Iterable[Watcher], pace: Pace
 ) -> Iterator[tuple[Watcher, list[FineTuningJobEvent]]]:
-    """Look at each job in turn, again and again, until all are done or the time is over."""
+    """Poll each job in turn, again and again, until all are done or the time is over."""
     pending = list(watchers)
     while pending:
         for watcher in pending:
-            yield watcher, watcher.look()
-            if watcher.closing and not watcher.done and not watcher.failed:
-                yield watcher, watcher.look()
+            yield watcher, watcher.poll()
+            if watcher.is_closing and not watcher.done and not watcher.failed:
+                yield watcher, watcher.poll()
         pending = [watcher for watcher in pending if not watcher.done]
         if pending and not pace.pause(max(watcher.retry_after for watcher in pending)):
-            yield from _last_looks(pending)
+            yield from _poll_last(pending)
             return
 
 
-def _last_looks(pending: list[Watcher]) -> Iterator[tuple[Watcher, list[FineTuningJobEvent]]]:
+def _poll_last(pending: list[Watcher]) -> Iterator[tuple[Watcher, list[FineTuningJobEvent]]]:
     for watcher in pending:
-        watcher.hurry()
-        if watcher.closing and not watcher.failed:
-            yield watcher, watcher.look()
+        watcher.stop_lingering()
+        if watcher.is_closing and not watcher.failed:
+            yield watcher, watcher.poll()
 
 
-def _rest_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
+def _stop_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
     job = watcher.job
-    if job is None or job.status != PAUSED or on_paused == "wait":
+    if job is None or job.status != FineTuningJobStatus.PAUSED or on_paused == "wait":
         return
     if on_paused == "raise":
         raise JobFailedError(
-            f"Job {watcher.id} is paused. It goes on after client.jobs.resume({watcher.id!r}).",
+            f"Job {watcher.id} is paused. It continues after client.jobs.resume({watcher.id!r}).",
             job=job,
         )
     watcher.done = True
 
 
 def _results(watchers: Sequence[Watcher], *, raise_on_failure: bool) -> list[FineTuningJob]:
-    jobs = [w.job for w in watchers if w.job is not None and (w.ended or w.done)]
+    jobs = [w.job for w in watchers if w.job is not None and (w.has_ended or w.done)]
     if len(jobs) < len(watchers):
-        pending = [watcher for watcher in watchers if not (watcher.ended or watcher.done)]
-        raise _timed_out(pending, _wait_again(pending))
+        pending = [watcher for watcher in watchers if not (watcher.has_ended or watcher.done)]
+        raise _timed_out(pending, _wait_call(pending))
     for job in jobs:
         if raise_on_failure and job.is_terminal and not job.is_succeeded:
             raise _failed(job)
@@ -147,19 +146,19 @@ def _results(watchers: Sequence[Watcher], *, raise_on_failure: bool) -> list[Fin
 def _failed(job: FineTuningJob) -> JobFailedError:
     code = job.error.code if job.error else None
     param = job.error.param if job.error else None
-    said = job.error.message if job.error else None
+    text = job.error.message if job.error else None
     facts = [f"{name}: {value}" for name, value in (("code", code), ("param", param)) if value]
     message = f"Job {job.id} {'failed' if job.is_failed else f'ended as {job.status}'}"
-    message += f": {said}" if said else "."
+    message += f": {text}" if text else "."
     message += f" ({', '.join(facts)})" if facts else ""
     return JobFailedError(message, job=job, code=code, param=param)
 
 
-def _timed_out(pending: Sequence[Watcher], again: str) -> WaitTimeoutError:
+def _timed_out(pending: Sequence[Watcher], call: str) -> WaitTimeoutError:
     names = ", ".join(f"{w.id} ({_status(w)})" for w in pending)
     return WaitTimeoutError(
-        f"The time to wait is over and not all is done: {names}. Nothing was cancelled; "
-        f"{again} goes on waiting.",
+        f"The time to wait is over and not everything is done: {names}. Nothing was cancelled. "
+        f"To continue waiting, call {call}.",
         job=pending[0].job,
         jobs=[watcher.job for watcher in pending if watcher.job is not None],
     )
@@ -169,18 +168,18 @@ def _status(watcher: Watcher) -> str:
     return (watcher.job and watcher.job.status) or "status unknown"
 
 
-def _wait_again(watchers: Sequence[Watcher]) -> str:
+def _wait_call(watchers: Sequence[Watcher]) -> str:
     ids = [watcher.id for watcher in watchers]
     return f"client.jobs.wait({ids[0]!r})" if len(ids) == 1 else f"client.jobs.wait_all({ids!r})"
 
 
-def _follow_again(id: str, last: str | None) -> str:
+def _follow_call(id: str, last: str | None) -> str:
     return f"client.jobs.follow({id!r}, after={last!r})" if last else f"client.jobs.follow({id!r})"
 
 
-def _interrupted(watchers: Sequence[Watcher], again: str) -> NoReturn:
+def _interrupted(watchers: Sequence[Watcher], call: str) -> NoReturn:
     names = ", ".join(f"{w.id} ({_status(w)})" for w in watchers if not w.done)
     raise KeyboardInterrupt(
-        f"Nothing was cancelled: {names} goes on at the server. To go on waiting: {again}; "
-        "to stop a job: client.jobs.cancel(id)."
+        f"Nothing was cancelled, and the server continues: {names}. To continue waiting, call "
+        f"{call}; to stop a job, call client.jobs.cancel(id)."
     ) from None

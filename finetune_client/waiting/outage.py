@@ -9,50 +9,50 @@ from finetune_client.errors import APIError, APIStatusError, NotFoundError
 if TYPE_CHECKING:
     from finetune_client.clock import Clock
 
-__all__ = ["Outage", "is_endured"]
+__all__ = ["Outage", "is_passing"]
 
-MISSING_AT_MOST = 3
-"""So many 404s in a row are endured: some servers answer so right after a create."""
+_MAX_NOT_FOUND = 3
+"""So many 404s in a row are waited through: some servers answer so right after a create."""
 
-PASSING = frozenset({404, 408, 409, 429})
+_PASSING_STATUSES = frozenset({404, 408, 409, 429})
 
 
-def is_endured(error: APIError) -> bool:
-    """Say whether waiting goes on after ``error``: the next look may well succeed."""
+def is_passing(error: APIError) -> bool:
+    """Return whether the next poll may well succeed after an error."""
     if isinstance(error, APIStatusError):
-        return error.status_code in PASSING or error.status_code >= 500
+        return error.status_code in _PASSING_STATUSES or error.status_code >= 500
     return error.outcome != "refused"
 
 
 class Outage:
-    """The failures in a row of the looks at one job.
+    """The failures in a row of the polls of one job.
 
     Args:
         clock: Tells the time.
-        longest: Seconds that failures may go on before the last of them is raised.
+        longest: Seconds that polls may fail in a row before the last failure is raised.
     """
 
     def __init__(self, clock: Clock, longest: float) -> None:
         self._clock = clock
         self._longest = longest
         self._since: float | None = None
-        self._missing = 0
+        self._not_found = 0
 
     def allows(self, error: APIError) -> bool:
-        """Count ``error``; say whether waiting may go on."""
+        """Count an error; return whether waiting may continue."""
         now = self._clock.monotonic()
         since = self._since = now if self._since is None else self._since
-        self._missing = self._missing + 1 if isinstance(error, NotFoundError) else 0
-        lasted = now - since >= self._longest
-        return is_endured(error) and self._missing <= MISSING_AT_MOST and not lasted
+        self._not_found = self._not_found + 1 if isinstance(error, NotFoundError) else 0
+        too_long = now - since >= self._longest
+        return is_passing(error) and self._not_found <= _MAX_NOT_FOUND and not too_long
 
-    def left(self) -> float:
-        """Return the seconds for which failures may still go on."""
+    def remaining(self) -> float:
+        """Return the seconds for which polls may still fail."""
         if self._since is None:
             return self._longest
         return max(0.0, self._since + self._longest - self._clock.monotonic())
 
-    def over(self) -> None:
-        """Forget the failures: a look has succeeded."""
+    def end(self) -> None:
+        """Forget the failures: a poll has succeeded."""
         self._since = None
-        self._missing = 0
+        self._not_found = 0

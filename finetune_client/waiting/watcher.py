@@ -1,4 +1,4 @@
-"""One job that is looked at again and again."""
+"""One job that is polled."""
 
 from __future__ import annotations
 
@@ -20,24 +20,32 @@ FetchJob = Callable[[], FineTuningJob]
 """Fetches the job."""
 
 WalkEvents = Callable[["str | None"], Iterator[Page[FineTuningJobEvent]]]
-"""Walks the pages of the job's events in the server's order, from after an event or all."""
+"""Yields the pages of the job's events in the server's order, after an event or all of them."""
 
-KNOWN = frozenset(text for name, text in vars(FineTuningJobStatus).items() if name.isupper())
+_KNOWN_STATUSES = frozenset(
+    text for name, text in vars(FineTuningJobStatus).items() if name.isupper()
+)
 
 _log = logging.getLogger("finetune_client")
 
 
 class Watcher:
-    """Looks at one job and at what is new among its events.
+    """Polls one job, and finds what is new among its events.
 
     Args:
         id: The job's id.
         fetch: Fetches it.
         clock: Tells the time.
         outage: Counts the failures.
-        walk: Walks its events; without it, events are not looked at.
+        walk: Walks its events; without it, events are not polled.
         after: The last event known from an earlier run.
-        linger: Seconds to go on looking for events after the job has ended.
+        linger: Seconds to continue polling for events after the job has ended.
+
+    Attributes:
+        job: The job as last seen.
+        done: Whether there is nothing more to poll for.
+        failed: Whether the last poll failed.
+        retry_after: Seconds that the server asked to wait when the last poll failed.
     """
 
     def __init__(
@@ -64,92 +72,91 @@ class Watcher:
         self._history = History(after)
         self._linger = linger
         self._ended_at: float | None = None
-        self._looked_since = False
-        self._told: set[str] = set()
+        self._polled_since_end = False
+        self._logged_statuses: set[str] = set()
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the job has ended."""
         return self._ended_at is not None
 
     @property
-    def seen_out(self) -> bool:
-        """Whether the job has ended, and its events were looked at since."""
-        return self.ended and self._looked_since
+    def has_last_events(self) -> bool:
+        """Whether the job has ended, and its events were polled since."""
+        return self.has_ended and self._polled_since_end
 
     @property
-    def closing(self) -> bool:
-        """Whether the next look is the last: the job has ended, and was looked at since."""
-        if self._ended_at is None or not self.seen_out:
+    def is_closing(self) -> bool:
+        """Whether the next poll is the last: the job has ended, and was polled since."""
+        if self._ended_at is None or not self.has_last_events:
             return False
         return self._clock.monotonic() - self._ended_at >= self._linger
 
-    def hurry(self) -> None:
-        """Linger no longer: the time is over."""
+    def stop_lingering(self) -> None:
+        """Make the next poll after the job's end the last: the time is over."""
         self._linger = 0.0
 
-    def look(self) -> list[FineTuningJobEvent]:
-        """Look once; return the new events, oldest first.
+    def poll(self) -> list[FineTuningJobEvent]:
+        """Poll once; return the new events, oldest first.
 
-        An error that may pass is endured: then nothing is returned and `failed` is set.
+        After an error that may pass, nothing is returned and `failed` is set.
 
         Raises:
-            APIError: It will not pass, or it has lasted too long.
+            APIError: It will not pass, or polls have failed for too long.
         """
         try:
-            fresh = self._look()
+            new = self._poll()
         except APIError as error:
             self.failed = True
-            self.retry_after = min(error.retry_after or 0.0, self._outage.left())
+            self.retry_after = min(error.retry_after or 0.0, self._outage.remaining())
             if not self._outage.allows(error):
-                self._name(error)
+                self._add_job(error)
                 raise
-            _log.info("a look at %s failed and is made again: %s", self.id, type(error).__name__)
+            _log.info("polling %s failed and is tried again: %s", self.id, type(error).__name__)
             return []
         self.failed, self.retry_after = False, 0.0
-        self._outage.over()
-        return fresh
+        self._outage.end()
+        return new
 
-    def _name(self, error: APIError) -> None:
-        """Let an error that ends the wait say of which job, and how that was last seen."""
+    def _add_job(self, error: APIError) -> None:
+        """Add to an error that ends the wait which job it is about, and how that was last seen."""
         seen = (self.job and self.job.status) or "never"
         error.message += f" (while waiting for job {self.id}, last seen: {seen})"
         error.args = (error.message,)
         error.__dict__.update(job=self.job, job_id=self.id)
 
-    def _look(self) -> list[FineTuningJobEvent]:
-        closing = self.closing
+    def _poll(self) -> list[FineTuningJobEvent]:
+        is_last = self.is_closing
         if self._ended_at is None:
-            self._note(self._fetch())
+            self._set_job(self._fetch())
         if self._walk is None:
-            self.done = self.ended
+            self.done = self.has_ended
             return []
-        fresh = self._events(self._walk, closing=closing)
-        self._looked_since = self.ended
-        self.done = closing
-        return fresh
+        new = self._new_events(self._walk, is_last=is_last)
+        self._polled_since_end = self.has_ended
+        self.done = is_last
+        return new
 
-    def _note(self, job: FineTuningJob) -> None:
+    def _set_job(self, job: FineTuningJob) -> None:
         self.job = job
+        status = job.status
         if job.is_terminal:
             self._ended_at = self._clock.monotonic()
-        elif job.status is not None and job.status not in KNOWN:
-            self._tell(job.status)
+        elif status and status not in _KNOWN_STATUSES and status not in self._logged_statuses:
+            self._logged_statuses.add(status)
+            _log.warning(
+                "job %s has a status that is not known: %r; still waiting", self.id, status
+            )
 
-    def _tell(self, status: str) -> None:
-        if status not in self._told:
-            self._told.add(status)
-            _log.warning("job %s has a status that is not known: %r; waiting on", self.id, status)
-
-    def _events(self, walk: WalkEvents, *, closing: bool) -> list[FineTuningJobEvent]:
-        """Look at the events; the last look is at all of them, so that none can be missed."""
-        start = None if closing else self._history.start()
-        stop = self._history.reaches_back if closing else self._history.suffices
+    def _new_events(self, walk: WalkEvents, *, is_last: bool) -> list[FineTuningJobEvent]:
+        """Return the new events; the last poll reads all of them, so that none can be missed."""
+        cursor = None if is_last else self._history.cursor()
+        is_enough = self._history.has_start if is_last else self._history.has_all_new
         rows: list[FineTuningJobEvent] = []
-        whole = start is None
-        for page in walk(start):
+        complete = cursor is None
+        for page in walk(cursor):
             rows.extend(page.data)
-            if rows and stop(rows):
-                whole = False
+            if rows and is_enough(rows):
+                complete = False
                 break
-        return self._history.take(rows, whole=whole)
+        return self._history.add(rows, complete=complete)

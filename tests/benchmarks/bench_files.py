@@ -43,6 +43,7 @@ from finetune_client import Client
 from finetune_client.providers import COMPATIBLE
 provider = dataclasses.replace(COMPATIBLE, max_file_bytes=2**40)
 client = Client("sk-test", base_url=url, provider=provider)
+client.files, client.uploads
 """
 SDK = """
 from openai import OpenAI

@@ -68,14 +68,24 @@ def test_run__checks_by_the_rules_of_the_provider(
     finetune: Callable[..., Result], train: Path
 ) -> None:
     train.write_bytes(BOM_UTF8 + train.read_bytes())
-    refused = finetune("run", train, "-m", "m")
+    refused = finetune("run", train, "-m", "m", OPENAI_API_KEY="sk-made-up")
     assert "byte_order_mark" in refused.output
-    passed = finetune("run", train, "-m", "m", "--provider", "azure")
-    assert "byte_order_mark" not in passed.output
-    assert passed.output.endswith("AZURE_OPENAI_ENDPOINT.\n")
     place = "https://box.openai.azure.com/openai/v1/"
-    for options, named in ((("--base-url", place), {}), ((), {"OPENAI_BASE_URL": place})):
-        told = finetune("run", train, "-m", "m", *options, **named)
-        assert "is fit to train on" in told.output
-    wrong = finetune("run", train, "-m", "m", "--base-url", "https://[x/v1")
-    assert (wrong.exit_code, "byte_order_mark" in wrong.output) == (2, True)
+    key = {"OPENAI_API_KEY": "sk-made-up", "AZURE_OPENAI_API_KEY": "made-up"}
+    for options, named in (
+        (("--provider", "azure"), {"AZURE_OPENAI_ENDPOINT": place}),
+        (("--base-url", place), {}),
+        ((), {"OPENAI_BASE_URL": place}),
+    ):
+        passed = finetune("run", train, "-m", "m", *options, **key, **named)
+        assert "is fit to train on" in passed.output
+        assert "takes no file without expires_after=" in passed.output  # so nothing was sent
+
+
+def test_run__says_what_is_wrong_with_the_server_before_it_checks_a_file(
+    finetune: Callable[..., Result], train: Path
+) -> None:
+    no_key = finetune("run", train, "-m", "m", "--provider", "azure")
+    assert (no_key.exit_code, no_key.output.endswith("AZURE_OPENAI_ENDPOINT.\n")) == (2, True)
+    no_url = finetune("run", train, "-m", "m", "--base-url", "https://[x/v1")
+    assert (no_url.exit_code, no_url.output.startswith("Error: ")) == (2, True)

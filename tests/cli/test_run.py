@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import responses
 
 from finetune_client import Client, Hyperparameters
 from finetune_client.cli.run import training
@@ -101,8 +103,10 @@ def test_run__a_broken_validation_file_is_found_before_anything_is_sent(
     finetune: Finetune, train: Path, valid: Path
 ) -> None:
     valid.write_text("[]\n", encoding="utf-8")
-    done = finetune("run", train, "--validation", valid, "--model", "m", *NOWHERE)
+    options = ("--validation", valid, "--model", "m", *NOWHERE)
+    done = finetune("run", train, *options, OPENAI_API_KEY="sk-made-up")
     assert done.exit_code == 2
+    assert f"{train} is fit to train on: 12 examples." in done.output
     assert f"Error: {valid} is not fit to train on; nothing was uploaded." in done.output
 
 
@@ -152,6 +156,20 @@ def test_run__bad_files_get_a_sentence(
     assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+def test_run__shows_why_the_server_cannot_use_the_file(finetune: Finetune, train: Path) -> None:
+    base, stored = "https://api.openai.com/v1/files", {"id": "file-1", "object": "file"}
+    with responses.RequestsMock() as server:
+        server.post(base, json={**stored, "status": "pending"})
+        server.get(
+            f"{base}/file-1", json={**stored, "status": "error", "status_details": "Line 3."}
+        )
+        done = finetune("run", train, "--model", "gpt-4o-mini", OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1] == (
+        "Error: The file 'file-1' cannot be used, its status is 'error': Line 3."
+    )
 
 
 def test_run__a_missing_file_and_a_directory_are_wrong_usage(
@@ -269,6 +287,30 @@ def test_run__the_same_key_twice_makes_one_job(
         assert finetune(*args, "--provider", "openai", **env).exit_code == 0
         assert len(list(client.jobs.list())) == 1
         assert len(list(client.files.list(purpose="fine-tune"))) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--metrics", "metrics.csv")], ids=["shown", "written"])
+def test_run__asks_for_the_ended_job_once_and_for_its_result_file_once(
+    finetune: Finetune,
+    train: Path,
+    remote: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = {"OPENAI_BASE_URL": remote, "OPENAI_API_KEY": "sk-made-up"}
+    with caplog.at_level(logging.DEBUG, "finetune_client"):
+        done = finetune("run", train, "-m", "tiny", "--epochs", 1, *options, **env)
+    assert done.exit_code == 0
+    sent = [message.partition(" -> ")[0] for message in caplog.messages]
+    assert [one.endswith("/content") for one in sent].count(True) == 1
+    last_events = max(place for place, one in enumerate(sent) if one.endswith("/events"))
+    assert [one for one in sent[last_events:] if one.startswith("GET /fine_tuning/jobs/")] == [
+        sent[last_events]
+    ]
+    assert re.search(r"^train_loss: \d", done.output, re.MULTILINE)
 
 
 def test_run__metrics_need_a_folder_before_anything_is_sent(

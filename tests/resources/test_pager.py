@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given, settings, strategies as st
 from finetune_client.errors import PaginationError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
 from finetune_client.resources import Pager
-from finetune_client.resources.seen import SeenIds
 
 
 class Pages:
@@ -109,7 +107,7 @@ def test_pager__raises_at_a_cursor_that_came_before(
     assert "".join(rows) == given
     assert caught.value.message == (
         "GET /jobs would never end: the server gave the cursor 'a' twice and said that there was "
-        "more. The rows given so far are right."
+        "more. The rows so far are right."
     )
     assert (caught.value.method, caught.value.path) == ("GET", "/jobs")
     assert caught.value.outcome == "bad_answer"
@@ -147,7 +145,7 @@ def test_pager__says_when_it_cannot_go_on(caplog: pytest.LogCaptureFixture) -> N
     )
     with caplog.at_level(logging.WARNING, "finetune_client"):
         assert [row.message for row in Pager(lambda _: page, name="GET /e")] == ["x"]
-    assert caplog.messages == ["GET /e has more pages, but no id to go on from"]
+    assert caplog.messages == ["GET /e has more pages, but no id to continue from"]
 
 
 def test_pager_of__is_the_page_that_is_here() -> None:
@@ -191,15 +189,6 @@ def test_pager__gives_every_row_once(
     assert walked == rows
 
 
-def test_seen_ids__tells_new_from_known() -> None:
-    seen = SeenIds()
-    assert "a" not in seen
-    assert seen.add("a")
-    assert not seen.add("a")
-    assert seen.add("\udc80")
-    assert "a" in seen
-
-
 def test_pager__lets_go_of_pages_that_were_walked() -> None:
     total, size = 5_000, 100
 
@@ -214,10 +203,3 @@ def test_pager__lets_go_of_pages_that_were_walked() -> None:
         next(walk)
     alive = sum(1 for thing in gc.get_objects() if type(thing) is FineTuningJob)
     assert alive <= 3 * size, "the first page, the one at hand and one that is being let go of"
-
-
-def test_seen_ids__take_some_ten_bytes_each() -> None:
-    seen = SeenIds()
-    assert all(seen.add(f"ftjob-{number}") for number in range(20_000))
-    held = sum(sys.getsizeof(bucket) for bucket in seen._buckets.values())
-    assert held / 20_000 < 20

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from finetune_client.clock import Clock
+from finetune_client.providers import OPENAI
+from finetune_client.waiting import Pace
 
 __all__ = ["FakeTime"]
 
@@ -21,6 +25,11 @@ class FakeTime:
             sleep=self._sleep,
             random=lambda: self.chance,
         )
+
+    def pace(self, **options: Any) -> Pace:
+        """Return a pace by this clock, for polls as often as the provider OpenAI has them."""
+        polls = {"first_poll": OPENAI.first_poll, "longest_poll": OPENAI.longest_poll}
+        return Pace(self.clock, **{**polls, **options})
 
     def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)

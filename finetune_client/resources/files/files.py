@@ -1,55 +1,65 @@
-"""Files: up, down, listed, waited for; https://platform.openai.com/docs/api-reference/files ."""
+"""Files: uploaded, listed, waited for, downloaded.
+
+https://platform.openai.com/docs/api-reference/files
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+import io
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from finetune_client.errors import WaitTimeoutError
+from finetune_client.atomic_file import replacing
+from finetune_client.errors import APIResponseError, TrainingDataError, WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
-from finetune_client.resources.arguments import list_query, path_of
-from finetune_client.resources.files.contents import Contents, file_path
+from finetune_client.models.files import FileStatus
+from finetune_client.resources.arguments import as_path, list_query
+from finetune_client.resources.base import Resource
+from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.multipart import Multipart
-from finetune_client.resources.files.progress import reporting
-from finetune_client.resources.files.rules import (
+from finetune_client.resources.files.progress import ignore_progress, open_progress
+from finetune_client.resources.files.sources import open_source
+from finetune_client.resources.files.upload_plan import (
     check_purpose,
     check_size,
     check_stored,
     expiry,
     expiry_fields,
-    file_of,
-    is_ready,
-    is_same,
-    name_for,
+    upload_name,
 )
-from finetune_client.resources.files.sources import open_source
 from finetune_client.resources.files.uploads import Uploads
-from finetune_client.resources.options import check_extras
+from finetune_client.resources.options import check_poll_options, with_options
+from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 from finetune_client.waiting import Pace
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
     from finetune_client.resources.files.progress import Progress
     from finetune_client.resources.files.sources import FileInput
-    from finetune_client.resources.options import Extras, Options
+    from finetune_client.resources.options import PollOptions, RequestOptions
     from finetune_client.resources.pager import Pager
 
-__all__ = ["Files"]
+__all__ = ["Files", "is_being_processed"]
 
 FileObjects: TypeAlias = "list[FileObject]"
 
+_PROCESSED: Final = frozenset({None, FileStatus.PROCESSED})
+_BEING_PROCESSED: Final = frozenset({FileStatus.PENDING, FileStatus.RUNNING})
+_UNUSABLE: Final = frozenset({FileStatus.ERROR, FileStatus.DELETED, FileStatus.DELETING})
 
-class Files(Contents):
+
+class Files(Resource):
     """Files: ``client.files``.
 
     https://platform.openai.com/docs/api-reference/files
     """
-
-    __slots__ = ()
 
     def create(
         self,
@@ -58,12 +68,12 @@ class Files(Contents):
         purpose: str = "fine-tune",
         expires_after: Mapping[str, Any] | int | None = None,
         progress: Progress = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> FileObject:
         """Send a file in one request; it is read in blocks of 64 KiB while it is sent.
 
-        A try that was certainly not carried out is repeated, from the first byte. What happened
-        to one that broke off is not known: it raises, and `find` tells whether the file is there.
+        A try that was certainly not carried out is repeated, from the first byte. What became of
+        one that broke off is not known: it raises, and `find` shows whether the file is there.
 
         Args:
             file: A path, a file opened with ``"rb"`` (sent from where it stands), bytes, or
@@ -74,10 +84,11 @@ class Files(Contents):
                 or just the seconds, from 3600 to 2592000; `None` for never.
             progress: A function ``(sent, total)`` in bytes of the file, which begins at 0 again
                 with each try; or `True` for a bar.
-            **options: See `Options`.
+            **options: See `RequestOptions`.
 
         Raises:
-            RequestError: It cannot be sent: empty, too large, no file, expiry out of range.
+            RequestError: It cannot be sent: it is empty, too large or not a file, or the expiry
+                is out of range.
             IntegrityError: The file changed while it was sent, or the server has another number
                 of bytes than were sent (the message names the file's id).
             OSError: The path cannot be opened.
@@ -87,15 +98,15 @@ class Files(Contents):
         fields = expiry_fields(expiry(self._session, expires_after))
         with open_source(file) as source:
             check_size(source, self._session.provider.max_file_bytes, *self._too_large())
-            name = name_for(source, purpose)
-            with reporting(progress, name) as report:
+            name = upload_name(source, purpose)
+            with open_progress(progress, name) as on_progress:
                 body = Multipart(
                     [("purpose", purpose), *fields],
                     name="file",
                     content=source,
                     filename=name,
                     content_type=source.content_type,
-                    report=report,
+                    on_progress=on_progress,
                 )
                 request = Request(
                     method="POST",
@@ -117,9 +128,9 @@ class Files(Contents):
         state: str | os.PathLike[str] | None = None,
         part_size: int | None = None,
         workers: int = 4,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> FileObject:
-        """Send a file the way its size asks for: `create`, or `Uploads.upload_file` above that.
+        """Send a file in the way that its size requires: `create`, or else `Uploads.upload_file`.
 
         The provider's limits decide (OpenAI: 512 MB for one request, 8 GB in parts).
 
@@ -129,16 +140,16 @@ class Files(Contents):
             expires_after: See `create`.
             progress: See `create`.
             state: For a file sent in parts, see `Uploads.upload_file`.
-            part_size: The same.
-            workers: The same.
-            **options: See `Options`.
+            part_size: For a file sent in parts.
+            workers: For a file sent in parts.
+            **options: See `RequestOptions`.
 
         Raises:
             RequestError: It is larger than the provider takes in any way.
             APIError: As `create` and `Uploads.upload_file`.
         """
         provider = self._session.provider
-        in_parts = path_of(path, "path").stat().st_size > provider.max_file_bytes
+        in_parts = as_path(path, "path").stat().st_size > provider.max_file_bytes
         if not in_parts or "uploads" in provider.lacks:
             return self.create(
                 file=path,
@@ -157,7 +168,17 @@ class Files(Contents):
             workers=workers,
             **options,
         )
-        return file_of(upload)
+        if upload.file is None:
+            raise APIResponseError(
+                f"The upload {upload.id!r} was completed, but the answer names no file; look for "
+                "it with files.find(path).",
+                outcome="bad_answer",
+            )
+        return upload.file
+
+    def retrieve(self, file_id: str, **options: Unpack[RequestOptions]) -> FileObject:
+        """Return a file's object: its name, its size and so on."""
+        return self._read(_retrieve(file_id), FileObject.from_dict, options)
 
     def list(
         self,
@@ -166,16 +187,16 @@ class Files(Contents):
         limit: int | None = None,
         order: str | None = None,
         after: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Pager[FileObject]:
-        """List the files, newest first unless ``order`` says else.
+        """List the files, newest first unless ``order`` says otherwise.
 
         Args:
             purpose: Only files with this purpose.
-            limit: Rows a page, 1 to 10000 (the server's default).
+            limit: Rows of a page, 1 to 10000 (the server's default).
             order: ``"asc"`` or ``"desc"`` by ``created_at``.
-            after: The id of a file; the list begins behind it.
-            **options: See `Options`.
+            after: The id of a file; the list begins after it.
+            **options: See `RequestOptions`.
         """
         paged = "files_paging" not in self._session.provider.lacks
         if any(value is not None for value in (limit, order, after)):
@@ -184,10 +205,33 @@ class Files(Contents):
         request = Request(method="GET", path="/files", query=query)
         return self._pager(request, FileObject, options, after=after, paged=paged)
 
-    def delete(self, file_id: str, **options: Unpack[Options]) -> Deleted:
+    def delete(self, file_id: str, **options: Unpack[RequestOptions]) -> Deleted:
         """Delete a file."""
-        request = Request(method="DELETE", path=file_path(file_id), expect_id=file_id)
+        request = Request(method="DELETE", path=_file_path(file_id), expect_id=file_id)
         return self._read(request, Deleted.from_dict, options)
+
+    def find(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        purpose: str | None = "fine-tune",
+        **options: Unpack[RequestOptions],
+    ) -> FileObjects:
+        """Return earlier uploads of a file: those with its name and its size, newest first.
+
+        The API has no checksum, so they may differ in content; no call here reuses one by itself.
+        Files that are expired, deleted or in error are left out.
+        """
+        local = as_path(path, "path")
+        size, now = local.stat().st_size, self._session.clock.now()
+        found = [
+            file
+            for file in self.list(purpose=purpose, **options)
+            if (file.filename, file.bytes) == (local.name, size)
+            and file.status not in _UNUSABLE
+            and (file.expires is None or file.expires.timestamp() > now)
+        ]
+        return sorted(found, key=lambda file: file.created_at or 0, reverse=True)
 
     def wait_for_processing(
         self,
@@ -196,16 +240,17 @@ class Files(Contents):
         poll_interval: float | None = None,
         timeout: float | None = 1800,
         max_wait_seconds: float | None = None,
-        **extras: Unpack[Extras],
+        **options: Unpack[PollOptions],
     ) -> FileObject:
-        """Wait until a file can be used. A server that gives no status means that it can.
+        """Wait until a file can be used. Where the server sends no status, it can be.
 
         Args:
             file_id: The file.
-            poll_interval: Seconds between two looks; by default they grow as the provider says.
-            timeout: Seconds in all; `None` to wait for ever.
+            poll_interval: Seconds between two polls; by default they grow from the provider's
+                ``first_poll`` to its ``longest_poll``.
+            timeout: Seconds in all; `None` for no limit.
             max_wait_seconds: The same, under the official SDK's name; it wins.
-            **extras: See `Extras`.
+            **options: See `PollOptions`.
 
         Raises:
             RequestError: A number of seconds is negative, or not a number.
@@ -214,17 +259,17 @@ class Files(Contents):
             WaitTimeoutError: The time is over; its `job` is the file as last seen.
             APIError: See `finetune_client.errors`.
         """
-        check_extras(extras)
+        check_poll_options(options)
         longest = timeout if max_wait_seconds is None else max_wait_seconds
         provider = self._session.provider
         pace = Pace(
             self._session.clock,
-            timeout=longest,
+            first_poll=provider.first_poll,
+            longest_poll=provider.longest_poll,
             poll_interval=poll_interval,
-            first=provider.first_poll,
-            longest=provider.longest_poll,
+            timeout=longest,
         )
-        while not is_ready(file := self.retrieve(file_id, **extras)):
+        while not _is_usable(file := self.retrieve(file_id, **options)):
             if not pace.pause():
                 raise WaitTimeoutError(
                     f"The file {file.id!r} was still {file.status!r} after {longest} seconds.",
@@ -232,26 +277,140 @@ class Files(Contents):
                 )
         return file
 
-    def find(
+    def content(self, file_id: str, **options: Unpack[RequestOptions]) -> bytes:
+        """Return a file's content, all of it in memory; `download` and `stream` hold a block.
+
+        Result files of OpenAI come in base64; `finetune_client.metrics` reads both kinds.
+
+        Raises:
+            IntegrityError: The transfer was cut, again and again.
+            APIResponseError: The answer is compressed, or a web page.
+            APIError: See `finetune_client.errors`.
+        """
+        sink = io.BytesIO()
+        request, retrieve = self._content(file_id, options, self._session.deadline())
+        Download(
+            self._session,
+            request,
+            sink,
+            retrieve=retrieve,
+            sized=False,
+            on_progress=ignore_progress,
+        ).run()
+        return sink.getvalue()
+
+    def download(
         self,
+        file_id: str,
         path: str | os.PathLike[str],
         *,
-        purpose: str | None = "fine-tune",
-        **options: Unpack[Options],
-    ) -> FileObjects:
-        """Look for earlier uploads of a file: those with its name and its size, newest first.
+        progress: Progress = None,
+        **options: Unpack[RequestOptions],
+    ) -> Path:
+        """Write a file's content to ``path``, whole or not at all.
 
-        The API has no checksum, so they may differ in content; nothing here reuses one by itself.
-        Files that are expired, deleted or in error are left out.
+        It is written to a new file beside ``path``, which replaces ``path`` once it is whole and
+        on the disk; until then a file that is there stays as it was. A transfer that is cut is
+        resumed where it stopped, up to five times in a row without getting further.
+
+        Args:
+            file_id: The file.
+            path: Where to write; the folder must exist.
+            progress: A function ``(received, total)`` in bytes, or `True` for a bar.
+            **options: See `RequestOptions`.
+
+        Returns:
+            ``path``.
+
+        Raises:
+            IntegrityError: The transfer was cut again and again, or the content is not as long as
+                the file object says.
+            APIResponseError: The answer is compressed, or a web page.
+            RequestError: ``path`` is not a path, or is a directory or a device.
+            OSError: It cannot be written.
+            APIError: See `finetune_client.errors`.
         """
-        file = path_of(path, "path")
-        name, size = file.name, file.stat().st_size
-        now = self._session.clock.now()
-        files = self.list(purpose=purpose, **options)
-        found = [file for file in files if is_same(file, name, size, now)]
-        return sorted(found, key=lambda file: file.created_at or 0, reverse=True)
+        request, retrieve = self._content(file_id, options, self._session.deadline())
+        target = as_path(path, "path")
+        with replacing(target) as sink, open_progress(progress, target.name) as on_progress:
+            Download(
+                self._session,
+                request,
+                sink,
+                retrieve=retrieve,
+                sized=True,
+                on_progress=on_progress,
+            ).run()
+        return target
+
+    def stream(self, file_id: str, **options: Unpack[RequestOptions]) -> Iterator[bytes]:
+        """Return an iterator over a file's content in blocks of at most 64 KiB, as it comes.
+
+        Nothing is sent before the first block is asked for. A transfer that is cut is not
+        resumed. If you stop early, close the iterator (or drop it), which closes the connection.
+
+        Raises:
+            IntegrityError: The transfer was cut.
+            APIResponseError: The answer is compressed, or a web page.
+            APIError: See `finetune_client.errors`.
+        """
+        # The id and the options are checked now, not when the first block is asked for.
+        return self._blocks(*self._content(file_id, options, deadline=None))
+
+    def _blocks(self, request: Request, retrieve: Callable[[], FileObject]) -> Iterator[bytes]:
+        with self._session.stream(request) as response:
+            yield from checked_blocks(request, response, retrieve=retrieve)
+
+    def _content(
+        self, file_id: str, options: RequestOptions, deadline: float | None
+    ) -> tuple[Request, Callable[[], FileObject]]:
+        """Return the request of a content, and what retrieves the file object once it is needed.
+
+        Args:
+            file_id: The file.
+            options: The options of both requests.
+            deadline: When both must be over.
+        """
+        request = Request(
+            method="GET",
+            path=f"{_file_path(file_id)}/content",
+            headers=IDENTITY,
+            accept="application/binary",
+            deadline=deadline,
+        )
+        file = replace(_retrieve(file_id), deadline=deadline)
+        retrieve = cache(lambda: self._read(file, FileObject.from_dict, options))
+        return with_options(request, options), retrieve
 
     def _too_large(self) -> tuple[str, str]:
         if "uploads" in self._session.provider.lacks:
             return "this provider", "split it, or keep only the examples that are needed"
         return "POST /files", "send it in parts: client.files.upload(path) or client.uploads"
+
+
+def is_being_processed(file: FileObject) -> bool:
+    """Return whether the server says that no job can use the file yet (Azure)."""
+    return file.status in _BEING_PROCESSED
+
+
+def _is_usable(file: FileObject) -> bool:
+    """Return whether a file can be used; most servers send no status, and mean yes.
+
+    Raises:
+        TrainingDataError: It never will be; the message has the server's ``status_details``.
+    """
+    if file.status in _UNUSABLE:
+        details = file.status_details or "the server gives no details"
+        raise TrainingDataError(
+            f"The file {file.id!r} cannot be used, its status is {file.status!r}: {details}",
+            problems=[details],
+        )
+    return file.status in _PROCESSED
+
+
+def _file_path(file_id: str) -> str:
+    return f"/files/{path_segment(file_id, 'file_id')}"
+
+
+def _retrieve(file_id: str) -> Request:
+    return Request(method="GET", path=_file_path(file_id), expect_id=file_id)

@@ -1,6 +1,6 @@
-"""A multipart/form-data body that is made while it is sent (RFC 7578).
+"""A multipart/form-data body that is written while it is sent (RFC 7578).
 
-Why it is ours, and what was measured: ``docs/decisions/files.md``.
+Why no library writes it, and what was measured: ``docs/decisions/files.md``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from finetune_client.resources.files.progress import Report
+    from finetune_client.resources.files.progress import OnProgress
 
 __all__ = ["BINARY", "Content", "Multipart"]
 
@@ -21,28 +21,28 @@ _ESCAPES: Final = {
     **{code: f"%{code:02X}" for code in (*range(0x20), ord('"'), 0x7F)},
     ord("\\"): "\\\\",
 }
-"""What must not stand in a quoted name, written as browsers do
+"""Characters that must not stand in a quoted name, written as browsers do
 (https://html.spec.whatwg.org/#multipart-form-data); the backslash as a quoted pair, without
-which servers that know these take a name that ends in one for a name without an end."""
+which servers that know quoted pairs take a name that ends in a backslash for one without an end."""
 
 
 class Content(Protocol):
-    """The file of a body: so many bytes, in blocks, from the beginning each time."""
+    """The file of a body: its size, and its bytes in blocks, from the beginning each time."""
 
     size: int
 
     def blocks(self) -> Iterator[bytes]:
-        """Give the bytes."""
+        """Yield the bytes."""
 
     def check(self) -> None:
-        """Raise if the bytes that were given are not all there is."""
+        """Raise if the bytes that were read are not all there are."""
 
 
 class Multipart:
-    """Text fields and then one file. Each iteration gives the whole body anew.
+    """Text fields and then one file. Each iteration yields the whole body again.
 
-    The closing boundary is only given after the content was checked, so that a server never has
-    a complete request with an incomplete file.
+    The closing boundary comes only after the content was checked, so that a server never has a
+    complete request with an incomplete file.
 
     Args:
         fields: Names and values, in the order they are sent.
@@ -50,7 +50,7 @@ class Multipart:
         content: The file.
         filename: Its name, in any language.
         content_type: Its type.
-        report: Called with ``(sent, size)``, in bytes of the file, before the first block and
+        on_progress: Called with ``(sent, size)``, in bytes of the file, before the first block and
             after each; it begins at 0 again when the body is sent again.
     """
 
@@ -62,12 +62,12 @@ class Multipart:
         content: Content,
         filename: str,
         content_type: str | None = None,
-        report: Report,
+        on_progress: OnProgress,
     ) -> None:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._content = content
-        self._report = report
+        self._on_progress = on_progress
         parts = [f'{_opening(boundary, key)}"\r\n\r\n{value}\r\n' for key, value in fields]
         parts.append(f'{_opening(boundary, name)}"; filename="{_escaped(filename)}"\r\n')
         parts.append(f"Content-Type: {_escaped(content_type or BINARY)}\r\n\r\n")
@@ -79,12 +79,12 @@ class Multipart:
 
     def __iter__(self) -> Iterator[bytes]:
         sent, size = 0, self._content.size
-        self._report(sent, size)
+        self._on_progress(sent, size)
         yield self._head
         for block in self._content.blocks():
             yield block
             sent += len(block)
-            self._report(sent, size)
+            self._on_progress(sent, size)
         self._content.check()
         yield self._tail
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Stop", "Stopped", "Task", "run_together"]
+__all__ = ["Stop", "Stopped", "Task", "run_in_threads"]
 
 Task: TypeAlias = "tuple[Callable[[], Any], Callable[[Any], None]]"
 """What a thread does, and what the calling thread does with its result."""
 
-_TICK: Final = 0.5
-"""Seconds; Windows only notices Ctrl-C between two waits."""
+_WAIT_SECONDS: Final = 0.5
+"""Windows only notices Ctrl-C between two waits."""
 
-_BIT: Final = 0.1
-"""Seconds that a task may go on waiting after it was told to stop."""
+_STOP_CHECK_SECONDS: Final = 0.1
+"""A task that waits looks so often whether it is to stop."""
 
 
-class Stopped(Exception):  # noqa: N818  it is no error: the task was told to stop
+class Stopped(Exception):  # noqa: N818  # not an error: the task was told to stop
     """The task was told to stop, because another one failed."""
 
 
 class Stop:
-    """Says to all tasks that they are to stop."""
+    """Tells all tasks to stop."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -36,32 +36,32 @@ class Stop:
         self._event.set()
 
     def check(self) -> None:
-        """Raise `Stopped` if it is time to."""
+        """Raise `Stopped` if the tasks are to stop."""
         if self._event.is_set():
             raise Stopped
 
     def sleep(self, seconds: float, wait: Callable[[float], None]) -> None:
-        """Wait with ``wait``, but hardly longer than until it is time to stop."""
+        """Sleep with ``wait``, in short pieces, and raise `Stopped` if the tasks are to stop."""
         while seconds > 0:
             self.check()
-            wait(min(seconds, _BIT))
-            seconds -= _BIT
+            wait(min(seconds, _STOP_CHECK_SECONDS))
+            seconds -= _STOP_CHECK_SECONDS
         self.check()
 
 
-def run_together(
+def run_in_threads(
     tasks: Sequence[Task], workers: int, stop: Stop, beside: Sequence[Task] = ()
 ) -> None:
     """Run tasks in threads; the first that fails, and Ctrl-C, stop the others.
 
-    Results that arrived by then are handed on all the same. All threads have ended when this
+    Results that were there by then are handed on all the same. All threads have ended when this
     returns or raises.
 
     Args:
-        tasks: What is done by so many ``workers``.
-        workers: Threads for ``tasks``.
-        stop: What the tasks ask whether they are to stop.
-        beside: What is done meanwhile, by a thread each.
+        tasks: What ``workers`` threads do.
+        workers: How many threads there are for ``tasks``.
+        stop: What the tasks check to see whether they are to stop.
+        beside: What is done at the same time, each by a thread of its own.
     """
     name = "finetune-upload"
     with (
@@ -72,26 +72,26 @@ def run_together(
         futures: list[Future[Any]] = []
         try:
             for executor, given in ((other, beside), (pool, tasks)):
-                for work, arrived in given:
-                    futures.append(executor.submit(_guarded, work, stop))
-                    pending[futures[-1]] = arrived
+                for work, hand_on in given:
+                    futures.append(executor.submit(_run, work, stop))
+                    pending[futures[-1]] = hand_on
             while pending:
-                done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
+                done, _ = wait(pending, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    arrived = pending.pop(future)
-                    arrived(future.result())
+                    hand_on = pending.pop(future)
+                    hand_on(future.result())
         except BaseException as error:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             other.shutdown(wait=True, cancel_futures=True)
-            _hand_on(pending)
+            _hand_on_results(pending)
             if isinstance(error, Stopped):
-                raise _reason(futures) from None
+                raise _first_failure(futures) from None
             raise
 
 
-def _guarded(work: Callable[[], Any], stop: Stop) -> Any:
-    """Do it; if it fails, the others are told at once, by this very thread."""
+def _run(work: Callable[[], Any], stop: Stop) -> Any:
+    """Do it; if it fails, tell the others at once, from this very thread."""
     try:
         return work()
     except BaseException:
@@ -99,13 +99,13 @@ def _guarded(work: Callable[[], Any], stop: Stop) -> Any:
         raise
 
 
-def _hand_on(pending: dict[Future[Any], Callable[[Any], None]]) -> None:
-    for future, arrived in pending.items():
+def _hand_on_results(pending: dict[Future[Any], Callable[[Any], None]]) -> None:
+    for future, hand_on in pending.items():
         if future.done() and not future.cancelled() and future.exception() is None:
-            arrived(future.result())
+            hand_on(future.result())
 
 
-def _reason(futures: Sequence[Future[Any]]) -> BaseException:
-    """Find what made the others stop."""
+def _first_failure(futures: Sequence[Future[Any]]) -> BaseException:
+    """Return what made the others stop."""
     failures = [future.exception() for future in futures if not future.cancelled()]
     return next(error for error in failures if error and not isinstance(error, Stopped))

@@ -1,4 +1,4 @@
-"""Telling how far a transfer is: a function of the caller's, or a bar."""
+"""Progress of a transfer: a function of the caller's, or a bar."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from finetune_client.resources.arguments import check_callable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Progress", "Report", "reporting", "silent"]
+    from rich.console import Console
 
-Report: TypeAlias = Callable[[int, int], None]
+__all__ = ["OnProgress", "Progress", "ignore_progress", "open_progress", "terminal_bar"]
+
+OnProgress: TypeAlias = Callable[[int, int], object]
 """Called with the bytes done so far and the bytes in all."""
 
-Progress: TypeAlias = "Report | bool | None"
+Progress: TypeAlias = "OnProgress | bool | None"
 """A function ``(done, total)``; `True` for a bar: in a terminal rich draws it, in a notebook the
 notebook does."""
 
 _WIDTH: Final = 30
 
 
-def silent(done: int, total: int) -> None:
-    """Tell nobody."""
+def ignore_progress(done: int, total: int) -> None:
+    """Do nothing: nobody asked for the progress."""
 
 
 @contextmanager
-def reporting(progress: Progress, label: str) -> Iterator[Report]:
-    """Give the function to call as a transfer goes on; a bar is taken down at the end.
+def open_progress(progress: Progress, label: str) -> Iterator[OnProgress]:
+    """Yield the function to call while a transfer runs; a bar is removed at the end.
 
     Raises:
-        RequestError: ``progress`` is of another kind.
+        RequestError: ``progress`` is of the wrong kind.
         ConfigurationError: A bar is asked for in a terminal, and rich is not installed.
     """
     if not isinstance(progress, bool):
@@ -44,14 +46,26 @@ def reporting(progress: Progress, label: str) -> Iterator[Report]:
         yield progress
     elif progress:
         show = _notebook_display()
-        with _bar(label) if show is None else _notebook_bar(label, show) as report:
-            yield report
+        with terminal_bar(label) if show is None else _notebook_bar(label, show) as on_progress:
+            yield on_progress
     else:
-        yield silent
+        yield ignore_progress
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Report]:
+def terminal_bar(
+    label: str, *, console: Console | None = None, transient: bool = False
+) -> Iterator[OnProgress]:
+    """Draw a bar over bytes in a terminal.
+
+    Args:
+        label: What stands before the bar.
+        console: Where to draw; standard error by default.
+        transient: Whether the bar disappears when it is done.
+
+    Raises:
+        ConfigurationError: rich is not installed.
+    """
     try:
         from rich.console import Console
         from rich.progress import (
@@ -74,13 +88,13 @@ def _bar(label: str) -> Iterator[Report]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=console or Console(stderr=True), transient=transient) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _notebook_display() -> Any:
-    """Return what shows things in a notebook; `None` where there is no notebook."""
+    """Return the function that shows things in a notebook; `None` outside of one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is None:
@@ -89,18 +103,18 @@ def _notebook_display() -> Any:
 
 
 @contextmanager
-def _notebook_bar(label: str, show: Any) -> Iterator[Report]:
-    """Draw the bar as one line of text, which needs no widgets; a hundred updates at most."""
+def _notebook_bar(label: str, show: Any) -> Iterator[OnProgress]:
+    """Draw the bar as one line of text, which needs no widgets; it changes a hundred times at most."""
     line = _line(label, 0, 0)
     handle = show({"text/plain": line}, raw=True, display_id=True)
 
-    def report(done: int, total: int) -> None:
+    def update(done: int, total: int) -> None:
         nonlocal line
         drawn, line = line, _line(label, done, total)
         if line != drawn:
             handle.update({"text/plain": line}, raw=True)
 
-    yield report
+    yield update
 
 
 def _line(label: str, done: int, total: int) -> str:

@@ -1,4 +1,4 @@
-"""What is sent: a path, an open file, bytes or a tuple, made into one value that is read anew."""
+"""What is sent: a path, an open file, bytes or a tuple, as one value that can be read again."""
 
 from __future__ import annotations
 
@@ -16,20 +16,28 @@ from finetune_client.errors import IntegrityError, RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["BLOCK", "FileContent", "FileInput", "Readable", "Slice", "Source", "open_source"]
+__all__ = [
+    "BLOCK_SIZE",
+    "BinaryReader",
+    "FileContent",
+    "FileInput",
+    "Slice",
+    "Source",
+    "open_source",
+]
 
-BLOCK: Final = 64 * 1024
+BLOCK_SIZE: Final = 64 * 1024
 """Bytes read and sent at a time."""
 
 
-class Readable(Protocol):
-    """Anything that bytes can be read from."""
+class BinaryReader(Protocol):
+    """A file open for reading bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
         """Read up to so many bytes."""
 
 
-FileContent: TypeAlias = "str | os.PathLike[str] | Readable | bytes | bytearray | memoryview"
+FileContent: TypeAlias = "str | os.PathLike[str] | BinaryReader | bytes | bytearray | memoryview"
 """A path, a file open for reading bytes, or the bytes themselves."""
 
 FileInput: TypeAlias = (
@@ -44,14 +52,14 @@ class Source:
     """A file held open, from where it stood to its end; it can be read any number of times.
 
     Several threads may read at once. `check()`, and a read that comes out short, raise when the
-    file is no longer what it was when the source was made; a read that fails raises the same
-    error, not `OSError`, which among requests means the network.
+    file has changed since the source was made. A read that fails raises the same error: requests
+    would take an `OSError` for one of the network.
 
     Attributes:
         filename: The name that was given, or that the file has; `None` for nameless data.
         content_type: The type that was given, if any.
         size: How many bytes there are to send.
-        modified: When the file was last written, in nanoseconds; 0 for what is no real file.
+        modified: When the file was last written, in nanoseconds; 0 for what is not a regular file.
     """
 
     def __init__(
@@ -63,12 +71,12 @@ class Source:
         self._start = file.tell()
         self._lock = threading.Lock()
         self._pread: Callable[[int, int, int], bytes] | None = None
-        if ours and _real(file):
+        if ours and _is_regular_file(file):
             self._pread = getattr(os, "pread", None)
-        self.size = _end(file) - self._start
+        self.size = _seek_end(file) - self._start
         file.seek(self._start)
-        self._print = self._fingerprint()
-        self.modified = self._print[1]
+        self._initial = self._fingerprint()
+        self.modified = self._initial[1]
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Read up to ``size`` bytes from ``offset``, which counts from where the source begins."""
@@ -84,7 +92,7 @@ class Source:
             raise IntegrityError(message, outcome="not_sent") from error
 
     def slice(self, offset: int, size: int) -> Slice:
-        """Take a stretch of it, to be sent by itself."""
+        """Return a range of it, to be sent by itself."""
         return Slice(self, offset, size)
 
     def blocks(self) -> Iterator[bytes]:
@@ -92,18 +100,18 @@ class Source:
         return self.slice(0, self.size).blocks()
 
     def check(self) -> None:
-        """See that it is what it was.
+        """Check that the file has not changed.
 
         Raises:
-            IntegrityError: Its size or its time of modification is another one.
+            IntegrityError: Its size or its time of modification has changed.
         """
         now = self._fingerprint()
-        if now != self._print:
+        if now != self._initial:
             raise self.changed(now[0])
 
     def changed(self, size: int) -> IntegrityError:
-        """Say that the file changed, and has ``size`` bytes now."""
-        was = self._print[0]
+        """Return the error of a file that changed and has ``size`` bytes now."""
+        was = self._initial[0]
         how = "was written to" if size == was else f"had {was} bytes and now has {size}"
         return IntegrityError(
             f"{self} changed while it was being sent: it {how}. Nothing was stored; send it "
@@ -122,18 +130,18 @@ class Source:
             self._file.seek(self._start + self.size)
 
     def _fingerprint(self) -> tuple[int, int]:
-        if _real(self._file):
+        if _is_regular_file(self._file):
             found = os.fstat(self._file.fileno())
             return found.st_size, found.st_mtime_ns
         with self._lock:
-            return _end(self._file), 0
+            return _seek_end(self._file), 0
 
     def __str__(self) -> str:
         return f"The file {self.filename!r}" if self.filename else "The data without a name"
 
 
 class Slice:
-    """A stretch of a source; what a multipart body carries."""
+    """A range of a source; what a multipart body carries."""
 
     def __init__(self, source: Source, offset: int, size: int) -> None:
         self.source = source
@@ -144,31 +152,31 @@ class Slice:
         """Read it from its beginning, in blocks.
 
         Raises:
-            IntegrityError: The file ends before the stretch does.
+            IntegrityError: The file ends before the range does.
         """
         at, end = self.offset, self.offset + self.size
         while at < end:
-            block = self.source.read_at(at, min(BLOCK, end - at))
+            block = self.source.read_at(at, min(BLOCK_SIZE, end - at))
             if not block:
                 raise self.source.changed(at)
             yield block
             at += len(block)
 
     def check(self) -> None:
-        """See that the file is what it was; see `Source.check`."""
+        """Check that the file has not changed; see `Source.check`."""
         self.source.check()
 
 
 @contextmanager
 def open_source(given: FileInput, argument: str = "file") -> Iterator[Source]:
-    """Open what a caller wants sent.
+    """Open what is to be sent.
 
-    An open file is sent from where it stands, and left at its end; if sending fails it is put
-    back to where it stood. What cannot be rewound (a pipe, a socket's file) is copied to a
+    An open file is sent from where it stands, and left at its end; if sending fails it is
+    put back to where it stood. What cannot be rewound (a pipe, a socket's file) is copied to a
     temporary file first, so that its length is known and a second try can be made.
 
     Raises:
-        RequestError: It is of no kind that can be sent, or it is empty.
+        RequestError: It cannot be sent, or it is empty.
         OSError: A path cannot be opened.
     """
     name, content, kind = _unpacked(given, argument)
@@ -199,19 +207,19 @@ def _unpacked(given: Any, argument: str) -> tuple[str | None, Any, str | None]:
 
 
 def _opened(content: Any, argument: str, stack: ExitStack) -> tuple[IO[bytes], bool]:
-    """Give a file that can be rewound, and whether nobody else reads from it."""
+    """Return a file that can be rewound, and whether nobody else reads from it."""
     if isinstance(content, (bytes, bytearray, memoryview)):
         return io.BytesIO(content), True
     if isinstance(content, (str, os.PathLike)):
         _refuse_text(content, argument)
         file: IO[bytes] = stack.enter_context(Path(content).open("rb", buffering=0))  # noqa: SIM115  the stack closes it
-        return (file, True) if _real(file) else (_spooled(file, argument, stack), True)
+        return (file, True) if _is_regular_file(file) else (_spooled(file, argument, stack), True)
     if not callable(getattr(content, "read", None)):
         raise RequestError(f"{argument}= must be {_FORMS}, not {type(content).__name__}.")
     if not _rewinds(content):
         return _spooled(content, argument, stack), True
     start = content.tell()
-    with suppress(OSError):  # it comes again when all of it is read
+    with suppress(OSError):  # raised again, with its sentence, when all of it is read
         _block(content, 1, argument)
     content.seek(start)
     return content, False
@@ -226,8 +234,8 @@ def _refuse_text(path: Any, argument: str) -> None:
 
 
 def _rewinds(file: Any) -> bool:
-    """Tell whether a file can be measured and read twice."""
-    if stat.S_ISFIFO(_mode(file)):  # Windows lets it, and does nothing
+    """Return whether a file can be measured and read twice."""
+    if stat.S_ISFIFO(_mode(file)):  # on Windows, seeking in a pipe succeeds and does nothing
         return False
     try:
         start = file.tell()
@@ -238,15 +246,18 @@ def _rewinds(file: Any) -> bool:
     return True
 
 
-def _end(file: IO[bytes]) -> int:
-    """Go to the end of a file, and tell where that is: not everybody's `seek` does."""
+def _seek_end(file: IO[bytes]) -> int:
+    """Return the size of a file, and leave it at its end.
+
+    Not every file-like object's `seek` returns the position, so `tell` is asked.
+    """
     file.seek(0, os.SEEK_END)
     return file.tell()
 
 
 def _spooled(file: Any, argument: str, stack: ExitStack) -> IO[bytes]:
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
-    while block := _block(file, BLOCK, argument):
+    while block := _block(file, BLOCK_SIZE, argument):
         copy.write(block)
     copy.flush()
     copy.seek(0)
@@ -254,20 +265,23 @@ def _spooled(file: Any, argument: str, stack: ExitStack) -> IO[bytes]:
 
 
 def _block(file: Any, size: int, argument: str) -> bytes:
-    """Read from a file; to read nothing would tell its mode too, but means all to some."""
+    """Read from a file, and refuse one in text mode.
+
+    Reading 0 bytes would show the mode too, but some file-like objects then read everything.
+    """
     block: bytes | str = file.read(size)
     if isinstance(block, str):
         raise RequestError(f"{argument}= is a file in text mode; open it with 'rb'.")
     return block
 
 
-def _real(file: Any) -> bool:
-    """Tell whether a file is a regular file of the operating system."""
+def _is_regular_file(file: Any) -> bool:
+    """Return whether a file is a regular file of the operating system."""
     return stat.S_ISREG(_mode(file))
 
 
 def _mode(file: Any) -> int:
-    """Give what the operating system says a file is; 0 of one that it does not know."""
+    """Return the mode of a file; 0 if the operating system does not know it."""
     try:
         return os.fstat(file.fileno()).st_mode
     except (AttributeError, OSError, TypeError, ValueError):

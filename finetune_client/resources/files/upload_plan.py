@@ -1,50 +1,55 @@
-"""How a file is to be sent in parts, checked before anything is sent."""
+"""How a file is to be uploaded: what is checked before it is sent, and when it is there."""
 
 from __future__ import annotations
 
+import mimetypes
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from finetune_client.errors import RequestError
-from finetune_client.resources.arguments import path_of
-from finetune_client.resources.files.progress import reporting
-from finetune_client.resources.files.rules import (
-    check_purpose,
-    check_size,
-    expiry,
-    mime_type as guessed_type,
-    name_for,
-)
-from finetune_client.resources.files.upload_calls import SessionCalls
-from finetune_client.resources.files.upload_in_parts import FileUpload
+from finetune_client.errors import IntegrityError, RequestError
+from finetune_client.resources.arguments import as_path
+from finetune_client.resources.files.multipart import BINARY
 from finetune_client.resources.files.upload_state import UploadTarget
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
-    from finetune_client.models import Upload
+    from finetune_client.models import FileObject
     from finetune_client.resources.files.progress import Progress
     from finetune_client.resources.files.sources import Source
-    from finetune_client.resources.options import Options
     from finetune_client.transport import Session
 
-__all__ = ["PART_SIZE", "FilePlan", "send_in_parts"]
+__all__ = [
+    "DEFAULT_PART_SIZE",
+    "MAX_PART_SIZE",
+    "UploadPlan",
+    "check_purpose",
+    "check_size",
+    "check_stored",
+    "expiry",
+    "expiry_fields",
+    "upload_name",
+]
 
-PART_SIZE: Final = 64 * 1024 * 1024
-"""The largest part, in bytes, and the usual one; the official SDK's parts have this size."""
+MAX_PART_SIZE: Final = 64 * 1024 * 1024
+"""Bytes. The spec says "64 MB" and not which; the official SDK sends parts of this size."""
+
+DEFAULT_PART_SIZE: Final = MAX_PART_SIZE
 
 _WORKERS: Final = range(1, 33)
 _MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
+_EXPIRY_SECONDS: Final = range(3600, 2_592_000 + 1)
+_JSONL_PURPOSES: Final = frozenset({"fine-tune", "batch", "evals"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FilePlan:
-    """What `Uploads.upload_file` takes beside the file."""
+class UploadPlan:
+    """How a file is to be sent in parts: what `Uploads.upload_file` takes beside the file."""
 
     purpose: str
-    part_size: int = PART_SIZE
+    part_size: int = DEFAULT_PART_SIZE
     workers: int = 4
     progress: Progress = None
     state: str | os.PathLike[str] | None = None
@@ -54,17 +59,18 @@ class FilePlan:
     md5: str | Literal[False] | None = None
 
     def check(self) -> None:
-        """Refuse what cannot be.
+        """Check the values that need no provider.
 
         Raises:
-            RequestError: A value is out of its range.
+            RequestError: A value is out of its range, or of the wrong kind.
         """
         check_purpose(self.purpose)
         if self.state is not None:
-            path_of(self.state, "state")
-        if type(self.part_size) is not int or not 1 <= self.part_size <= PART_SIZE:
+            as_path(self.state, "state")
+        if type(self.part_size) is not int or not 1 <= self.part_size <= MAX_PART_SIZE:
             raise RequestError(
-                f"part_size must be from 1 to {PART_SIZE} bytes (64 MiB), not {self.part_size!r}."
+                f"part_size must be from 1 to {MAX_PART_SIZE} bytes (64 MiB), "
+                f"not {self.part_size!r}."
             )
         if type(self.workers) is not int or self.workers not in _WORKERS:
             raise RequestError(f"workers must be from 1 to 32, not {self.workers!r}.")
@@ -75,36 +81,95 @@ class FilePlan:
             raise RequestError(f"md5 must be 32 hexadecimal digits, not {self.md5!r}.")
 
     def target(self, source: Source, base_url: str) -> UploadTarget:
-        """Say what is sent, and where."""
-        name = self.filename or name_for(source, self.purpose)
+        """Return what is sent, and where."""
+        name = self.filename or upload_name(source, self.purpose)
         return UploadTarget(
             base_url=base_url,
             purpose=self.purpose,
             filename=name,
-            mime_type=self.mime_type or source.content_type or guessed_type(name),
+            mime_type=self.mime_type or source.content_type or _guess_mime_type(name),
             size=source.size,
             modified=source.modified,
             part_size=self.part_size,
         )
 
 
-def send_in_parts(session: Session, source: Source, plan: FilePlan, options: Options) -> Upload:
-    """Send a source as planned; see `Uploads.upload_file`."""
-    session.require("uploads", "sending a file in parts")
-    plan.check()
-    life = expiry(session, plan.expires_after)
-    limit = session.provider.max_upload_bytes
-    check_size(source, limit, "an upload in parts", "split it into several files")
-    target = plan.target(source, session.config.base_url.url)
-    with reporting(plan.progress, target.filename) as report:
-        sending = FileUpload(
-            calls=SessionCalls(session, target, life, options),
-            source=source,
-            target=target,
-            workers=plan.workers,
-            report=report,
-            now=session.clock.now(),
-            state_path=plan.state,
-            md5=plan.md5.lower() if plan.md5 else plan.md5,
+def check_purpose(purpose: object) -> None:
+    """Check that a purpose is text; which texts are purposes is the server's to say.
+
+    Raises:
+        RequestError: It is not, or is empty.
+    """
+    if not isinstance(purpose, str) or not purpose:
+        raise RequestError(f'purpose must be text such as "fine-tune", not {purpose!r}.')
+
+
+def upload_name(source: Source, purpose: str) -> str:
+    """Return the file name to send; data without a name gets one that suits its purpose."""
+    return source.filename or ("upload.jsonl" if purpose in _JSONL_PURPOSES else "upload")
+
+
+def _guess_mime_type(filename: str) -> str:
+    """Return the ``mime_type`` of an upload; that of ``.jsonl`` is the one in the API's example."""
+    if filename.lower().endswith(".jsonl"):
+        return "text/jsonl"
+    return mimetypes.guess_type(filename)[0] or BINARY
+
+
+def expiry(session: Session, given: Mapping[str, Any] | int | None) -> dict[str, Any] | None:
+    """Return ``expires_after`` in the API's form; a number is seconds.
+
+    Raises:
+        RequestError: It is out of range or of the wrong form, or the provider requires one.
+        ConfigurationError: The provider does not have it.
+    """
+    provider, seconds = session.provider, _EXPIRY_SECONDS
+    if given is None:
+        if provider.needs_file_expiry:
+            raise RequestError(
+                f"The provider {provider.name!r} takes no file without expires_after=; give the "
+                f"seconds it is to be kept, from {seconds.start} to {seconds[-1]}."
+            )
+        return None
+    session.require("file_expiry", "expires_after")
+    named = dict(given) if isinstance(given, Mapping) else {"seconds": given}
+    expires_after = {"anchor": "created_at", **named}
+    value = expires_after.get("seconds")
+    if not isinstance(value, int) or isinstance(value, bool) or value not in seconds:
+        raise RequestError(
+            f"expires_after.seconds must be a whole number from {seconds.start} to "
+            f"{seconds[-1]}, not {value!r}."
         )
-        return sending.run()
+    return expires_after
+
+
+def expiry_fields(expires_after: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return ``expires_after`` as fields of a form."""
+    return [(f"expires_after[{key}]", str(value)) for key, value in (expires_after or {}).items()]
+
+
+def check_size(source: Source, limit: int, where: str, instead: str) -> None:
+    """Check that a source is not larger than ``where`` takes; ``instead`` says what to do then.
+
+    Raises:
+        RequestError: It is.
+    """
+    if source.size > limit:
+        raise RequestError(
+            f"{source} has {source.size} bytes, and {where} takes at most {limit}; {instead}."
+        )
+
+
+def check_stored(file: FileObject, sent: int) -> FileObject:
+    """Return a new file, if the server has as many bytes as were sent.
+
+    Raises:
+        IntegrityError: It has another number of bytes.
+    """
+    if file.bytes is not None and file.bytes != sent:
+        raise IntegrityError(
+            f"The server stored {file.bytes} bytes as file {file.id!r}, but {sent} were sent; "
+            f"delete it with files.delete({file.id!r}) and send it again.",
+            outcome="bad_answer",
+        )
+    return file

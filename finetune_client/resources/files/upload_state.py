@@ -1,4 +1,4 @@
-"""What is remembered of an upload in parts, so that a killed one can be gone on with."""
+"""The state of an upload in parts, kept in a file so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["UploadState", "UploadTarget", "load_state"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UploadTarget:
-    """What an upload is of, and where it goes; a state is only good for the same.
+    """What is uploaded, and where; a state is only good for the same target.
 
     Attributes:
         base_url: The server.
@@ -42,14 +42,14 @@ class UploadTarget:
 
 @dataclass(kw_only=True, slots=True)
 class UploadState:
-    """An upload that was begun.
+    """An upload that was created.
 
     Attributes:
-        target: What it is of.
+        target: What is uploaded.
         upload_id: The server's id of it.
         expires_at: Unix time after which the server has forgotten it, if it said.
         parts: Number of a part, counted from 0 -> the server's id of it.
-        completing: The server was asked to put the file together; the outcome is unknown.
+        completing: Whether the request to complete it was sent; its outcome is unknown.
     """
 
     target: UploadTarget
@@ -103,17 +103,18 @@ def _read(data: bytes, path: str) -> UploadState:
             parts={int(number): part for number, part in found["parts"].items()},
             completing=found["completing"],
         )
-        if _is_sound(found, state):
+        if _is_valid(found, state):
             return state
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         pass
     raise RequestError(
-        f"{path!r} holds no state of an upload; give another path, or delete it if it is damaged."
+        f"{path!r} does not hold the state of an upload; give another path, or delete it if it is "
+        "damaged."
     )
 
 
-def _is_sound(found: dict[str, Any], state: UploadState) -> bool:
-    """Tell whether all values are of their kind, and all parts are parts of the file."""
+def _is_valid(found: dict[str, Any], state: UploadState) -> bool:
+    """Return whether all values are of the right kind, and all parts are parts of the file."""
     ends, count = found["expires_at"], -(-state.target.size // state.target.part_size)
     return (
         all(isinstance(name, str) and name for name in (found["upload_id"], *state.parts.values()))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import RequestError
 from finetune_client.models import Upload, UploadPart
-from finetune_client.models.checks import needed_text
-from finetune_client.resources.arguments import check_call
-from finetune_client.resources.base import Resource
-from finetune_client.resources.files import upload_calls as calls
-from finetune_client.resources.files.progress import reporting
-from finetune_client.resources.files.rules import check_purpose, expiry
+from finetune_client.models.checks import needed_text, needed_texts, optional_text
+from finetune_client.resources.arguments import as_list, check_arguments
+from finetune_client.resources.base import Resource, read_response
+from finetune_client.resources.files.multipart import Multipart
+from finetune_client.resources.files.progress import open_progress
 from finetune_client.resources.files.sources import open_source
-from finetune_client.resources.files.upload_plan import PART_SIZE, FilePlan, send_in_parts
+from finetune_client.resources.files.upload_in_parts import FileUpload
+from finetune_client.resources.files.upload_plan import (
+    DEFAULT_PART_SIZE,
+    UploadPlan,
+    check_purpose,
+    check_size,
+    expiry,
+)
+from finetune_client.resources.options import with_options, without_extra_body
+from finetune_client.transport import path_segment
+from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
     import os
@@ -21,12 +31,18 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from finetune_client.resources.files.progress import Progress
-    from finetune_client.resources.files.sources import FileInput
-    from finetune_client.resources.options import Options
+    from finetune_client.resources.files.multipart import Content
+    from finetune_client.resources.files.parallel import Stop
+    from finetune_client.resources.files.progress import OnProgress, Progress
+    from finetune_client.resources.files.sources import FileInput, Source
+    from finetune_client.resources.files.upload_in_parts import FilePart
+    from finetune_client.resources.files.upload_state import UploadTarget
+    from finetune_client.resources.options import RequestOptions
     from finetune_client.transport import Session
 
-__all__ = ["PART_SIZE", "Parts", "Uploads"]
+__all__ = ["Parts", "Uploads"]
+
+_PART_NAME = "upload"
 
 
 class Parts(Resource):
@@ -35,15 +51,13 @@ class Parts(Resource):
     https://platform.openai.com/docs/api-reference/uploads/add-part
     """
 
-    __slots__ = ()
-
     def create(
         self,
         upload_id: str,
         *,
         data: FileInput,
         progress: Progress = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> UploadPart:
         """Send one part of an upload, of at most 64 MB; it is sent again until it arrives.
 
@@ -51,7 +65,7 @@ class Parts(Resource):
             upload_id: The upload.
             data: A path, a file opened with ``"rb"``, or bytes.
             progress: A function ``(sent, total)``, or `True` for a bar.
-            **options: See `Options`.
+            **options: See `RequestOptions`.
 
         Raises:
             RequestError: There is nothing to send.
@@ -59,8 +73,8 @@ class Parts(Resource):
             APIError: See `finetune_client.errors`.
         """
         self._session.require("uploads", "uploads.parts.create")
-        with open_source(data, "data") as source, reporting(progress, upload_id) as report:
-            request = calls.part(upload_id, source, report, source.content_type)
+        with open_source(data, "data") as source, open_progress(progress, upload_id) as on_progress:
+            request = _create_part(upload_id, source, on_progress, source.content_type)
             return self._read(request, UploadPart.from_dict, options)
 
 
@@ -72,8 +86,6 @@ class Uploads(Resource):
     Attributes:
         parts: Sends single parts; `upload_file` does all of it.
     """
-
-    __slots__ = ("parts",)
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -87,9 +99,9 @@ class Uploads(Resource):
         mime_type: str,
         purpose: str,
         expires_after: Mapping[str, Any] | int | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Upload:
-        """Begin an upload; it expires after an hour (OpenAI) unless it is completed.
+        """Create an upload; it expires after an hour (OpenAI) unless it is completed.
 
         Args:
             bytes: How many bytes the parts will have together.
@@ -97,7 +109,7 @@ class Uploads(Resource):
             mime_type: Its type; the API's example for training data is ``text/jsonl``.
             purpose: ``"fine-tune"``, ``"batch"`` and so on.
             expires_after: When the file is deleted, see `Files.create`.
-            **options: See `Options`.
+            **options: See `RequestOptions`.
 
         Raises:
             RequestError: ``bytes`` is not positive, or more than the provider takes.
@@ -107,13 +119,13 @@ class Uploads(Resource):
         check_purpose(purpose)
         _check_bytes(bytes, self._session.provider.max_upload_bytes)
         names = needed_text("filename", filename), needed_text("mime_type", mime_type)
-        check_call("begin the upload", *names)
-        request = calls.beginning(
+        check_arguments("begin the upload", *names)
+        request = _create(
             filename=filename,
             purpose=purpose,
             size=bytes,
             mime_type=mime_type,
-            life=expiry(self._session, expires_after),
+            expires_after=expiry(self._session, expires_after),
         )
         return self._read(request, Upload.from_dict, options)
 
@@ -123,7 +135,7 @@ class Uploads(Resource):
         *,
         part_ids: Sequence[str],
         md5: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Upload:
         """Put the file together; the answer's `file` is it.
 
@@ -131,19 +143,19 @@ class Uploads(Resource):
             upload_id: The upload.
             part_ids: The parts in the order of the file.
             md5: The MD5 of the whole file in hexadecimal, which the server compares.
-            **options: See `Options`.
+            **options: See `RequestOptions`.
 
         Raises:
-            RequestError: ``part_ids`` is empty, or no list of texts.
+            RequestError: ``part_ids`` is empty, or not a list of texts.
             APIError: See `finetune_client.errors`.
         """
         self._session.require("uploads", "uploads.complete")
-        return self._read(calls.completing(upload_id, part_ids, md5), Upload.from_dict, options)
+        return self._read(_complete(upload_id, part_ids, md5), Upload.from_dict, options)
 
-    def cancel(self, upload_id: str, **options: Unpack[Options]) -> Upload:
-        """Give an upload up; no part can be added after that."""
+    def cancel(self, upload_id: str, **options: Unpack[RequestOptions]) -> Upload:
+        """Cancel an upload; no part can be added after that."""
         self._session.require("uploads", "uploads.cancel")
-        return self._read(calls.cancelling(upload_id), Upload.from_dict, options)
+        return self._read(_cancel(upload_id), Upload.from_dict, options)
 
     def upload_file(
         self,
@@ -158,15 +170,15 @@ class Uploads(Resource):
         filename: str | None = None,
         expires_after: Mapping[str, Any] | int | None = None,
         md5: str | Literal[False] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Upload:
         """Send a file in parts, several at a time, and put it together.
 
         Each part is read from the file while it is sent, and sent again by itself when it breaks
-        off. The MD5 of the file is computed meanwhile and given to the server at the end.
+        off. The MD5 of the file is computed meanwhile and sent to the server at the end.
 
         If anything fails, the upload is cancelled, unless ``state`` names a file to remember it
-        in: then the same call goes on with the parts that are missing, also after the process
+        in: then the same call resumes with the parts that are missing, also after the process
         was killed. The state is refused when the file has another size or time of modification,
         or when the upload has expired; it is deleted when the file is complete, and when the
         server says that the upload is gone.
@@ -185,7 +197,7 @@ class Uploads(Resource):
             filename: The file's name, if not its own.
             expires_after: When the file is deleted, see `Files.create`.
             md5: The file's MD5 in hexadecimal, if it is known already; False to send none.
-            **options: See `Options`; ``extra_body`` goes into the first request.
+            **options: See `RequestOptions`; ``extra_body`` goes into the first request.
 
         Returns:
             The upload, completed; its `file` is the file.
@@ -197,19 +209,19 @@ class Uploads(Resource):
             OSError: The file cannot be read, or the state not written.
             APIError: See `finetune_client.errors`.
         """
+        plan = UploadPlan(
+            purpose=purpose,
+            part_size=DEFAULT_PART_SIZE if part_size is None else part_size,
+            workers=workers,
+            progress=progress,
+            state=state,
+            mime_type=mime_type,
+            filename=filename,
+            expires_after=expires_after,
+            md5=md5,
+        )
         with open_source(path, "path") as source:
-            plan = FilePlan(
-                purpose=purpose,
-                part_size=PART_SIZE if part_size is None else part_size,
-                workers=workers,
-                progress=progress,
-                state=state,
-                mime_type=mime_type,
-                filename=filename,
-                expires_after=expires_after,
-                md5=md5,
-            )
-            return send_in_parts(self._session, source, plan, options)
+            return self._send(source, plan, options)
 
     def upload_file_chunked(
         self,
@@ -221,27 +233,150 @@ class Uploads(Resource):
         bytes: int | None = None,
         part_size: int | None = None,
         md5: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Upload:
         """Do what `upload_file` does, under the official SDK's name and with its arguments.
 
         Raises:
-            RequestError: ``bytes`` is given and is not what ``file`` has.
+            RequestError: ``bytes`` is given and is not the size of ``file``.
         """
+        plan = UploadPlan(
+            purpose=purpose,
+            part_size=DEFAULT_PART_SIZE if part_size is None else part_size,
+            mime_type=mime_type,
+            filename=filename,
+            md5=md5,
+        )
         with open_source(file) as source:
             if bytes is not None and bytes != source.size:
                 raise RequestError(f"bytes= is {bytes}, but {source} has {source.size} bytes.")
-            plan = FilePlan(
-                purpose=purpose,
-                part_size=PART_SIZE if part_size is None else part_size,
-                mime_type=mime_type,
-                filename=filename,
-                md5=md5,
+            return self._send(source, plan, options)
+
+    def _send(self, source: Source, plan: UploadPlan, options: RequestOptions) -> Upload:
+        session = self._session
+        session.require("uploads", "sending a file in parts")
+        plan.check()
+        expires_after = expiry(session, plan.expires_after)
+        limit = session.provider.max_upload_bytes
+        check_size(source, limit, "an upload in parts", "split it into several files")
+        target = plan.target(source, session.config.base_url.url)
+        with open_progress(plan.progress, target.filename) as on_progress:
+            upload = FileUpload(
+                calls=_FileUploadCalls(session, target, expires_after, options),
+                source=source,
+                target=target,
+                workers=plan.workers,
+                on_progress=on_progress,
+                now=session.clock.now(),
+                state_path=plan.state,
+                md5=plan.md5.lower() if plan.md5 else plan.md5,
             )
-            return send_in_parts(self._session, source, plan, options)
+            return upload.run()
+
+
+class _FileUploadCalls(Resource):
+    """The calls that send one file in parts, for `FileUpload`."""
+
+    def __init__(
+        self,
+        session: Session,
+        target: UploadTarget,
+        expires_after: Mapping[str, Any] | None,
+        options: RequestOptions,
+    ) -> None:
+        super().__init__(session)
+        self._target = target
+        self._expires_after = expires_after
+        self._options = options
+        self._other_options = without_extra_body(options)
+
+    def create(self) -> Upload:
+        """Create the upload."""
+        target = self._target
+        request = _create(
+            filename=target.filename,
+            purpose=target.purpose,
+            size=target.size,
+            mime_type=target.mime_type,
+            expires_after=self._expires_after,
+        )
+        return self._read(request, Upload.from_dict, self._options)
+
+    def send_part(self, upload_id: str, part: FilePart, stop: Stop) -> str:
+        """Send a part and return its id; waits between its tries end when ``stop`` is set."""
+        session, clock = self._session, self._session.clock
+        stoppable = replace(clock, sleep=lambda seconds: stop.sleep(seconds, clock.sleep))
+        request = with_options(_create_part(upload_id, part, part.on_progress), self._other_options)
+        response = session.sharing(session.config, clock=stoppable).send(request)
+        return read_response(request, response, UploadPart.from_dict).id
+
+    def complete(self, upload_id: str, part_ids: Sequence[str], md5: str | None) -> Upload:
+        """Put the file together."""
+        request = _complete(upload_id, part_ids, md5)
+        return self._read(request, Upload.from_dict, self._other_options)
+
+    def cancel(self, upload_id: str) -> None:
+        """Cancel the upload."""
+        self._read(_cancel(upload_id), Upload.from_dict, self._other_options)
 
 
 def _check_bytes(count: object, limit: int) -> None:
-    whole = isinstance(count, int) and not isinstance(count, bool)
-    if not whole or not 1 <= count <= limit:  # type: ignore[operator]  # whole says that it is an int
+    if type(count) is not int or not 1 <= count <= limit:
         raise RequestError(f"bytes must be a whole number from 1 to {limit}, not {count!r}.")
+
+
+def _create(
+    *,
+    filename: str,
+    purpose: str,
+    size: int,
+    mime_type: str,
+    expires_after: Mapping[str, Any] | None,
+) -> Request:
+    json = {"filename": filename, "purpose": purpose, "bytes": size, "mime_type": mime_type}
+    if expires_after is not None:
+        json["expires_after"] = dict(expires_after)
+    return Request(method="POST", path="/uploads", json=json)
+
+
+def _create_part(
+    upload_id: str, content: Content, on_progress: OnProgress, content_type: str | None = None
+) -> Request:
+    """Return the request that sends a part.
+
+    It counts as idempotent: a part that arrives twice is two parts, of which one is completed.
+    """
+    body = Multipart(
+        [],
+        name="data",
+        content=content,
+        filename=_PART_NAME,
+        content_type=content_type,
+        on_progress=on_progress,
+    )
+    return Request(method="POST", path=f"{_upload_path(upload_id)}/parts", body=body)
+
+
+def _complete(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Request:
+    ids = as_list(part_ids)
+    checks = needed_texts("part_ids", ids), optional_text("md5", md5)
+    check_arguments("complete the upload", *checks)
+    json: dict[str, Any] = {"part_ids": ids}
+    if md5 is not None:
+        json["md5"] = md5
+    return Request(
+        method="POST",
+        path=f"{_upload_path(upload_id)}/complete",
+        json=json,
+        idempotent=False,
+        expect_id=upload_id,
+        fresh_connection=True,
+    )
+
+
+def _cancel(upload_id: str) -> Request:
+    return Request(method="POST", path=f"{_upload_path(upload_id)}/cancel", expect_id=upload_id)
+
+
+def _upload_path(upload_id: str) -> str:
+    return f"/uploads/{path_segment(upload_id, 'upload_id')}"

@@ -1,117 +1,244 @@
-"""Sending a create: once, and when its outcome is unknown, finding out."""
+"""Creating a job: what is checked, and how it is sent once and found again."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from finetune_client.errors import APIError, DecodeError, FineTuneError
+from finetune_client.errors import (
+    APIError,
+    DecodeError,
+    FineTuneError,
+    RequestError,
+    TrainingDataError,
+)
 from finetune_client.models import FineTuningJob
-from finetune_client.resources.base import read_reply
+from finetune_client.models.job_request import request_problems
+from finetune_client.models.unknown_keys import warn_unknown_fields
+from finetune_client.resources.base import read_response
 from finetune_client.resources.jobs.idempotency import (
     HEADER,
+    candidates,
+    find_repeatedly,
     job_may_exist,
-    like,
-    look_for,
-    mark,
-    mark_in,
-    new_key,
+    key_in,
+    with_key,
 )
-from finetune_client.resources.jobs.job_calls import MOST_A_PAGE, PATH
-from finetune_client.resources.options import apply, without_body
-from finetune_client.transport.request import Request
+from finetune_client.resources.options import with_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import NoReturn
+    from collections.abc import Iterable, Mapping
 
-    from finetune_client.resources.jobs.jobs import Jobs
-    from finetune_client.resources.options import Options
+    from finetune_client.models import FileObject, FineTuningJobRequest
+    from finetune_client.providers import Feature, Provider
+    from finetune_client.resources.options import RequestOptions
+    from finetune_client.training_data import Report
     from finetune_client.transport import Session
+    from finetune_client.transport.request import Request
 
-__all__ = ["create_job"]
+__all__ = [
+    "CreateStep",
+    "FileArgument",
+    "OnStep",
+    "check_files",
+    "check_request",
+    "create_job",
+    "paths_in",
+]
+
+FileArgument = str | os.PathLike[str]
+"""A file id, or a path (not text) of a file to check and upload."""
+
+_FILE_ID = re.compile(r"file-[A-Za-z0-9_-]+")
+
+_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations")
+"""Features that are called like the arguments that need them."""
 
 _log = logging.getLogger("finetune_client")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CreateStep:
+    """A step of `Jobs.create`, as its ``on_step`` gets it.
+
+    Attributes:
+        kind: ``"checked"`` for each file, ``"uploading"`` again and again while a file is sent,
+            ``"uploaded"``, ``"creating"`` right before the job is created, then ``"created"``;
+            or ``"found"`` if a job with the idempotency key exists.
+        path: The file that was checked, or is or was uploaded.
+        report: What the check found.
+        sent: Bytes of the file sent so far.
+        total: Bytes of the file.
+        file: The uploaded file.
+        job: The job that was found or created.
+    """
+
+    kind: Literal["checked", "uploading", "uploaded", "found", "creating", "created"]
+    path: Path | None = None
+    report: Report | None = None
+    sent: int = 0
+    total: int = 0
+    file: FileObject | None = None
+    job: FineTuningJob | None = None
+
+
+OnStep = Callable[[CreateStep], object]
+
+
+def paths_in(files: Mapping[str, FileArgument | None]) -> dict[str, Path]:
+    """Return the arguments that are paths."""
+    return {name: Path(value) for name, value in files.items() if isinstance(value, os.PathLike)}
+
+
+def check_request(
+    request: FineTuningJobRequest,
+    body: Mapping[str, Any],
+    paths: Mapping[str, Path],
+    session: Session,
+) -> None:
+    """Check all that can be known before anything is sent.
+
+    Args:
+        request: The request, without the files that are still to be uploaded.
+        body: Its JSON form.
+        paths: The files that are still to be uploaded.
+        session: Its provider decides what is allowed.
+
+    Raises:
+        RequestError: Something is wrong with the values; `problems` lists all of it.
+        ConfigurationError: The provider lacks a feature that is asked for.
+    """
+    complete = {**body, **dict.fromkeys(paths, "the id of a file that is to be uploaded")}
+    problems = [*request_problems(complete, session.provider.limits), *_file_names(body)]
+    if problems:
+        listed = "".join(f"\n- {problem}" for problem in problems)
+        raise RequestError(
+            f"The job cannot be created so, and nothing was sent:{listed}", problems=problems
+        )
+    warn_unknown_fields(request)
+    for feature in _FEATURES:
+        if body.get(feature):
+            session.require(feature, f"a job's {feature}")
+
+
+def _file_names(body: Mapping[str, Any]) -> list[str]:
+    """Return the problems of file ids that are names of files on this machine."""
+    return [
+        f"{name}: {value!r} is the name of a file here, not the id of one; pass "
+        f"pathlib.Path({value!r}) to have it checked and uploaded"
+        for name in ("training_file", "validation_file")
+        if isinstance(value := body.get(name), str) and _is_file(value)
+    ]
+
+
+def _is_file(value: str) -> bool:
+    if _FILE_ID.fullmatch(value) or "\0" in value:
+        return False
+    with suppress(OSError):  # longer than a name can be
+        return Path(value).is_file()
+    return False
+
+
+def check_files(
+    paths: Mapping[str, Path], body: Mapping[str, Any], provider: Provider, on_step: OnStep
+) -> None:
+    """Check training files as the service would.
+
+    Raises:
+        TrainingDataError: One is not fit to train on; `report` holds all that was found.
+        OSError: One cannot be read.
+    """
+    from finetune_client import training_data  # many modules, for those who pass a path
+
+    reports: list[tuple[Path, Report]] = []
+    for argument, path in paths.items():
+        is_training_file = argument == "training_file"
+        report = training_data.check(
+            path,
+            method=body.get("method") or "supervised",
+            provider=provider,
+            model=body.get("model"),
+            validation=paths.get("validation_file") if is_training_file else None,
+            least_examples=None if is_training_file else 1,
+        )
+        reports.append((path, report))
+        on_step(CreateStep(kind="checked", path=path, report=report))
+    for path, report in reports:
+        if not report.ok:
+            first = next(problem for problem in report.problems if problem.severity == "error")
+            raise TrainingDataError(
+                f"{path.name} is not fit to train on, and nothing was sent. The first problem: "
+                f"{first} See error.problems for all of them.",
+                report=report,
+                problems=report.problems,
+            )
+
+
 def create_job(
-    jobs: Jobs, session: Session, body: Mapping[str, Any], key: str | None, options: Options
+    session: Session,
+    request: Request,
+    key: str,
+    options: RequestOptions,
+    *,
+    find: Callable[[], FineTuningJob | None],
+    list_newest: Callable[[], Iterable[FineTuningJob]],
 ) -> FineTuningJob:
-    """Create a job, over a fresh connection, with a mark where the provider keeps one.
+    """Send a create once; when its outcome is unknown, find out.
+
+    Args:
+        session: What it is sent with.
+        request: The create.
+        key: Its key, which goes into a header, and into the metadata where the provider keeps it.
+        options: The options of the request.
+        find: Looks for a job with the key in its metadata.
+        list_newest: Lists the newest jobs.
 
     Raises:
         JobMayExistError: The job may have been created, and could not be found.
         APIError: It was certainly not created.
     """
-    own = new_key() if key is None else key
-    request, marked = _request(session, body, own, options)
-    try:
-        return _send_or_find(jobs, session, request, own, without_body(options), marked=marked)
-    except KeyboardInterrupt:
-        _interrupted(own, marked=marked)
-
-
-def _send_or_find(
-    jobs: Jobs, session: Session, request: Request, key: str, around: Options, *, marked: bool
-) -> FineTuningJob:
+    sent = with_options(replace(request, headers={HEADER: key}), options)
+    if session.provider.marks_jobs:
+        pairs = session.provider.limits.metadata_pairs
+        sent = replace(sent, json=with_key(sent.json, key, pairs))
+    has_key = key_in(sent.json) == key
     started = session.clock.now()
     try:
-        return read_reply(request, session.send(request), _read_created)
-    except APIError as error:
-        if error.outcome not in {"ambiguous", "bad_answer"}:
-            raise
-        _log.warning("the outcome of creating a job is unknown; looking for it")
-        until = session.deadline()
-        if marked and (found := look_for(lambda: jobs.find(key, **around), session.clock, until)):
-            return found
-        candidates = list(like(_newest(jobs, around), request.json, key, started))
-        raise job_may_exist(error, key, candidates, marked=marked) from error
-
-
-def _request(
-    session: Session, body: Mapping[str, Any], key: str, options: Options
-) -> tuple[Request, bool]:
-    plain = Request(
-        method="POST",
-        path=PATH,
-        json=body,
-        headers={HEADER: key},
-        idempotent=False,
-        fresh_connection=True,
-    )
-    request = apply(plain, options)
-    provider = session.provider
-    marked = (
-        mark(request.json, key, provider.limits.metadata_pairs) if provider.marks_jobs else None
-    )
-    if marked is not None:
-        request = replace(request, json=marked)
-    return request, mark_in(request.json) == key
+        try:
+            return read_response(sent, session.send(sent), _read_created)
+        except APIError as error:
+            if error.outcome not in {"ambiguous", "bad_answer"}:
+                raise
+            _log.warning("the outcome of creating a job is unknown; looking for it")
+            job = find_repeatedly(find, session.clock, session.deadline()) if has_key else None
+            if job is not None:
+                return job
+            newest: Iterable[FineTuningJob] = ()
+            with suppress(FineTuneError):
+                newest = list_newest()
+            found = list(candidates(newest, sent.json, key, started))
+            raise job_may_exist(error, key, found, has_key=has_key) from error
+    except KeyboardInterrupt:
+        lookup = f"client.jobs.find({key!r})" if has_key else "client.jobs.list()"
+        raise KeyboardInterrupt(
+            f"The job may have been created all the same: check with {lookup} before you create "
+            "it again."
+        ) from None
 
 
 def _read_created(data: Any) -> FineTuningJob:
-    """Read the new job; one whose id is empty could never be asked for again.
+    """Read the new job; without an id it could never be asked for again.
 
     Raises:
-        DecodeError: It is no job, or has no id.
+        DecodeError: It is not a job, or has no id.
     """
     job = FineTuningJob.from_dict(data)
     if not job.id:
         raise DecodeError('Cannot read a FineTuningJob: "id" is empty.', path="id")
     return job
-
-
-def _newest(jobs: Jobs, options: Options) -> list[FineTuningJob]:
-    """Return the newest jobs; none if they cannot be listed."""
-    try:
-        return jobs.list(limit=MOST_A_PAGE, **options).data
-    except FineTuneError:
-        return []
-
-
-def _interrupted(key: str, *, marked: bool) -> NoReturn:
-    look = f"client.jobs.find({key!r})" if marked else "client.jobs.list()"
-    raise KeyboardInterrupt(
-        f"The job may have been created all the same: {look} tells, before it is created again."
-    ) from None

@@ -1,4 +1,4 @@
-"""Finding the job that a create has made, by the mark that it was given.
+"""Finding the job that a create has made, by the key of the create.
 
 No server is known to honour ``Idempotency-Key``, so the key also stands in the job's metadata,
 where it can be looked for.
@@ -21,93 +21,94 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEADER",
-    "MARK",
-    "NEWEST",
-    "bearing",
+    "METADATA_KEY",
+    "candidates",
     "checked_key",
+    "find_repeatedly",
+    "first_with_key",
     "job_may_exist",
-    "like",
-    "look_for",
-    "mark",
-    "mark_in",
+    "key_in",
     "new_key",
+    "with_key",
 ]
 
 HEADER = "Idempotency-Key"
-MARK = "idempotency_key"
+METADATA_KEY = "idempotency_key"
 """The key of the metadata pair that holds a create's key."""
 
-NEWEST = 1000
-"""How many of the newest jobs are looked through."""
-
-LONGEST_KEY = 255
-PAUSES = (0.0, 1.0, 4.0)
-"""Seconds before each look for a job that may exist: a list may lag behind. This is not a back-off:
+_MAX_KEY_LENGTH = 255
+_MAX_JOBS_SEARCHED = 1000
+_LOOKUP_PAUSES = (0.0, 1.0, 4.0)
+"""Seconds before each lookup of a job that may exist: a list may lag behind. This is not a back-off:
 how long a list lags does not depend on how often it is asked."""
 
-SLACK = 120.0
+_CLOCK_SKEW = 120.0
 """Seconds that a server's clock may be behind this machine's."""
 
-HOPELESS = frozenset({400, 401, 403, 404, 405, 422, 501})
+_FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 422, 501})
+"""Statuses of a lookup after which the next one would fail in the same way."""
 
 
 def new_key() -> str:
-    """Make the key of one call."""
+    """Return a new key."""
     return str(uuid4())
 
 
 def checked_key(key: object) -> str:
-    """Check a key that a caller gave; it goes into a header and into metadata.
+    """Return a caller's key, which goes into a header and into metadata.
 
     Raises:
         RequestError: It is empty, too long, or not printable ASCII.
     """
     if not isinstance(key, str) or not key.strip():
         raise RequestError("idempotency_key must be text that is not empty.")
-    if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()) or key != key.strip():
+    printable = key.isascii() and key.isprintable() and key == key.strip()
+    if not printable or len(key) > _MAX_KEY_LENGTH:
         raise RequestError(
-            f"idempotency_key must be at most {LONGEST_KEY} printable ASCII characters without "
+            f"idempotency_key must be at most {_MAX_KEY_LENGTH} printable ASCII characters without "
             "spaces at the ends."
         )
     return key
 
 
-def mark(body: Mapping[str, Any], key: str, pairs: int) -> dict[str, Any] | None:
-    """Return ``body`` with ``key`` in its metadata; `None` if ``pairs`` leave no room for it.
+def with_key(body: Mapping[str, Any], key: str, max_pairs: int) -> Mapping[str, Any]:
+    """Return the body of a create with a key in its metadata, if there is room for one more pair.
 
-    A mark that is there already (metadata copied from another job) is replaced.
+    A key that is there already (metadata copied from another job) is replaced.
     """
     metadata = body.get("metadata") or {}
-    if not isinstance(metadata, dict) or (len(metadata) >= pairs and MARK not in metadata):
-        return None
-    return {**body, "metadata": {**metadata, MARK: key}}
+    if not isinstance(metadata, dict):
+        return body
+    if len(metadata) >= max_pairs and METADATA_KEY not in metadata:
+        return body
+    return {**body, "metadata": {**metadata, METADATA_KEY: key}}
 
 
-def mark_in(body: Mapping[str, Any]) -> str | None:
-    """Return the mark in the metadata of ``body``, whoever put it there."""
+def key_in(body: Mapping[str, Any]) -> str | None:
+    """Return the key in the metadata of a body, whoever put it there."""
     metadata = body.get("metadata")
-    return metadata.get(MARK) if isinstance(metadata, dict) else None
+    return metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
 
 
-def bearing(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
-    """Return the first of ``jobs`` that bears the mark ``key``, within the newest ones."""
-    for job in islice(jobs, NEWEST):
-        if (job.metadata or {}).get(MARK) == key:
+def first_with_key(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
+    """Return the first job with a key in its metadata, among the newest ones."""
+    for job in islice(jobs, _MAX_JOBS_SEARCHED):
+        if (job.metadata or {}).get(METADATA_KEY) == key:
             return job
     return None
 
 
-def look_for(
+def find_repeatedly(
     find: Callable[[], FineTuningJob | None], clock: Clock, deadline: float | None = None
 ) -> FineTuningJob | None:
-    """Look for a job a few times; what a look fails with is taken as not found.
+    """Return what one of a few lookups finds; a lookup that fails counts as not found.
 
     Args:
-        find: Looks once.
+        find: Looks the job up once.
         clock: Tells the time.
-        deadline: When to stop looking again, on the monotonic clock; the first look is made anyhow.
+        deadline: When to stop, on the monotonic clock; the first lookup is made in any case.
     """
-    for pause in PAUSES:
+    for pause in _LOOKUP_PAUSES:
         if pause and deadline is not None and clock.monotonic() + pause >= deadline:
             return None
         if pause:
@@ -115,9 +116,9 @@ def look_for(
         try:
             job = find()
         except APIStatusError as error:
-            if error.status_code in HOPELESS:
+            if error.status_code in _FINAL_STATUSES:
                 return None
-        except FineTuneError:  # also one that says that there is no key to be had any more
+        except FineTuneError:  # a callable for the key that fails is one, too
             continue
         else:
             if job is not None:
@@ -125,42 +126,49 @@ def look_for(
     return None
 
 
-def like(
+def candidates(
     jobs: Iterable[FineTuningJob], body: Mapping[str, Any], key: str, started: float
 ) -> Iterator[FineTuningJob]:
-    """Give those of ``jobs`` that the create of ``body`` may have made."""
-    borne = mark_in(body) or key
+    """Yield the jobs that the create of ``body`` may have made."""
+    own_key = key_in(body) or key
     for job in jobs:
-        other = (job.metadata or {}).get(MARK, borne) != borne
-        born = job.created.timestamp() if job.created else started
-        if other or born < started - SLACK:
+        has_other_key = (job.metadata or {}).get(METADATA_KEY, own_key) != own_key
+        created = job.created.timestamp() if job.created else started
+        if has_other_key or created < started - _CLOCK_SKEW:
             continue
         same_file = job.training_file in {None, body.get("training_file")}
-        if same_file and _same_model(job.model, str(body.get("model"))):
+        if same_file and _is_same_model(job.model, str(body.get("model"))):
             yield job
 
 
-def _same_model(made: str | None, asked: str) -> bool:
-    """Compare models; servers answer with the dated name of what was asked for."""
-    return made is None or made == asked or made.startswith(f"{asked}-")
+def _is_same_model(answered: str | None, requested: str) -> bool:
+    """Compare models; servers answer with the dated name of what was requested."""
+    return answered is None or answered == requested or answered.startswith(f"{requested}-")
 
 
 def job_may_exist(
-    error: APIError, key: str, candidates: list[FineTuningJob], *, marked: bool
+    error: APIError, key: str, found: list[FineTuningJob], *, has_key: bool
 ) -> JobMayExistError:
-    """Make the error that says what is known of a create, and what to do."""
-    found = ", ".join(f"{job.id} ({job.status})" for job in candidates) or "none seen so far"
-    if marked:
-        way = (
+    """Return the error that says what is known of a create, and what to do.
+
+    Args:
+        error: What the create ended with.
+        key: Its key.
+        found: Its `candidates`.
+        has_key: Whether the job has the key in its metadata.
+    """
+    listed = ", ".join(f"{job.id} ({job.status})" for job in found) or "none seen so far"
+    if has_key:
+        advice = (
             f"Before creating again, ask client.jobs.find({key!r}), or pass "
             f"idempotency_key={key!r} to client.jobs.create, which asks first."
         )
     else:
-        way = "It bears no mark: look through client.jobs.list() before creating again."
+        advice = "It does not carry the key: look through client.jobs.list() before creating again."
     return JobMayExistError(
-        f"The job may exist, and may be billed: {error.message} Jobs like it: {found}. {way}",
+        f"The job may exist, and may be billed: {error.message} Jobs like it: {listed}. {advice}",
         idempotency_key=key,
-        candidates=candidates,
+        candidates=found,
         outcome=error.outcome,
         status_code=error.status_code,
         request_id=error.request_id,

@@ -6,58 +6,56 @@ https://platform.openai.com/docs/api-reference/fine-tuning
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from finetune_client.models import FineTuningJobRequest
-from finetune_client.resources.checkpoints import JobCheckpoints
-from finetune_client.resources.files.files import Files
-from finetune_client.resources.jobs.creating import create_job
-from finetune_client.resources.jobs.curves import metrics_of
-from finetune_client.resources.jobs.drafts import check_draft, check_files, local_files, shown
-from finetune_client.resources.jobs.idempotency import MARK, bearing, checked_key
-from finetune_client.resources.jobs.job_calls import MOST_A_PAGE
-from finetune_client.resources.jobs.job_waiting import JobWaiting
-from finetune_client.resources.options import without_body
+from finetune_client.errors import APIStatusError, RequestError
+from finetune_client.models import FineTuningJob, FineTuningJobEvent
+from finetune_client.models.listing import job_list_query
+from finetune_client.resources.arguments import as_list, check_callable, list_query
+from finetune_client.resources.base import Resource
+from finetune_client.resources.options import without_extra_body
+from finetune_client.resources.pager import LARGEST_PAGE
+from finetune_client.transport import path_segment, query_pairs
+from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Unpack
 
     from finetune_client.metrics import Metrics
-    from finetune_client.models import (
-        AnyIntegration,
-        AnyMethod,
-        FineTuningJob,
-        Hyperparameters,
-    )
-    from finetune_client.resources.jobs.drafts import FileArgument
-    from finetune_client.resources.options import Options
-    from finetune_client.transport import Session
+    from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
+    from finetune_client.resources.checkpoints import JobCheckpoints
+    from finetune_client.resources.files.files import Files
+    from finetune_client.resources.jobs.creating import CreateStep, FileArgument, OnStep
+    from finetune_client.resources.jobs.polling import JobPolling
+    from finetune_client.resources.options import PollOptions, RequestOptions
+    from finetune_client.resources.pager import Pager
+    from finetune_client.waiting import OnPaused
 
-__all__ = ["BEING_PROCESSED", "Jobs"]
+__all__ = ["Jobs"]
 
-BEING_PROCESSED = frozenset({"pending", "running"})
-"""What Azure says of a file that no job can use yet."""
+JobList: TypeAlias = "list[FineTuningJob]"
+
+_PATH = "/fine_tuning/jobs"
 
 _log = logging.getLogger("finetune_client")
 
 
-class Jobs(JobWaiting):
+class Jobs(Resource):
     """Fine-tuning jobs: ``client.jobs``.
 
     https://platform.openai.com/docs/api-reference/fine-tuning
-
-    Attributes:
-        checkpoints: The checkpoints of a job.
     """
 
-    __slots__ = ("checkpoints",)
+    @cached_property
+    def checkpoints(self) -> JobCheckpoints:
+        """The checkpoints of a job."""
+        from finetune_client.resources.checkpoints import JobCheckpoints
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.checkpoints = JobCheckpoints(session)
+        return JobCheckpoints(self._session)
 
     def create(
         self,
@@ -73,7 +71,9 @@ class Jobs(JobWaiting):
         integrations: Sequence[AnyIntegration] | None = None,
         idempotency_key: str | None = None,
         check: bool = True,
-        **options: Unpack[Options],
+        expires_after: Mapping[str, Any] | int | None = None,
+        on_step: OnStep | None = None,
+        **options: Unpack[RequestOptions],
     ) -> FineTuningJob:
         """Create a job. It is paid for, so it is never sent twice when its outcome is unknown.
 
@@ -87,11 +87,14 @@ class Jobs(JobWaiting):
             suffix: Goes into the name of the new model.
             seed: Makes training repeatable.
             metadata: Up to 16 pairs of texts.
-            integrations: Where the job shall report to.
-            idempotency_key: Names the job for runs to come: if a job bears this key already, it
-                is returned and nothing is created. One is made for each call if none is given.
+            integrations: Where the job is to report to.
+            idempotency_key: Names the job for later runs: if a job has this key already, it is
+                returned and nothing is created. Each call makes a key if none is given.
             check: False sends whatever was given, unchecked.
-            **options: See `Options`.
+            expires_after: When the server deletes the files that are uploaded, see
+                `Files.create`.
+            on_step: Called with a `CreateStep` for each step. What it raises ends the call.
+            **options: See `RequestOptions`.
 
         Raises:
             RequestError: Something is wrong with the values; nothing was sent.
@@ -99,12 +102,24 @@ class Jobs(JobWaiting):
             JobMayExistError: The job may have been created, and could not be found.
             APIError: It was certainly not created.
         """
-        around = without_body(options)
-        files = local_files({"training_file": training_file, "validation_file": validation_file})
-        draft = FineTuningJobRequest(
+        from finetune_client.models import FineTuningJobRequest
+        from finetune_client.resources.jobs.creating import (
+            CreateStep,
+            check_files,
+            check_request,
+            create_job,
+            paths_in,
+        )
+        from finetune_client.resources.jobs.idempotency import new_key
+
+        other_options = without_extra_body(options)
+        check_callable("on_step", on_step)
+        report_step = on_step or _ignore_step
+        paths = paths_in({"training_file": training_file, "validation_file": validation_file})
+        request = FineTuningJobRequest(
             model=model,
-            training_file=shown(training_file),
-            validation_file=shown(validation_file),
+            training_file=None if "training_file" in paths else training_file,  # type: ignore[arg-type]  # not a path
+            validation_file=None if "validation_file" in paths else validation_file,  # type: ignore[arg-type]  # not a path
             suffix=suffix,
             seed=seed,
             method=method,
@@ -112,31 +127,34 @@ class Jobs(JobWaiting):
             integrations=integrations,
             metadata=metadata,
         )
+        body = request.to_dict()
         if check:
-            check_draft(draft, self._session, files)
+            check_request(request, body, paths, self._session)
         if idempotency_key is not None:
-            found = self._created_before(idempotency_key, around)
+            found = self._find_existing(idempotency_key, other_options)
             if found is not None:
+                report_step(CreateStep(kind="found", job=found))
                 return found
-        if check:
-            check_files(files, draft, self._session.provider)
-        for argument, path in files.items():
-            setattr(draft, argument, self._uploaded(path, around))
-        return create_job(self, self._session, draft.to_dict(), idempotency_key, options)
+        if check and paths:
+            check_files(paths, body, self._session.provider, report_step)
+        for argument, path in paths.items():
+            body[argument] = self._upload(path, expires_after, report_step, other_options)
+        key = new_key() if idempotency_key is None else idempotency_key
+        report_step(CreateStep(kind="creating"))
+        job = create_job(
+            self._session,
+            Request(method="POST", path=_PATH, json=body, idempotent=False, fresh_connection=True),
+            key,
+            options,
+            find=lambda: self.find(key, **other_options),
+            list_newest=lambda: self.list(limit=LARGEST_PAGE, **other_options).data,
+        )
+        report_step(CreateStep(kind="created", job=job))
+        return job
 
-    def _uploaded(self, path: Path, options: Options) -> str:
-        """Upload a file; where the server says that it is still at work on it, wait."""
-        files = Files(self._session)
-        file = files.upload(path, purpose="fine-tune", **options)
-        if file.status in BEING_PROCESSED:
-            file = files.wait_for_processing(
-                file.id,
-                extra_headers=options.get("extra_headers"),
-                extra_query=options.get("extra_query"),
-            )
-        return file.id
+    def _find_existing(self, key: str, options: RequestOptions) -> FineTuningJob | None:
+        from finetune_client.resources.jobs.idempotency import checked_key
 
-    def _created_before(self, key: str, options: Options) -> FineTuningJob | None:
         checked_key(key)
         provider = self._session.provider
         if not provider.marks_jobs:
@@ -147,21 +165,337 @@ class Jobs(JobWaiting):
             )
         return None if "metadata" in provider.lacks else self.find(key, **options)
 
-    def find(self, idempotency_key: str, **options: Unpack[Options]) -> FineTuningJob | None:
-        """Return the job that was created with a key; `None` if none bears it.
+    def _upload(
+        self,
+        path: Path,
+        expires_after: Mapping[str, Any] | int | None,
+        on_step: Callable[[CreateStep], object],
+        options: RequestOptions,
+    ) -> str:
+        """Upload a file and return its id; wait if the server still processes it."""
+        from finetune_client.resources.files.files import is_being_processed
+        from finetune_client.resources.jobs.creating import CreateStep
 
-        A job bears its key as the metadata pair ``idempotency_key``, which `create` sets where
-        the provider is known to keep it (OpenAI and the server of this package).
+        def report_progress(sent: int, total: int) -> None:
+            on_step(CreateStep(kind="uploading", path=path, sent=sent, total=total))
+
+        file = self._files.upload(
+            path,
+            purpose="fine-tune",
+            expires_after=expires_after,
+            progress=report_progress,
+            **options,
+        )
+        on_step(CreateStep(kind="uploaded", path=path, file=file))
+        if is_being_processed(file):
+            file = self._files.wait_for_processing(
+                file.id,
+                extra_headers=options.get("extra_headers"),
+                extra_query=options.get("extra_query"),
+            )
+        return file.id
+
+    @cached_property
+    def _files(self) -> Files:
+        from finetune_client.resources.files.files import Files
+
+        return Files(self._session)
+
+    def find(self, idempotency_key: str, **options: Unpack[RequestOptions]) -> FineTuningJob | None:
+        """Return the job that was created with a key; `None` if no job has it.
+
+        A job has its key as the metadata pair ``idempotency_key``, which `create` sets where the
+        provider is known to keep it (OpenAI and the server of this package).
 
         Raises:
-            ConfigurationError: The provider keeps no metadata, so no job bears a key.
+            ConfigurationError: The provider keeps no metadata, so no job has a key.
         """
+        from finetune_client.resources.jobs.idempotency import (
+            METADATA_KEY,
+            checked_key,
+            first_with_key,
+        )
+
         self._session.require("metadata", "finding a job by its idempotency key")
         key = checked_key(idempotency_key)
         filtered = "metadata_filter" not in self._session.provider.lacks
-        chosen = {MARK: key} if filtered else None
-        return bearing(self.list(metadata=chosen, limit=MOST_A_PAGE, **options), key)
+        metadata = {METADATA_KEY: key} if filtered else None
+        return first_with_key(self.list(metadata=metadata, limit=LARGEST_PAGE, **options), key)
 
-    def metrics(self, fine_tuning_job_id: str, **options: Unpack[Options]) -> Metrics:
-        """Return the training curves of a job: from its result file, or else from its events."""
-        return metrics_of(self, Files(self._session), fine_tuning_job_id, options)
+    def retrieve(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
+        """Return a job as it is now."""
+        name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
+        request = Request(method="GET", path=f"{_PATH}/{name}", expect_id=fine_tuning_job_id)
+        return self._read(request, FineTuningJob.from_dict, options)
+
+    def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        without_metadata: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> Pager[FineTuningJob]:
+        """List jobs, newest first.
+
+        Args:
+            after: The id of a job; the list begins after it.
+            limit: Rows of a page; the server's default is 10 or 20.
+            metadata: Only jobs that have all these pairs.
+            without_metadata: Only jobs that have no metadata.
+            **options: See `RequestOptions`.
+
+        Raises:
+            RequestError: A value is of the wrong kind, or both filters are given.
+            ConfigurationError: The provider cannot filter.
+        """
+        query = job_list_query(
+            after=after, limit=limit, metadata=metadata, without_metadata=without_metadata
+        )
+        if "metadata" in query:
+            self._session.require("metadata_filter", "listing jobs by metadata")
+        request = Request(method="GET", path=_PATH, query=query_pairs(query))
+        return self._pager(request, FineTuningJob, options, after=after)
+
+    def cancel(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
+        """Stop a job for good."""
+        return self._act(fine_tuning_job_id, "cancel", options)
+
+    def pause(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
+        """Pause a job; it can be resumed, and what it has learned so far can be used."""
+        self._session.require("pause", "pausing a job")
+        return self._act(fine_tuning_job_id, "pause", options)
+
+    def resume(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
+        """Resume a paused job."""
+        self._session.require("pause", "resuming a job")
+        return self._act(fine_tuning_job_id, "resume", options)
+
+    def _act(self, job_id: str, action: str, options: RequestOptions) -> FineTuningJob:
+        name = path_segment(job_id, "fine_tuning_job_id")
+        request = Request(method="POST", path=f"{_PATH}/{name}/{action}", expect_id=job_id)
+        return self._read(request, FineTuningJob.from_dict, options)
+
+    def list_events(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Pager[FineTuningJobEvent]:
+        """List what happened to a job, newest first.
+
+        Args:
+            fine_tuning_job_id: The job.
+            after: The id of an event; the list begins after it, so with older ones.
+            limit: Rows of a page; the server's default is 20.
+            **options: See `RequestOptions`.
+        """
+        name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
+        query = list_query(after=after, limit=limit)
+        request = Request(method="GET", path=f"{_PATH}/{name}/events", query=query)
+        return self._pager(request, FineTuningJobEvent, options, after=after)
+
+    def metrics(
+        self, fine_tuning_job_id: str | FineTuningJob, **options: Unpack[RequestOptions]
+    ) -> Metrics:
+        """Return the training curves of a job: from its result file, or else from its events.
+
+        Args:
+            fine_tuning_job_id: The job; a `FineTuningJob` that has ended saves asking for it.
+            **options: See `RequestOptions`.
+        """
+        from finetune_client.metrics import Metrics
+
+        job = fine_tuning_job_id
+        if not isinstance(job, FineTuningJob):
+            job = self.retrieve(job, **options)
+        for file_id in job.result_files or []:
+            if metrics := self._result_metrics(file_id, options):
+                return metrics
+        return Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
+
+    def _result_metrics(self, file_id: str, options: RequestOptions) -> Metrics | None:
+        """Read a result file; return `None` if it is gone, or may not be read with this key."""
+        from finetune_client.metrics import Metrics
+
+        try:
+            return Metrics.from_csv(self._files.content(file_id, **options))
+        except APIStatusError as error:
+            if error.status_code in {403, 404, 410}:
+                return None
+            raise
+
+    def follow(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        after: str | None = None,
+        linger: float = 0,
+        max_outage: float = 600,
+        **options: Unpack[PollOptions],
+    ) -> Iterator[FineTuningJobEvent]:
+        """Yield each event of a job once, oldest first, as it comes, until the job has ended.
+
+        It does not raise because the job failed; `retrieve` shows how it ended.
+
+        Args:
+            fine_tuning_job_id: The job.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two polls; without it they grow from the provider's
+                ``first_poll`` to its ``longest_poll``.
+            after: The id of the last event that is known already, to continue from there.
+            linger: Seconds to continue polling after the job has ended (Azure sends the last
+                events minutes later).
+            max_outage: Seconds that polls may fail in a row before the failure is raised.
+            **options: See `PollOptions`.
+
+        Raises:
+            WaitTimeoutError: The time was over first.
+            APIError: Polling failed in a way that will not pass, or for too long.
+        """
+        from finetune_client.waiting import follow
+
+        polling = self._polling(options, timeout, poll_interval, max_outage)
+        _check_ids(fine_tuning_job_id, after)
+        return follow(polling.watch_events(fine_tuning_job_id, after, linger), polling.pace)
+
+    def wait(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        on_event: Callable[[FineTuningJobEvent], object] | None = None,
+        after: str | None = None,
+        raise_on_failure: bool = True,
+        on_paused: OnPaused = "wait",
+        max_outage: float = 600,
+        **options: Unpack[PollOptions],
+    ) -> FineTuningJob:
+        """Return a job when it has ended. Ctrl-C ends the wait, never the job.
+
+        Args:
+            fine_tuning_job_id: The job.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two polls; without it they grow from the provider's
+                ``first_poll`` to its ``longest_poll``.
+            on_event: Called with each event once, oldest first.
+            after: The id of the last event that ``on_event`` is not to be called with.
+            raise_on_failure: Whether a job that failed or was cancelled is an error.
+            on_paused: What to do when the job is paused: "wait", "return" it, or "raise".
+            max_outage: Seconds that polls may fail in a row before the failure is raised.
+            **options: See `PollOptions`.
+
+        Raises:
+            JobFailedError: The job failed or was cancelled, or is paused and ``on_paused`` is
+                "raise".
+            WaitTimeoutError: The time was over first; `job` is the job as last seen.
+            APIError: Polling failed in a way that will not pass, or for too long.
+        """
+        from finetune_client.waiting import wait
+
+        polling = self._polling(options, timeout, poll_interval, max_outage)
+        _check_ids(fine_tuning_job_id, after)
+        check_callable("on_event", on_event)
+        if on_event:
+            watcher = polling.watch_events(fine_tuning_job_id, after)
+        else:
+            watcher = polling.watch_state(fine_tuning_job_id)
+        return wait(
+            watcher,
+            polling.pace,
+            on_event=on_event,
+            raise_on_failure=raise_on_failure,
+            on_paused=on_paused,
+        )
+
+    def wait_all(
+        self,
+        fine_tuning_job_ids: Iterable[str],
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        on_event: Callable[[str, FineTuningJobEvent], object] | None = None,
+        on_job: Callable[[FineTuningJob], object] | None = None,
+        raise_on_failure: bool = False,
+        on_paused: OnPaused = "wait",
+        max_outage: float = 600,
+        **options: Unpack[PollOptions],
+    ) -> JobList:
+        """Return several jobs when all have ended, in the order of the ids.
+
+        One loop polls each job that has not ended, so no thread is needed.
+
+        Args:
+            fine_tuning_job_ids: The jobs.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two rounds; without it they grow from the provider's
+                ``first_poll`` to its ``longest_poll``.
+            on_event: Called with a job's id and each of its events once, oldest first.
+            on_job: Called with each job when it has ended.
+            raise_on_failure: Whether, when all have ended, one that failed is an error.
+            on_paused: What to do with a job that is paused, see `wait`.
+            max_outage: Seconds that polls of a job may fail in a row.
+            **options: See `PollOptions`.
+
+        Raises:
+            RequestError: ``fine_tuning_job_ids`` is one text, not a list.
+            JobFailedError: A job failed or was cancelled, and ``raise_on_failure`` is true.
+            WaitTimeoutError: The time was over first; `jobs` are those that have not ended.
+            APIError: Polling one failed in a way that will not pass, or for too long.
+        """
+        from finetune_client.waiting import wait_all
+
+        polling = self._polling(options, timeout, poll_interval, max_outage)
+        ids = as_list(fine_tuning_job_ids)
+        if not isinstance(ids, list):
+            raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
+        for job_id in ids:
+            path_segment(job_id, "fine_tuning_job_ids")
+        check_callable("on_event", on_event)
+        check_callable("on_job", on_job)
+        watch = polling.watch_events if on_event else polling.watch_state
+        unique = [*dict.fromkeys(ids)]
+        ended = wait_all(
+            [watch(job_id) for job_id in unique],
+            polling.pace,
+            on_event=on_event,
+            on_job=on_job,
+            raise_on_failure=raise_on_failure,
+            on_paused=on_paused,
+        )
+        by_id = dict(zip(unique, ended, strict=True))
+        return [by_id[job_id] for job_id in ids]
+
+    def _polling(
+        self,
+        options: PollOptions,
+        timeout: float | None,
+        poll_interval: float | None,
+        max_outage: float,
+    ) -> JobPolling:
+        from finetune_client.resources.jobs.polling import JobPolling
+
+        return JobPolling(
+            self._session,
+            type(self),
+            options,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_outage=max_outage,
+        )
+
+
+def _check_ids(job_id: str, after: str | None) -> None:
+    path_segment(job_id, "fine_tuning_job_id")
+    if after is not None:
+        path_segment(after, "after")
+
+
+def _ignore_step(step: CreateStep) -> None:
+    """Do nothing: nobody asked for the steps."""

@@ -1,12 +1,12 @@
-"""What waiting needs, made from the calls of `Jobs`."""
+"""Polling jobs: what `finetune_client.waiting` needs, made of the calls of `Jobs`."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from finetune_client.resources.jobs.job_calls import MOST_A_PAGE, JobCalls
-from finetune_client.resources.options import check_extras
+from finetune_client.resources.options import check_poll_options
+from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import with_changes
 from finetune_client.waiting import Outage, Pace, Watcher
 from finetune_client.waiting.pace import seconds
@@ -14,88 +14,111 @@ from finetune_client.waiting.pace import seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from typing_extensions import Unpack
+
     from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
-    from finetune_client.resources.options import Extras
+    from finetune_client.resources.options import PollOptions, RequestOptions
+    from finetune_client.resources.pager import Pager
     from finetune_client.transport import Session
 
-__all__ = ["Looks"]
+__all__ = ["JobPolling"]
 
-SHORTEST_CALL = 1.0
-"""Seconds that a look may take even when the time is nearly over."""
+_SHORTEST_CALL = 1.0
+"""Seconds that a call may take even when the time is nearly over."""
 
 
-class Looks:
-    """How the jobs of one wait are looked at.
+class PolledCalls(Protocol):
+    """The calls of `Jobs` that polling makes."""
+
+    def retrieve(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
+        """Return a job."""
+
+    def list_events(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Pager[FineTuningJobEvent]:
+        """List the events of a job."""
+
+
+class JobPolling:
+    """How the jobs of one wait are polled.
 
     Args:
-        session: What they are fetched with; its provider says how often to look.
-        extras: What is sent with every look.
+        session: What they are fetched with; its provider says how often to poll.
+        calls_over: Makes the calls over a session: `Jobs`.
+        options: What is sent with every request.
         timeout: Seconds for the whole wait.
-        poll_interval: Seconds between two looks.
-        max_outage: Seconds that looks at a job may fail in a row.
+        poll_interval: Seconds between two polls.
+        max_outage: Seconds that polls of a job may fail in a row.
 
     Raises:
-        RequestError: A number of seconds is none.
+        RequestError: A number of seconds is negative, or not a number.
         TypeError: A keyword is not known.
     """
 
     def __init__(
         self,
         session: Session,
-        extras: Extras,
+        calls_over: Callable[[Session], PolledCalls],
+        options: PollOptions,
+        *,
         timeout: float | None,
         poll_interval: float | None,
         max_outage: float,
     ) -> None:
         self._session = session
-        self._clock = session.clock
-        self._extras = check_extras(extras)
+        self._calls_over = calls_over
+        self._options = check_poll_options(options)
         self._max_outage = seconds("max_outage", max_outage) or 0.0
         self.pace = Pace(
             session.clock,
-            timeout=timeout,
+            first_poll=session.provider.first_poll,
+            longest_poll=session.provider.longest_poll,
             poll_interval=poll_interval,
-            first=session.provider.first_poll,
-            longest=session.provider.longest_poll,
+            timeout=timeout,
         )
 
-    def state(self, job_id: str) -> Watcher:
-        """Look at a job's state alone."""
-        return Watcher(
-            job_id, fetch=self._fetching(job_id), clock=self._clock, outage=self._outage()
-        )
-
-    def events(self, job_id: str, after: str | None = None, linger: float = 0.0) -> Watcher:
-        """Look at a job's state and its events."""
+    def watch_state(self, job_id: str) -> Watcher:
+        """Return the watcher of a job's state alone."""
         return Watcher(
             job_id,
-            fetch=self._fetching(job_id),
-            walk=self._walking(job_id),
-            clock=self._clock,
+            fetch=lambda: self._calls().retrieve(job_id, **self._options),
+            clock=self._session.clock,
+            outage=self._outage(),
+        )
+
+    def watch_events(self, job_id: str, after: str | None = None, linger: float = 0.0) -> Watcher:
+        """Return the watcher of a job's state and of its events."""
+
+        def walk(cursor: str | None) -> Iterator[Page[FineTuningJobEvent]]:
+            events = self._calls().list_events(
+                job_id, after=cursor, limit=LARGEST_PAGE, **self._options
+            )
+            return events.pages()
+
+        return Watcher(
+            job_id,
+            fetch=lambda: self._calls().retrieve(job_id, **self._options),
+            walk=walk,
+            clock=self._session.clock,
             outage=self._outage(),
             after=after,
             linger=seconds("linger", linger) or 0.0,
         )
 
     def _outage(self) -> Outage:
-        return Outage(self._clock, self._max_outage)
+        return Outage(self._session.clock, self._max_outage)
 
-    def _fetching(self, job_id: str) -> Callable[[], FineTuningJob]:
-        return lambda: self._calls().retrieve(job_id, **self._extras)
-
-    def _walking(self, job_id: str) -> Callable[[str | None], Iterator[Page[FineTuningJobEvent]]]:
-        def walk(start: str | None) -> Iterator[Page[FineTuningJobEvent]]:
-            calls = self._calls()
-            events = calls.list_events(job_id, after=start, limit=MOST_A_PAGE, **self._extras)
-            return events.pages()
-
-        return walk
-
-    def _calls(self) -> JobCalls:
-        """Make the calls of one look; none lasts much longer than the time that is left."""
-        left = self.pace.left()
-        if math.isinf(left):
-            return JobCalls(self._session)
+    def _calls(self) -> PolledCalls:
+        """Return the calls of one poll; none lasts much longer than the remaining time."""
+        remaining = self.pace.remaining()
+        if math.isinf(remaining):
+            return self._calls_over(self._session)
         config = self._session.config
-        longest = min(max(left, SHORTEST_CALL), config.total_timeout or math.inf)
-        return JobCalls(self._session.sharing(with_changes(config, total_timeout=longest)))
+        longest = min(max(remaining, _SHORTEST_CALL), config.total_timeout or math.inf)
+        session = self._session.sharing(with_changes(config, total_timeout=longest))
+        return self._calls_over(session)

@@ -49,13 +49,13 @@ def _sent(server: responses.RequestsMock, number: int = 0) -> tuple[dict[str, An
     return sent_json(request), "".join([*request.headers["Idempotency-Key"]])  # not as shown
 
 
-class Marking:
-    """A server that loses the answer, and lists the job after some looks."""
+class LaggingList:
+    """A server that loses the answer, and lists the job after some lookups."""
 
     def __init__(self, server: responses.RequestsMock, *, after: int = 0) -> None:
         self.server = server
         self.after = after
-        self.marks: list[str] = []
+        self.keys: list[str] = []
 
     def list(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         body, key = _sent(self.server)
@@ -63,12 +63,12 @@ class Marking:
             "limit": "100",
             "metadata[idempotency_key]": key,
         }
-        self.marks.append(key)
-        found = len(self.marks) > self.after
+        self.keys.append(key)
+        found = len(self.keys) > self.after
         return 200, {}, json.dumps(_list(_job(metadata=body["metadata"])) if found else NONE)
 
 
-def test_create__marks_each_call_with_a_key_of_its_own(
+def test_create__gives_each_call_a_key_of_its_own(
     client: Client, server: responses.RequestsMock
 ) -> None:
     server.post(JOBS, json=_job())
@@ -81,7 +81,7 @@ def test_create__marks_each_call_with_a_key_of_its_own(
     assert key != other
 
 
-def test_create__replaces_the_mark_in_metadata_that_was_copied(
+def test_create__replaces_the_key_in_metadata_that_was_copied(
     client: Client, server: responses.RequestsMock
 ) -> None:
     server.post(JOBS, json=_job())
@@ -119,8 +119,8 @@ def test_create__finds_the_job_whose_answer_was_lost(
     fault: str, client: Client, server: responses.RequestsMock, time: FakeTime
 ) -> None:
     server.post(JOBS, **LOST[fault])
-    marking = Marking(server)
-    server.add_callback("GET", JOBS, marking.list)
+    lagging = LaggingList(server)
+    server.add_callback("GET", JOBS, lagging.list)
     assert _create(client).id == "ftjob-1"
     assert [call.request.method for call in server.calls] == ["POST", "GET"]
     assert time.sleeps == []
@@ -130,7 +130,7 @@ def test_create__looks_a_few_times_as_a_list_may_lag(
     client: Client, server: responses.RequestsMock, time: FakeTime
 ) -> None:
     server.post(JOBS, status=500)
-    server.add_callback("GET", JOBS, Marking(server, after=2).list)
+    server.add_callback("GET", JOBS, LaggingList(server, after=2).list)
     assert _create(client).id == "ftjob-1"
     assert time.sleeps == [1.0, 4.0]
 
@@ -148,9 +148,9 @@ def test_create__says_that_the_job_may_exist_and_does_not_send_again(
         _job("other file", created_at=now, training_file="file-2"),
         _job("other call", created_at=now, metadata={"idempotency_key": "x"}),
     )
-    looks = query_param_matcher({"limit": "100"})
-    server.add_callback("GET", JOBS, Marking(server, after=9).list)
-    server.get(JOBS, json=newest, match=[looks])
+    lookup = query_param_matcher({"limit": "100"})
+    server.add_callback("GET", JOBS, LaggingList(server, after=9).list)
+    server.get(JOBS, json=newest, match=[lookup])
     with pytest.raises(JobMayExistError) as caught:
         _create(client)
     error = caught.value
@@ -212,8 +212,8 @@ def test_create__says_what_ctrl_c_leaves_behind_while_it_looks(
         _create(client)
     _, key = _sent(server)
     assert str(caught.value) == (
-        f"The job may have been created all the same: client.jobs.find({key!r}) tells, before it "
-        "is created again."
+        f"The job may have been created all the same: check with client.jobs.find({key!r}) before "
+        "you create it again."
     )
 
 
@@ -271,7 +271,7 @@ def test_find__looks_through_the_newest_thousand_where_there_is_no_filter(
     assert len(server.calls) == 10
 
 
-def test_find__says_that_a_provider_keeps_no_marks(server: responses.RequestsMock) -> None:
+def test_find__says_that_a_provider_keeps_no_metadata(server: responses.RequestsMock) -> None:
     with (
         Client.azure("https://x.openai.azure.com", api_key="k", api_version="2024-10-21") as client,
         pytest.raises(ConfigurationError, match="finding a job by its idempotency key"),
@@ -279,7 +279,7 @@ def test_find__says_that_a_provider_keeps_no_marks(server: responses.RequestsMoc
         client.jobs.find("run-7")
 
 
-def test_create__without_marks_names_the_candidates_and_warns_of_the_key(
+def test_create__without_keys_in_metadata_names_the_candidates_and_warns_of_the_key(
     server: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     base = "https://ft.example/v1"
@@ -298,14 +298,14 @@ def test_create__without_marks_names_the_candidates_and_warns_of_the_key(
     assert key == "run-7"
     assert [job.id for job in caught.value.candidates] == ["ftjob-1"]
     assert caught.value.message.endswith(
-        "It bears no mark: look through client.jobs.list() before creating again."
+        "It does not carry the key: look through client.jobs.list() before creating again."
     )
     assert caplog.messages[0].startswith("compatible is not known to keep metadata")
 
 
 ELSEWHERE = "https://ft.example/v1"
-MARKED = {"idempotency_key": "run-7"}
-LISTED = _list(_job("ftjob-2", metadata={"idempotency_key": "run-8"}), _job(metadata=MARKED))
+WITH_KEY = {"idempotency_key": "run-7"}
+LISTED = _list(_job("ftjob-2", metadata={"idempotency_key": "run-8"}), _job(metadata=WITH_KEY))
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def compatible() -> Iterator[Client]:
         yield client
 
 
-def test_create__without_marks_finds_the_job_by_the_mark_that_the_caller_put_there(
+def test_create__without_keys_in_metadata_finds_the_job_by_the_key_that_the_caller_put_there(
     compatible: Client, server: responses.RequestsMock
 ) -> None:
     jobs = f"{ELSEWHERE}/fine_tuning/jobs"
@@ -322,16 +322,16 @@ def test_create__without_marks_finds_the_job_by_the_mark_that_the_caller_put_the
     server.get(jobs, json=NONE, match=[asked])
     server.get(jobs, json=LISTED, match=[asked])
     server.post(jobs, status=504)
-    assert _create(compatible, idempotency_key="run-7", metadata=MARKED).id == "ftjob-1"
+    assert _create(compatible, idempotency_key="run-7", metadata=WITH_KEY).id == "ftjob-1"
 
 
-def test_create__without_marks_knows_its_candidates_by_the_mark_that_the_caller_put_there(
+def test_create__without_keys_in_metadata_knows_its_candidates_by_the_key_that_the_caller_put_there(
     compatible: Client, server: responses.RequestsMock
 ) -> None:
     server.get(f"{ELSEWHERE}/fine_tuning/jobs", json=LISTED)
     server.post(f"{ELSEWHERE}/fine_tuning/jobs", status=504)
     with pytest.raises(JobMayExistError) as caught:
-        _create(compatible, metadata=MARKED)
+        _create(compatible, metadata=WITH_KEY)
     assert [job.id for job in caught.value.candidates] == ["ftjob-1"]
 
 
@@ -349,6 +349,6 @@ def test_create__says_what_ctrl_c_may_have_left_behind(
         _create(client)
     key = bodies[0]["metadata"]["idempotency_key"]
     assert str(caught.value) == (
-        f"The job may have been created all the same: client.jobs.find({key!r}) tells, before it "
-        "is created again."
+        f"The job may have been created all the same: check with client.jobs.find({key!r}) before "
+        "you create it again."
     )

@@ -6,8 +6,8 @@ from hypothesis import given, settings, strategies as st
 from werkzeug.formparser import parse_form_data
 
 from finetune_client.resources.files.multipart import Multipart
-from finetune_client.resources.files.progress import silent
-from finetune_client.resources.files.sources import BLOCK, open_source
+from finetune_client.resources.files.progress import ignore_progress
+from finetune_client.resources.files.sources import BLOCK_SIZE, open_source
 
 
 def _parsed(body: Multipart) -> tuple[list[tuple[str, str]], str, str | None, bytes]:
@@ -33,7 +33,9 @@ def test_multipart__the_parts_stand_on_the_wire_as_the_official_client_sends_the
         ("expires_after[seconds]", "3600"),
     ]
     with open_source(b'{"a": 1}\n') as source:
-        body = Multipart(fields, name="file", content=source, filename="train.jsonl", report=silent)
+        body = Multipart(
+            fields, name="file", content=source, filename="train.jsonl", on_progress=ignore_progress
+        )
         boundary = body.content_type.removeprefix("multipart/form-data; boundary=")
         assert (
             b"".join(body)
@@ -53,10 +55,12 @@ def test_multipart__the_parts_stand_on_the_wire_as_the_official_client_sends_the
 
 def test_multipart__each_iteration_gives_the_whole_body_in_small_blocks() -> None:
     with open_source(b"x" * 500_000) as source:
-        body = Multipart([], name="data", content=source, filename="upload", report=silent)
+        body = Multipart(
+            [], name="data", content=source, filename="upload", on_progress=ignore_progress
+        )
         first, second = list(body), list(body)
     assert first == second
-    assert max(map(len, first)) == BLOCK
+    assert max(map(len, first)) == BLOCK_SIZE
 
 
 def test_multipart__tells_how_far_it_is_and_begins_again_with_each_try() -> None:
@@ -67,7 +71,7 @@ def test_multipart__tells_how_far_it_is_and_begins_again_with_each_try() -> None
             name="data",
             content=source,
             filename="upload",
-            report=lambda sent, size: told.append((sent, size)),
+            on_progress=lambda sent, size: told.append((sent, size)),
         )
         iterator = iter(body)
         next(iterator)
@@ -92,7 +96,11 @@ def test_multipart__names_of_any_language_arrive_and_stay_in_their_place() -> No
     with open_source(b"content") as source:
         for name, expected in names.items():
             body = Multipart(
-                [("purpose", "é")], name="file", content=source, filename=name, report=silent
+                [("purpose", "é")],
+                name="file",
+                content=source,
+                filename=name,
+                on_progress=ignore_progress,
             )
             assert _parsed(body) == ([("purpose", "é")], "file", expected, b"content")
 
@@ -107,7 +115,7 @@ def test_multipart__any_content_arrives_as_it_is(content: bytes, name: str) -> N
             content=source,
             filename=name,
             content_type="text/jsonl",
-            report=silent,
+            on_progress=ignore_progress,
         )
         fields, field, _, arrived = _parsed(body)
     assert (fields, field, arrived) == ([("purpose", "fine-tune")], "file", content)

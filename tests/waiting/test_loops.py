@@ -15,7 +15,7 @@ from finetune_client.errors import (
     WaitTimeoutError,
 )
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
-from finetune_client.waiting import Outage, Pace, Watcher, is_endured, wait, wait_all
+from finetune_client.waiting import Outage, Pace, Watcher, wait, wait_all
 from tests.support.event_list import EventList, event
 from tests.support.fake_time import FakeTime
 
@@ -58,7 +58,7 @@ def _wait(
     job: Job, time: FakeTime | None = None, *, pace: Pace | None = None, **options: Any
 ) -> FineTuningJob:
     fake = time or FakeTime()
-    return wait(job.watcher(fake), pace or Pace(fake.clock), **options)
+    return wait(job.watcher(fake), pace or fake.pace(), **options)
 
 
 def test_wait__returns_the_job_when_it_has_succeeded() -> None:
@@ -94,14 +94,14 @@ def test_wait__shortens_its_pauses_at_random_but_not_below_the_first() -> None:
 
 def test_wait__keeps_the_pause_that_is_given() -> None:
     time = FakeTime()
-    _wait(Job(*["running"] * 4, "succeeded"), time, pace=Pace(time.clock, poll_interval=7))
+    _wait(Job(*["running"] * 4, "succeeded"), time, pace=time.pace(poll_interval=7))
     assert time.sleeps == [7, 7, 7, 7]
 
 
 def test_wait__cuts_the_last_pause_and_looks_once_more() -> None:
     time = FakeTime()
     job = Job("running", "running", "succeeded")
-    pace = Pace(time.clock, timeout=10, poll_interval=8)
+    pace = time.pace(timeout=10, poll_interval=8)
     assert _wait(job, time, pace=pace).is_succeeded
     assert time.sleeps == [8, 2]
 
@@ -109,10 +109,10 @@ def test_wait__cuts_the_last_pause_and_looks_once_more() -> None:
 def test_wait__says_when_the_time_is_over() -> None:
     time = FakeTime()
     with pytest.raises(WaitTimeoutError) as caught:
-        _wait(Job("queued"), time, pace=Pace(time.clock, timeout=0))
+        _wait(Job("queued"), time, pace=time.pace(timeout=0))
     assert caught.value.message == (
-        "The time to wait is over and not all is done: ftjob-1 (queued). Nothing was cancelled; "
-        "client.jobs.wait('ftjob-1') goes on waiting."
+        "The time to wait is over and not everything is done: ftjob-1 (queued). Nothing was "
+        "cancelled. To continue waiting, call client.jobs.wait('ftjob-1')."
     )
     assert caught.value.job.status == "queued"
     assert isinstance(caught.value, TimeoutError)
@@ -123,7 +123,7 @@ def test_wait__is_not_misled_by_a_wall_clock_that_jumps() -> None:
     time = FakeTime()
     job = Job("running", "running", "succeeded")
     time.wall -= 86_400
-    pace = Pace(time.clock, timeout=100)
+    pace = time.pace(timeout=100)
     time.wall += 2 * 86_400
     assert _wait(job, time, pace=pace).is_succeeded
 
@@ -165,7 +165,7 @@ def test_wait__raises_at_a_paused_job_if_asked() -> None:
     with pytest.raises(JobFailedError) as caught:
         _wait(Job("paused"), on_paused="raise")
     assert caught.value.message == (
-        "Job ftjob-1 is paused. It goes on after client.jobs.resume('ftjob-1')."
+        "Job ftjob-1 is paused. It continues after client.jobs.resume('ftjob-1')."
     )
     assert caught.value.job.status == "paused"
 
@@ -181,7 +181,9 @@ def test_wait__takes_only_its_words_for_a_paused_job() -> None:
 def test_wait__tells_an_unknown_status_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "finetune_client"):
         _wait(Job("napping", "napping", "running", "napping", "succeeded"))
-    assert caplog.messages == ["job ftjob-1 has a status that is not known: 'napping'; waiting on"]
+    assert caplog.messages == [
+        "job ftjob-1 has a status that is not known: 'napping'; still waiting"
+    ]
 
 
 def test_wait__gives_each_event_once() -> None:
@@ -193,7 +195,7 @@ def test_wait__gives_each_event_once() -> None:
         "ftjob-1", fetch=server.fetch, walk=server.walk, clock=time.clock, outage=outage
     )
     told: list[FineTuningJobEvent] = []
-    assert wait(watcher, Pace(time.clock), on_event=told.append).is_succeeded
+    assert wait(watcher, time.pace(), on_event=told.append).is_succeeded
     assert [one.id for one in told] == ["ev-0", "ev-1", "ev-2"]
 
 
@@ -209,7 +211,7 @@ def test_wait__counts_an_outage_from_its_first_failure() -> None:
     time = FakeTime()
     down = InternalServerError("down", status_code=500, outcome="ambiguous")
     job = Job("running", down, down, down, "running", down, down, down, "succeeded")
-    pace = Pace(time.clock, poll_interval=100)
+    pace = time.pace(poll_interval=100)
     assert wait(job.watcher(time, max_outage=250), pace).is_succeeded
     with pytest.raises(InternalServerError):
         wait(Job(down).watcher(time, max_outage=0), pace)
@@ -225,8 +227,8 @@ def test_wait__says_how_to_go_on_after_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         _wait(Interrupted("running"))
     assert str(caught.value) == (
-        "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
-        "client.jobs.wait('ftjob-1'); to stop a job: client.jobs.cancel(id)."
+        "Nothing was cancelled, and the server continues: ftjob-1 (running). To continue waiting, "
+        "call client.jobs.wait('ftjob-1'); to stop a job, call client.jobs.cancel(id)."
     )
 
 
@@ -242,7 +244,7 @@ def test_wait_all__returns_all_in_their_order() -> None:
     ended: list[str] = []
     jobs = wait_all(
         _watchers(time, first, second, third),
-        Pace(time.clock),
+        time.pace(),
         on_job=lambda job: ended.append(job.id),
     )
     assert [job.status for job in jobs] == ["succeeded", "succeeded", "failed"]
@@ -255,7 +257,7 @@ def test_wait_all__raises_for_a_failed_one_when_all_have_ended() -> None:
     time = FakeTime()
     slow = Job("running", "running", "succeeded", id="ftjob-2")
     with pytest.raises(JobFailedError):
-        wait_all(_watchers(time, Job(FAILED), slow), Pace(time.clock), raise_on_failure=True)
+        wait_all(_watchers(time, Job(FAILED), slow), time.pace(), raise_on_failure=True)
     assert slow.looks == 3
 
 
@@ -263,51 +265,13 @@ def test_wait_all__says_which_have_not_ended() -> None:
     time = FakeTime()
     jobs = [Job("running", id="a"), Job("succeeded", id="b"), Job("queued", id="c")]
     with pytest.raises(WaitTimeoutError) as caught:
-        wait_all(_watchers(time, *jobs), Pace(time.clock, timeout=5))
+        wait_all(_watchers(time, *jobs), time.pace(timeout=5))
     assert caught.value.message == (
-        "The time to wait is over and not all is done: a (running), c (queued). Nothing was "
-        "cancelled; client.jobs.wait_all(['a', 'c']) goes on waiting."
+        "The time to wait is over and not everything is done: a (running), c (queued). Nothing was "
+        "cancelled. To continue waiting, call client.jobs.wait_all(['a', 'c'])."
     )
     assert [job.id for job in caught.value.jobs] == ["a", "c"]
 
 
 def test_wait_all__of_none_is_nothing() -> None:
-    assert wait_all([], Pace(FakeTime().clock)) == []
-
-
-@pytest.mark.parametrize("name", ["timeout", "poll_interval"])
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "5", True])
-def test_pace__takes_only_seconds(name: str, value: Any) -> None:
-    with pytest.raises(RequestError, match=rf"^{name} must be a number of seconds"):
-        Pace(FakeTime().clock, **{name: value})
-
-
-@pytest.mark.parametrize(
-    ("error", "endured"),
-    [
-        (APIError("x", outcome="not_sent"), True),
-        (APIError("x", outcome="ambiguous"), True),
-        (APIError("x", outcome="bad_answer"), True),
-        (APIError("x", outcome="refused"), False),
-        *(
-            (InternalServerError("x", status_code=status, outcome="refused"), endured)
-            for status, endured in {
-                400: False,
-                401: False,
-                403: False,
-                404: True,
-                405: False,
-                408: True,
-                409: True,
-                410: False,
-                422: False,
-                429: True,
-                500: True,
-                503: True,
-                599: True,
-            }.items()
-        ),
-    ],
-)
-def test_is_endured__tells_what_may_pass(error: APIError, *, endured: bool) -> None:
-    assert is_endured(error) is endured
+    assert wait_all([], FakeTime().pace()) == []

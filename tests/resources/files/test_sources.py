@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.errors import IntegrityError, RequestError
-from finetune_client.resources.files.sources import BLOCK, Source, open_source
+from finetune_client.resources.files.sources import BLOCK_SIZE, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def test_source__every_kind_is_read_whole_and_again(
     with open_source(make(path)) as source:
         assert (source.filename, source.content_type, source.size) == (name, kind, len(DATA))
         assert _read(source) == _read(source) == DATA
-        assert max(map(len, source.blocks())) == BLOCK
+        assert max(map(len, source.blocks())) == BLOCK_SIZE
         assert b"".join(source.slice(10, 100_000).blocks()) == DATA[10:100_010]
         source.check()
 

@@ -17,7 +17,7 @@ from finetune_client.errors import (
     RateLimitError,
     WaitTimeoutError,
 )
-from finetune_client.waiting import Outage, Pace, Watcher, follow
+from finetune_client.waiting import Outage, Watcher, follow
 from tests.support.event_list import EventList, event
 from tests.support.fake_time import FakeTime
 
@@ -37,17 +37,17 @@ def _follow(
     poll_interval: float | None = None,
     max_outage: float = 600.0,
 ) -> Iterator[FineTuningJobEvent]:
-    clock = (time or FakeTime()).clock
+    time = time or FakeTime()
     watcher = Watcher(
         "ftjob-1",
         fetch=server.fetch,
         walk=server.walk,
-        clock=clock,
-        outage=Outage(clock, max_outage),
+        clock=time.clock,
+        outage=Outage(time.clock, max_outage),
         after=after,
         linger=linger,
     )
-    return follow(watcher, Pace(clock, timeout=timeout, poll_interval=poll_interval))
+    return follow(watcher, time.pace(timeout=timeout, poll_interval=poll_interval))
 
 
 def _told(events: Iterator[FineTuningJobEvent]) -> list[str]:
@@ -123,7 +123,7 @@ def test_follow__gives_everything_after_an_event_that_is_not_there(
 ) -> None:
     with caplog.at_level(logging.WARNING, "finetune_client"):
         assert _told(_follow(EventList(_steps(2, 1)), after="ev-9")) == ["0", "1", "2"]
-    assert caplog.messages == ["there is no event 'ev-9' in the job: all events are given"]
+    assert caplog.messages == ["the job has no event 'ev-9': all its events are returned"]
 
 
 def test_follow__a_list_that_is_empty_for_now_does_not_say_that_an_event_is_not_there() -> None:
@@ -225,8 +225,8 @@ def test_follow__says_when_the_time_is_over() -> None:
     with pytest.raises(WaitTimeoutError) as caught:
         _told(events)
     assert caught.value.message == (
-        "The time to wait is over and not all is done: ftjob-1 (running). Nothing was cancelled; "
-        "client.jobs.follow('ftjob-1', after='ev-0') goes on waiting."
+        "The time to wait is over and not everything is done: ftjob-1 (running). Nothing was "
+        "cancelled. To continue waiting, call client.jobs.follow('ftjob-1', after='ev-0')."
     )
     assert caught.value.job.status == "running"
     assert server.looks == 4
@@ -246,8 +246,9 @@ def test_follow__says_how_to_go_on_after_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         _interrupt(events, time)
     assert str(caught.value) == (
-        "Nothing was cancelled: ftjob-1 (running) goes on at the server. To go on waiting: "
-        "client.jobs.follow('ftjob-1', after='ev-1'); to stop a job: client.jobs.cancel(id)."
+        "Nothing was cancelled, and the server continues: ftjob-1 (running). To continue waiting, "
+        "call client.jobs.follow('ftjob-1', after='ev-1'); to stop a job, call "
+        "client.jobs.cancel(id)."
     )
 
 
@@ -256,7 +257,7 @@ def test_follow__does_not_end_in_silence_when_the_last_events_could_not_be_had()
     server = EventList(_steps(1, 1), faults=dict.fromkeys(range(4, 99), broken))
     events = _follow(server, timeout=10, poll_interval=4)
     assert next(events).message == "step 0"
-    with pytest.raises(WaitTimeoutError, match=r"not all is done: ftjob-1 \(succeeded\)\."):
+    with pytest.raises(WaitTimeoutError, match=r"not everything is done: ftjob-1 \(succeeded\)\."):
         next(events)
 
 

@@ -233,7 +233,7 @@ def test_state__a_file_that_holds_none_is_refused_and_kept(
     state.write_text(text)
     error = failure(lambda: _send(client, path, state), RequestError)
     assert error.message == (
-        f"{str(state)!r} holds no state of an upload; give another path, or delete it if it is "
+        f"{str(state)!r} does not hold the state of an upload; give another path, or delete it if it is "
         "damaged."
     )
     assert state.read_text() == text
@@ -266,7 +266,7 @@ def test_state__that_is_damaged_is_refused_and_kept(
     state.write_text(text)
     server.seen.clear()
     error = failure(lambda: _send(client, path, state), RequestError)
-    assert "holds no state of an upload" in error.message
+    assert "does not hold the state of an upload" in error.message
     assert state.read_text() == text
     assert server.lines == []
 
@@ -299,8 +299,13 @@ def test_state__a_lost_answer_to_the_completion_is_asked_for_again_and_told(
     server.script(fault("answer", on=COMPLETE, status=400, json=answer))
     error = failure(lambda: _send(client, path, state), IntegrityError)
     assert error.outcome == "ambiguous"
-    assert "what came of it is unknown" in error.message
-    assert "files.find(path)" in error.message
+    assert error.message.startswith(
+        "The outcome of an earlier request to complete the upload 'upload_1000' is unknown; now the "
+        "server says: "
+    )
+    assert error.message.endswith(
+        " Look for the file with files.find(path) before you send it again."
+    )
     assert not state.exists()
     assert server.lines.count(PART) == PARTS
 

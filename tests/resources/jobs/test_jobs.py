@@ -1,4 +1,4 @@
-"""Where `jobs.metrics` takes the curves from."""
+"""Where `jobs.metrics` takes the curves from, and where `jobs.wait` takes events up again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.errors import InternalServerError
+from finetune_client.models import FineTuningJob
 
 if TYPE_CHECKING:
     import responses
@@ -61,6 +62,28 @@ def test_metrics__falls_back_to_events(
     _stored(server, "file-r", **answer)
     server.get(f"{JOB}/events", json=EVENTS)
     assert client.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.75)]
+
+
+def test_metrics__of_a_job_that_is_at_hand_does_not_ask_for_it(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    _stored(server, "file-r", body=base64.b64encode(CSV))
+    job = FineTuningJob.from_dict(_job("file-r"))
+    assert client.jobs.metrics(job).series("train_loss") == [(1, 0.5), (2, 0.25)]
+    assert JOB not in [call.request.url for call in server.calls]
+
+
+def test_wait__passes_only_the_events_after_the_known_one(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    rows = [{"id": f"ev-{number}", "created_at": number} for number in (3, 2, 1)]
+    server.get(JOB, json={**_job(), "status": "succeeded"})
+    server.get(f"{JOB}/events", json={"object": "list", "data": rows, "has_more": False})
+    events: list[str | None] = []
+    job = client.jobs.wait("ftjob-1", on_event=lambda event: events.append(event.id), after="ev-1")
+    assert job.status == "succeeded"
+    assert events == ["ev-2", "ev-3"]
+    assert [call.request.url for call in server.calls].count(JOB) == 1
 
 
 def test_metrics__does_not_hide_that_the_server_is_down(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +24,10 @@ from tests.support.sent import sent_json
 if TYPE_CHECKING:
     import responses
 
+    from finetune_client.resources import CreateStep
     from tests.support.fake_time import FakeTime
 
+ROOT = Path(__file__).parents[3]
 BASE = "https://api.openai.com/v1"
 JOB = {"id": "ftjob-1", "object": "fine_tuning.job"}
 
@@ -55,6 +60,19 @@ def _stored(path: Path, id: str) -> dict[str, Any]:
         "filename": path.name,
         "purpose": "fine-tune",
     }
+
+
+class Storing:
+    """A server that reads the file that is sent, which `responses` itself does not do."""
+
+    def __init__(self, server: responses.RequestsMock, stored: dict[str, Any]) -> None:
+        self.stored = stored
+        self.form = b""
+        server.add_callback("POST", f"{BASE}/files", self.store)
+
+    def store(self, request: Any) -> tuple[int, dict[str, str], str]:
+        self.form = b"".join(request.body)
+        return 200, {}, json.dumps(self.stored)
 
 
 def test_create__lists_all_problems_and_sends_nothing(
@@ -158,6 +176,99 @@ def test_create__sends_with_each_request_what_was_asked_for(
     assert [request.headers.get("X-Team") for request in sent] == ["a"] * 3
 
 
+def test_create__reports_each_step_in_its_order(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    Storing(server, _stored(good, "file-t"))
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    steps: list[CreateStep] = []
+    job = client.jobs.create(model="gpt-4o-mini", training_file=good, on_step=steps.append)
+    kinds = [step.kind for step in steps]
+    assert kinds[0] == "checked"
+    assert kinds[-3:] == ["uploaded", "creating", "created"]
+    assert set(kinds[1:-3]) == {"uploading"}
+    size = good.stat().st_size
+    assert steps[0].report is not None
+    assert steps[0].report.ok
+    assert [(step.sent, step.total) for step in steps[1:-3]] == [(0, size), (size, size)]
+    assert {step.path for step in steps[:-2]} == {good}
+    assert steps[-3].file is not None
+    assert steps[-3].file.id == "file-t"
+    assert steps[-1].job is job
+
+
+def test_create__reports_the_job_that_has_the_key(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    job = {**JOB, "metadata": {"idempotency_key": "run-7"}}
+    server.get(f"{BASE}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+    steps: list[CreateStep] = []
+    found = client.jobs.create(
+        model="m", training_file=good, idempotency_key="run-7", on_step=steps.append
+    )
+    assert [(step.kind, step.job) for step in steps] == [("found", found)]
+
+
+@pytest.mark.parametrize("kind", ["checked", "uploaded", "creating"])
+def test_create__ends_with_what_a_step_raises(
+    kind: str, client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    def stop(step: CreateStep) -> None:
+        if step.kind == kind:
+            raise KeyboardInterrupt
+
+    if kind != "checked":
+        server.post(f"{BASE}/files", json=_stored(good, "file-t"))
+    with pytest.raises(KeyboardInterrupt):
+        client.jobs.create(model="gpt-4o-mini", training_file=good, on_step=stop)
+    assert f"{BASE}/fine_tuning/jobs" not in [call.request.url for call in server.calls]
+
+
+def test_create__on_step_is_a_function(client: Client, server: responses.RequestsMock) -> None:
+    with pytest.raises(RequestError) as caught:
+        client.jobs.create(model="m", training_file="file-1", on_step=5)  # type: ignore[arg-type]  # wrong, as meant
+    assert caught.value.message == "on_step must be a function, not int."
+
+
+def test_create__lets_the_files_that_it_uploads_expire(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    storing = Storing(server, _stored(good, "file-t"))
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    client.jobs.create(model="gpt-4o-mini", training_file=good, expires_after=3600)
+    assert b'name="expires_after[seconds]"\r\n\r\n3600\r\n' in storing.form
+    assert "expires_after" not in sent_json(server.calls[1].request)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are not bytes there")
+def test_create__takes_a_path_that_is_not_utf8(
+    client: Client, server: responses.RequestsMock, good: Path
+) -> None:
+    renamed = good.rename(os.fsdecode(os.fsencode(good.parent) + b"/b\xff.jsonl"))
+    server.post(f"{BASE}/files", json=_stored(good.parent, "file-t") | {"bytes": None})
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    assert client.jobs.create(model="gpt-4o-mini", training_file=renamed).id == "ftjob-1"
+
+
+def test_create__with_a_file_id_loads_nothing_that_checks_or_uploads_files() -> None:
+    code = """
+import sys, responses
+from finetune_client import Client
+with responses.RequestsMock() as server, Client("sk-test") as client:
+    server.post("https://api.openai.com/v1/fine_tuning/jobs", json={"id": "ftjob-1"})
+    assert client.jobs.create(model="m", training_file="file-1").id == "ftjob-1"
+print(*(name for name in sys.modules if name.startswith("finetune_client.")))
+"""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    loaded = {".".join(name.split(".")[1:3]) for name in child.stdout.split()}
+    assert "resources.jobs" in loaded
+    unused = {"training_data", "metrics", "waiting", "resources.files", "resources.checkpoints"}
+    assert loaded & unused == set()
+
+
 def test_create__refuses_a_file_that_is_not_fit(
     client: Client, server: responses.RequestsMock, good: Path, bad: Path
 ) -> None:
@@ -166,6 +277,7 @@ def test_create__refuses_a_file_that_is_not_fit(
     assert caught.value.message.startswith(
         "bad.jsonl is not fit to train on, and nothing was sent. The first problem: Line 1: "
     )
+    assert caught.value.message.endswith("See error.problems for all of them.")
     assert not caught.value.report.ok
     assert caught.value.problems == caught.value.report.problems
 

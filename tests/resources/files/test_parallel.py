@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client.resources.files.parallel import Stop, Stopped, run_together
+from finetune_client.resources.files.parallel import Stop, Stopped, run_in_threads
 
 
 def test_together__results_are_handed_on_in_the_calling_thread() -> None:
@@ -18,7 +18,7 @@ def test_together__results_are_handed_on_in_the_calling_thread() -> None:
         found.append((number, threading.get_ident() == here))
 
     tasks = [(lambda number=number: number, arrived) for number in range(20)]
-    run_together(tasks, 3, Stop(), beside=[(lambda: -1, arrived)])
+    run_in_threads(tasks, 3, Stop(), beside=[(lambda: -1, arrived)])
     assert sorted(found) == [(number, True) for number in range(-1, 20)]
 
 
@@ -40,7 +40,7 @@ def test_together__the_failure_is_raised_and_not_what_it_did_to_the_others() -> 
         stop, begun = Stop(), threading.Event()
         tasks = [(go_on, found.append), (fail, found.append), (go_on, found.append)]
         with pytest.raises(ValueError, match="this one"):
-            run_together(tasks * 3, 3, stop)
+            run_in_threads(tasks * 3, 3, stop)
     assert found == []
     assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
 
@@ -58,7 +58,7 @@ def test_together__what_arrived_before_the_failure_is_handed_on() -> None:
         raise ValueError("this one")
 
     with pytest.raises(ValueError, match="this one"):
-        run_together([(fail, found.append), *[(succeed, found.append)] * 2], 3, stop)
+        run_in_threads([(fail, found.append), *[(succeed, found.append)] * 2], 3, stop)
     assert found == ["arrived"] * 2
 
 
@@ -68,7 +68,7 @@ def test_together__a_failure_to_hand_on_stops_all() -> None:
 
     stop = Stop()
     with pytest.raises(OSError, match="No space left"):
-        run_together([(lambda: 1, full), (lambda: 2, lambda _: None)], 1, stop)
+        run_in_threads([(lambda: 1, full), (lambda: 2, lambda _: None)], 1, stop)
     with pytest.raises(Stopped):
         stop.check()
 
@@ -94,7 +94,7 @@ def test_together__ctrl_c_while_tasks_are_handed_out_starts_no_more_of_them(
 
     monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_together([(work, lambda _: None)] * 8, 1, stop, beside=[(work, lambda _: None)])
+        run_in_threads([(work, lambda _: None)] * 8, 1, stop, beside=[(work, lambda _: None)])
     assert set(ran) == {True}
     assert len(ran) <= 2
 

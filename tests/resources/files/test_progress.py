@@ -4,7 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.resources.files.progress import reporting
+from finetune_client.resources.files.progress import open_progress
 
 if TYPE_CHECKING:
     import pytest
@@ -38,9 +38,9 @@ def _notebook(monkeypatch: pytest.MonkeyPatch, shell: Any) -> Handle:
 
 def test_bar__in_a_notebook_is_one_line_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     handle = _notebook(monkeypatch, SimpleNamespace(kernel=object()))
-    with reporting(True, "train.jsonl") as report:
+    with open_progress(True, "train.jsonl") as on_progress:
         for done in range(0, 1_000_001, 1000):
-            report(done, 1_000_000)
+            on_progress(done, 1_000_000)
     assert len(handle.lines) == 102
     assert handle.lines[0] == "train.jsonl " + "░" * 30 + "   0 % of 0.0 MB"
     assert handle.lines[51] == "train.jsonl " + "█" * 15 + "░" * 15 + "  50 % of 1.0 MB"
@@ -51,15 +51,15 @@ def test_bar__in_a_terminal_ipython_is_the_terminals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handle = _notebook(monkeypatch, SimpleNamespace())
-    with reporting(True, "[bold]train.jsonl[/bold]") as report:
-        report(5, 10)
-        report(10, 10)
+    with open_progress(True, "[bold]train.jsonl[/bold]") as on_progress:
+        on_progress(5, 10)
+        on_progress(10, 10)
     assert handle.lines == []
     assert "[bold]train.jsonl[/bold]" in capsys.readouterr().err
 
 
 def test_no_bar__tells_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     for progress in (None, False):
-        with reporting(progress, "train.jsonl") as report:
-            report(1, 2)
+        with open_progress(progress, "train.jsonl") as on_progress:
+            on_progress(1, 2)
     assert capsys.readouterr() == ("", "")
