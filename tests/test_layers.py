@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 NAME = "finetune_client"
 
 VALUES = frozenset(
-    {"atomic_file", "display", "lazy", "loopback", "plain_json", "_version", "clock", "errors"}
+    {
+        *("atomic_file", "display", "file_lock", "lazy", "loopback", "plain_json"),
+        *("_version", "clock", "errors"),
+    }
 )
 """Modules that know nothing of the layers, and may be known by all."""
 
@@ -31,6 +34,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "clock": frozenset(),
     "display": frozenset(),
     "errors": frozenset(),
+    "file_lock": frozenset(),
     "loopback": frozenset(),
     "plain_json": frozenset(),
     "providers": VALUES,

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from typing import TYPE_CHECKING
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from finetune_client.file_lock import lock, unlock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["lock_directory", "unlock_directory"]
-
-_HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-"""The errors for a lock that is held; any other error means a file system without locks."""
 
 
 def lock_directory(directory: Path) -> int | None:
@@ -33,27 +26,21 @@ def lock_directory(directory: Path) -> int | None:
     """
     handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(handle)
-    except OSError as error:
+        locked = lock(handle)
+    except OSError:
         os.close(handle)
-        if error.errno in _HELD:
-            message = "Another server is using this directory; close it first, or give another one"
-            raise BlockingIOError(errno.EAGAIN, message, str(directory)) from None
         return None
+    if not locked:
+        os.close(handle)
+        message = "Another server is using this directory; close it first, or give another one"
+        raise BlockingIOError(errno.EAGAIN, message, str(directory))
     return handle
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def unlock_directory(handle: int | None, owner: int) -> None:
     """Release a lock of the process ``owner``; a fork of it only closes its own descriptor."""
     if handle is None:
         return
-    if sys.platform != "win32" and os.getpid() == owner:
-        fcntl.flock(handle, fcntl.LOCK_UN)
+    if os.getpid() == owner:
+        unlock(handle)
     os.close(handle)
