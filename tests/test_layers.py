@@ -41,6 +41,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},
     "grading": VALUES,
+    "ledger": VALUES,
     "metrics": VALUES | {"models"},
     "waiting": VALUES | {"models"},
     "webhooks": VALUES | {"models"},
@@ -55,14 +56,17 @@ LAYERS: dict[str, frozenset[str]] = {
 import anything."""
 
 LATE = {
+    ("cli", "ledger"),
+    ("client", "ledger"),
     ("client", "local"),
+    ("resources", "ledger"),
     ("resources", "rich"),
     ("training_data", "tiktoken"),
     ("transport", "msgspec"),
 }
-"""What is imported inside a function only: it need not be installed."""
+"""What is imported inside a function only: it need not be installed, or few need it."""
 
-PURE = VALUES | {"grading", "models", "metrics", "waiting", "webhooks"}
+PURE = VALUES | {"grading", "ledger", "models", "metrics", "waiting", "webhooks"}
 """Layers that have no third-party dependency, not even at import time."""
 
 THIRD_PARTY: dict[str, frozenset[str]] = {
@@ -200,6 +204,7 @@ def test_import__of_the_client_loads_requests_alone() -> None:
     loaded = loaded_by("from finetune_client import Client")
     assert "requests" in loaded
     assert loaded & {"flask", "numpy", "click", "rich", "tiktoken", "typing_extensions"} == set()
+    assert loaded & {"sqlite3", "_sqlite3"} == set()
 
 
 def test_names__are_all_importable_from_the_package() -> None:

@@ -7,6 +7,7 @@ import click
 from finetune_client import __version__
 from finetune_client.cli import files, jobs
 from finetune_client.cli.group import Commands
+from finetune_client.cli.ledger import ledger
 from finetune_client.cli.run import run
 from finetune_client.cli.serve import serve
 
@@ -22,5 +23,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS):
+for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, ledger):
     cli.add_command(_command)
