@@ -43,8 +43,7 @@ _APPLICATION_ID = int.from_bytes(b"ftlg", "big")
 """What tells a ledger from the SQLite databases of other programs."""
 
 _VERSION = 1
-_TABLE = """
-CREATE TABLE entries (
+_TABLE = """CREATE TABLE entries (
     server TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL,
     job_id TEXT, begun_at INTEGER NOT NULL, created_at INTEGER, PRIMARY KEY (server, key)
 )"""

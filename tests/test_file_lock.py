@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finetune_client import file_lock
-from finetune_client.file_lock import lock, unlock
+from finetune_client.file_lock import LockFile, lock, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +83,56 @@ def test_lock__as_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             unlock(first)
             assert not lock(second)
         assert lock(second)
+
+
+def test_lock_file__is_there_while_it_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first, second = LockFile(path), LockFile(path)
+    assert first.acquire()
+    assert not second.acquire()
+    assert (first.is_held, second.is_held, path.exists()) == (True, False, True)
+    second.release()
+    assert not second.acquire()
+    first.release()
+    assert (first.is_held, path.exists()) == (False, False)
+    assert second.acquire()
+    second.release()
+
+
+@posix
+def test_lock_file__that_was_deleted_before_it_was_locked_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def late(handle: int, how: int) -> None:
+        if how & fcntl.LOCK_EX:
+            monkeypatch.undo()
+            first.release()
+        flock(handle, how)
+
+    flock = fcntl.flock
+    first, second = LockFile(tmp_path / "lock"), LockFile(tmp_path / "lock")
+    first.acquire()
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert not second.acquire()
+    assert second.acquire()
+    second.release()
+
+
+def test_lock_file__in_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        LockFile(tmp_path / "sub" / "lock").acquire()
+
+
+def test_lock_file__that_windows_is_deleting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path, *_: object) -> int:
+        raise PermissionError(13, "Access is denied", str(path))
+
+    monkeypatch.setattr(file_lock, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(os, "open", denied)
+    assert not LockFile(tmp_path / "lock").acquire()
+    with pytest.raises(PermissionError):
+        LockFile(tmp_path / "sub" / "lock").acquire()
