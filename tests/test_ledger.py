@@ -369,6 +369,23 @@ def test_threads__one_creates_and_the_others_get_its_job(ledger: Ledger, path: P
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_threads__with_keys_of_their_own_wait_for_the_file_only(ledger: Ledger) -> None:
+    start = threading.Barrier(5)
+    outcomes: list[str | None] = []
+
+    def run(number: int) -> None:
+        start.wait()
+        outcomes.extend(create(ledger, "ftjob-1", f"{number}-{turn}") for turn in range(4))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [None] * 20
+    assert {entry.state for entry in ledger.entries()} == {"created"}
+
+
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("end", ["created", "released", "cut short"])
 def test_threads__who_waits_learns_how_it_ended(ledger: Ledger, end: str) -> None:
