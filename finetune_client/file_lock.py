@@ -58,9 +58,9 @@ _held: set[LockFile] = set()
 
 
 class LockFile:
-    """A lock with a name: a file that exists only while somebody has the lock, or was killed then.
+    """A lock with a name: a file that exists while the lock is held, or was when its holder was killed.
 
-    It is for one holder of all threads and processes. A forked child does not hold it.
+    One holder at a time, of all threads and processes. A forked child does not hold it.
     """
 
     def __init__(self, path: Path) -> None:
