@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from finetune_client.transport import HTTPSession, Sender, Session, with_changes
+from finetune_client.transport import HTTPSession, Request, Sender, Session, with_changes
 from finetune_client.transport.environment import settings
 from tests.support.fake_time import FakeTime
 
-__all__ = ["BASE", "JOB_PATH", "KEY", "make_session"]
+__all__ = ["BASE", "COSTLY", "GET", "JOB", "JOB_PATH", "KEY", "URL", "make_session"]
 
 BASE = "https://api.example.com/v1"
 JOB_PATH = "/fine_tuning/jobs/ftjob-1"
 KEY = "sk-test-4f1c9d2e7ab85360"
+
+URL = BASE + JOB_PATH
+JOB = {"id": "ftjob-1", "object": "fine_tuning.job"}
+GET = Request(method="GET", path=JOB_PATH, expect_id="ftjob-1")
+COSTLY = Request(method="POST", path="/fine_tuning/jobs", json={"model": "m"}, idempotent=False)
 
 
 def make_session(

@@ -1,0 +1,17 @@
+from finetune_client.resources.checkpoints import (
+    Checkpoints as Checkpoints,
+    JobCheckpoints as JobCheckpoints,
+    Permissions as Permissions,
+)
+from finetune_client.resources.files.files import Files as Files
+from finetune_client.resources.files.uploads import Uploads as Uploads
+from finetune_client.resources.fine_tuning import Alpha as Alpha, FineTuning as FineTuning
+from finetune_client.resources.graders import Graders as Graders
+from finetune_client.resources.jobs.creating import CreateStep as CreateStep
+from finetune_client.resources.jobs.jobs import Jobs as Jobs
+from finetune_client.resources.models import Models as Models
+from finetune_client.resources.options import (
+    PollOptions as PollOptions,
+    RequestOptions as RequestOptions,
+)
+from finetune_client.resources.pager import Pager as Pager
