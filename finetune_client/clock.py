@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SYSTEM_CLOCK", "Clock", "backoff"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Clock:
     """What tells the time, sleeps and draws random numbers.
 

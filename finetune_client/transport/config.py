@@ -48,7 +48,7 @@ _NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 """A limit stays as it is, whereas None removes it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Config:
     """What a session needs to know.
 

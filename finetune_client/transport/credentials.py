@@ -116,7 +116,7 @@ def as_secret(key: Any) -> Any:
     return Secret.of(key) if isinstance(key, str) else key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Credential:
     """How a request shows whom it is from.
 

@@ -29,7 +29,7 @@ class Body(Protocol):
         """Yield the body in blocks of at most 64 KiB."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Request:
     """A request to the API.
 
@@ -67,7 +67,7 @@ class Request:
     any_answer: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class APIResponse:
     """A successful response: `data` is its JSON, plain (`None` for an empty 204)."""
 

@@ -35,7 +35,7 @@ _Cert: TypeAlias = str | tuple[str, str]
 _POOL_SIZE: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outgoing:
     """A request as it goes out, but for the credential.
 

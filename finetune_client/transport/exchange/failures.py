@@ -55,7 +55,7 @@ _INVALID_ADDRESS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Failure:
     """An attempt that failed.
 

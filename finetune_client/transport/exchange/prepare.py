@@ -33,7 +33,7 @@ _CROSS_ORIGIN_HEADERS: Final = frozenset(
 """What another origin is sent: nothing that says who asks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """A request with its URL, headers and body put together.
 

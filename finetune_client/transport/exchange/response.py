@@ -62,7 +62,7 @@ _LONGEST_MESSAGE: Final = 500
 _NO_CONTENT: Final = frozenset({204, 205})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Received:
     """A response whose headers are there, its body still to come.
 
