@@ -33,7 +33,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """
     target = Path(os.path.realpath(path))  # Path.resolve raises at a link to itself
     if target.exists() and not target.is_file():
-        raise RequestError(f"{os.fspath(path)!r} is no regular file; give the path of a file.")
+        raise RequestError(f"{os.fspath(path)!r} is not a regular file; give the path of a file.")
     fresh = target.with_name(DRAFTS.replace("*", secrets.token_hex(8)))
     try:
         with fresh.open("xb") as file:

@@ -22,7 +22,7 @@ class Unwritable(NamedTuple):
         reason: ``unicode``: text with half of a surrogate pair, which UTF-8 cannot hold;
             ``finite``: NaN or infinity; ``long``: an integer of thousands of digits; ``type``: a
             value of a type that JSON does not have; ``key`` and ``unicode_key``: a key that is not
-            text, or is no text that UTF-8 can hold.
+            text, or is not text that UTF-8 can hold.
         value: The value or the key.
     """
 

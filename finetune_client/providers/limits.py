@@ -39,7 +39,7 @@ class Bounds:
     auto: bool = True
 
     def problem(self, value: Any) -> str | None:
-        """Say what is wrong with `value`, if anything is."""
+        """Return what is wrong with `value`; `None` if nothing is."""
         if self.auto and isinstance(value, str) and value == "auto":
             return None
         kinds = (int,) if self.whole else (int, float)
@@ -103,7 +103,7 @@ class Limits:
     reasoning_efforts: tuple[str, ...] = ("default", "low", "medium", "high")
 
     def hyperparameters(self, method: str) -> Mapping[str, Bounds]:
-        """Give the settings of a method; none for a method that is not known."""
+        """Return the settings of a method; none for an unknown method."""
         known = {
             "supervised": self.supervised,
             "dpo": self.dpo,
