@@ -112,7 +112,7 @@ def copy_fields(what: type, data: Any) -> dict[str, Any]:
     if isinstance(data, Mapping):
         return dict(data)
     raise DecodeError(
-        f"Cannot read a {what.__name__}: it must be an object, got {type(data).__name__}."
+        f"Cannot read {_with_article(what)}: it must be an object, got {type(data).__name__}."
     )
 
 
@@ -126,7 +126,13 @@ def pop_required(what: type, rest: dict[str, Any], key: str) -> str:
     if isinstance(value, str):
         return value
     found = "it is missing" if value is None else f"got {type(value).__name__}"
-    raise DecodeError(f'Cannot read a {what.__name__}: "{key}" must be text, {found}.', path=key)
+    raise DecodeError(
+        f'Cannot read {_with_article(what)}: "{key}" must be text, {found}.', path=key
+    )
+
+
+def _with_article(what: type) -> str:
+    return f"{'an' if what.__name__[0] in 'AEIOU' else 'a'} {what.__name__}"
 
 
 def pop_text(rest: dict[str, Any], key: str) -> str | None:

@@ -111,13 +111,20 @@ def test_to_dict__gives_a_dict_of_its_own(what: Any, data: st.DataObject) -> Non
     assert value == what.from_dict(sent)
 
 
+def article(name: str) -> str:
+    return "an" if name[0] in "AEIOU" else "a"
+
+
 @every_model
 @pytest.mark.parametrize("sent", [None, 5, "text", ["list"], True])
 def test_from_dict__refuses_what_is_no_object(what: Any, sent: Any) -> None:
     with pytest.raises(DecodeError) as caught:
         what.from_dict(sent)
     name, kind = what.__name__, type(sent).__name__
-    assert str(caught.value) == f"Cannot read a {name}: it must be an object, got {kind}."
+    assert (
+        str(caught.value)
+        == f"Cannot read {article(name)} {name}: it must be an object, got {kind}."
+    )
     assert caught.value.path == ""
 
 
@@ -131,7 +138,7 @@ def test_from_dict__says_which_key_is_missing(what: Any) -> None:
             assert caught.value.path == key
             assert (
                 str(caught.value)
-                == f'Cannot read a {what.__name__}: "{key}" must be text, {found}.'
+                == f'Cannot read {article(what.__name__)} {what.__name__}: "{key}" must be text, {found}.'
             )
 
 

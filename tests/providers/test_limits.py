@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from finetune_client.providers import AZURE, OPENAI, Bounds, Limits
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "problem"),
+    [
+        (Bounds(least=1, most=50, whole=True), 1, None),
+        (Bounds(least=1, most=50, whole=True), 50, None),
+        (Bounds(least=1, most=50, whole=True), "auto", None),
+        (Bounds(least=1, most=50, whole=True), 51, "must be >= 1 and <= 50, got 51"),
+        (Bounds(least=1, most=50, whole=True), 2.5, 'must be "auto" or a whole number, got 2.5'),
+        (Bounds(least=1, whole=True), True, 'must be "auto" or a whole number, got True'),
+        (Bounds(above=0), 0, "must be > 0, got 0"),
+        (Bounds(above=0), 0.5, None),
+        (Bounds(above=0), math.nan, "must be a finite number, got nan"),
+        (Bounds(above=0), math.inf, "must be a finite number, got inf"),
+        (Bounds(above=0), "2", "must be \"auto\" or a number, got '2'"),
+        (Bounds(above=0, auto=False), "auto", "must be a number, got 'auto'"),
+        (Bounds(above=0.00001, most=10), 1e-05, "must be > 0.00001 and <= 10, got 0.00001"),
+        (Bounds(auto=False), [1], "must be a number, got [1]"),
+    ],
+)
+def test_bounds__say_what_is_wrong(bounds: Bounds, value: Any, problem: str | None) -> None:
+    assert bounds.problem(value) == problem
+
+
+@pytest.mark.parametrize("method", ["supervised", "dpo", "reinforcement"])
+def test_hyperparameters__are_those_of_the_method(method: str) -> None:
+    for limits in (OPENAI.limits, AZURE.limits):
+        assert {"batch_size", "learning_rate_multiplier", "n_epochs"} <= set(
+            limits.hyperparameters(method)
+        )
+
+
+def test_hyperparameters__only_dpo_has_beta() -> None:
+    limits = Limits()
+    having = {
+        method
+        for method in ("supervised", "dpo", "reinforcement")
+        if "beta" in limits.hyperparameters(method)
+    }
+    assert having == {"dpo"}
+
+
+def test_hyperparameters__of_an_unknown_method_are_none() -> None:
+    assert Limits().hyperparameters("distillation") == {}
+
+
+def test_limits__of_azure_are_narrower() -> None:
+    settings = AZURE.limits.reinforcement
+    assert AZURE.limits.suffix < OPENAI.limits.suffix
+    assert settings["eval_samples"].problem(11) == "must be >= 1 and <= 10, got 11"
+    assert OPENAI.limits.reinforcement["eval_samples"].problem(11) is None

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from finetune_client.errors import ConfigurationError
+from finetune_client.providers import (
+    AZURE,
+    AZURE_CLASSIC,
+    COMPATIBLE,
+    OPENAI,
+    PROVIDERS,
+    Provider,
+    find_provider,
+    guess_provider,
+)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_find__by_name_gives_the_value_of_that_name(name: str) -> None:
+    assert find_provider(name) is PROVIDERS[name]
+    assert find_provider(name).name == name
+
+
+def test_find__a_value_is_returned_as_it_is() -> None:
+    own = Provider(name="acme")
+    assert find_provider(own) is own
+
+
+@pytest.mark.parametrize("unknown", ["acme", "", None, 3])
+def test_find__says_which_names_there_are(unknown: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_provider(unknown)
+    names = ", ".join(repr(name) for name in PROVIDERS)
+    message = f"provider must be one of {names}, or a Provider, got {unknown!r}."
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        ("https://api.openai.com/v1", OPENAI),
+        ("https://eu.api.openai.com/v1", OPENAI),
+        ("https://api.openai.com.example.net/v1", COMPATIBLE),
+        ("https://notapi.openai.com/v1", COMPATIBLE),
+        ("https://r.openai.azure.com/openai/v1", AZURE),
+        ("https://r.openai.azure.com/openai", AZURE_CLASSIC),
+        ("https://r.services.ai.azure.com/api/projects/p/openai/v1", AZURE),
+        ("https://openai.azure.com/openai/v1", COMPATIBLE),
+        ("http://127.0.0.1:8000/v1", COMPATIBLE),
+    ],
+)
+def test_guess__by_host_and_path(url: str, provider: Provider) -> None:
+    host = url.split("/")[2].partition(":")[0]
+    assert guess_provider(host, url) is provider
+
+
+def test_is_at__needs_a_known_host_and_the_end_of_the_path() -> None:
+    own = Provider(name="acme", hosts=("api.acme.example", ".eu.acme.example"), url_ends_with="/v2")
+    assert own.is_at("api.acme.example", "https://api.acme.example/v2")
+    assert own.is_at("a.eu.acme.example", "https://a.eu.acme.example/v2")
+    assert not own.is_at("eu.acme.example", "https://eu.acme.example/v2")
+    assert not own.is_at("api.acme.example", "https://api.acme.example/v1")
+
+
+def test_provider__can_be_changed_by_replace() -> None:
+    patient = replace(OPENAI, first_poll=10.0)
+    assert (patient.first_poll, patient.limits) == (10.0, OPENAI.limits)
+    assert OPENAI.first_poll != 10.0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.name)
+def test_provider__polls_at_first_no_less_often_than_later(provider: Provider) -> None:
+    assert 0 < provider.first_poll <= provider.longest_poll
+    assert 0 < provider.max_file_bytes <= provider.max_upload_bytes
