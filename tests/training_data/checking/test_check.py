@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OF_LARGE_FILES = {"too_many_examples", "too_many_image_examples"}
-"""Codes of files of more than 50,000 lines, see test_conclusion.py."""
+"""Codes of files of more than 50,000 lines, see test_whole_file.py."""
 
 
 @pytest.mark.parametrize("case", BAD_LINES, ids=str)
