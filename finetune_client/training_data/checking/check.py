@@ -16,13 +16,13 @@ from finetune_client.models.methods import (
 )
 from finetune_client.providers import find_provider
 from finetune_client.training_data.checking.blocks import blocks
+from finetune_client.training_data.checking.counts import Plan, Tally
 from finetune_client.training_data.checking.items import item_variables
 from finetune_client.training_data.checking.passes import Pass
 from finetune_client.training_data.checking.recognition import recognise
-from finetune_client.training_data.checking.tally import Plan, Tally
 from finetune_client.training_data.checking.whole_file import conclude
 from finetune_client.training_data.formats import FORMATS, METHODS
-from finetune_client.training_data.lines import encoding_by
+from finetune_client.training_data.jsonl import encoding_by
 from finetune_client.training_data.sources import name_of, opened, size_of
 from finetune_client.training_data.tokens import resolve_counter
 

@@ -1,210 +1,266 @@
-"""One example of each format, checked completely."""
+"""The hot loop: line after line, the good ones by a short way and the others by the long one.
+
+`Scanner.scan` is longer than our taste allows: a call for each line would cost a tenth of the
+time that reading its JSON costs. What the short way rests on stands in
+docs/decisions/training-data.md.
+"""
 
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
+from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from finetune_client.training_data.checking.content import ContentCheck
-from finetune_client.training_data.checking.endings import Endings
-from finetune_client.training_data.checking.items import Items
-from finetune_client.training_data.checking.messages import MessageCheck
-from finetune_client.training_data.checking.tools import CallCheck, defined_functions, defined_tools
+from finetune_client.training_data.checking.counts import Tally
+from finetune_client.training_data.checking.decoding import NOTHING, LineDecoder
+from finetune_client.training_data.checking.examples import ExampleCheck
+from finetune_client.training_data.checking.line_hashes import Digests
+from finetune_client.training_data.checking.recognition import format_of
+from finetune_client.training_data.checking.unwanted_text import StringCheck, escapes, secretive
 from finetune_client.training_data.formats import FORMATS
-from finetune_client.training_data.problems import kind, quoted
+from finetune_client.training_data.tokens import (
+    BYTES_PER_TOKEN,
+    TOKENS_PER_MESSAGE,
+    TOKENS_PER_REPLY,
+    EstimateCounter,
+    count_messages,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    from finetune_client.providers.training_rules import TrainingRules
-    from finetune_client.training_data.checking.tools import Definitions
+    from finetune_client.training_data.checking.blocks import Block
+    from finetune_client.training_data.checking.counts import Plan
+    from finetune_client.training_data.checking.examples import Measure
     from finetune_client.training_data.formats import FormatName
-    from finetune_client.training_data.problems import Found
 
-__all__ = ["ExampleCheck", "Measure"]
+__all__ = ["Scanner", "digested"]
 
-OUTPUTS = (
-    ("preferred_output", "preferred_completion"),
-    ("non_preferred_output", "non_preferred_completion"),
-)
-"""The keys of the outputs, each with its spelling until 2025."""
+BLANKS = b" \t\r"
 
-AS_TEXT = json.JSONEncoder(ensure_ascii=False)
-INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
+QUICK_ROLES = {"system", "developer", "user", "assistant"}
+MOST_ROLES = 4096
+"""Sequences of roles that are remembered."""
 
 
-class Measure(NamedTuple):
-    """What an example counts for in the statistics.
+class _Seen(NamedTuple):
+    """What is taken of the lines of a block.
 
-    Attributes:
-        messages: Its messages, the outputs of a preference example included.
-        texts: What a model reads or writes of it beside the messages.
-        images: How many images it has.
+    Hashes and numbers are of the lines that are not blank, lengths (messages) and sizes (tokens)
+    of those that can be read.
     """
 
-    messages: list[dict[str, Any]]
-    texts: list[str]
-    images: int = 0
+    hashes: list[int]
+    numbers: list[int]
+    lengths: list[int]
+    sizes: list[int]
 
 
-class ExampleCheck:
-    """Checks examples of one format; `endings` and `items` gather what the whole file shows."""
+class Scanner:
+    """Checks a part of a file, which begins with a line, block by block into its `tally`."""
 
-    def __init__(
-        self, found: Found, format: FormatName, rules: TrainingRules, variables: Sequence[str] = ()
-    ) -> None:
-        self._found = found
-        self._format = FORMATS[format]
-        self._outputs = rules.outputs
-        self._contents = ContentCheck(found, rules, _imageless(format, rules))
-        self._checks = {
-            "chat": self._chat,
-            "completions": self._pair,
-            "preference": self._preference,
-            "reinforcement": self._reinforcement,
-        }
-        self.endings = Endings()
-        self.items = Items(variables)
+    def __init__(self, plan: Plan, *, begins_file: bool = True) -> None:
+        self._plan = plan
+        self._marked = begins_file and plan.rules.byte_order_mark
+        self._format = FORMATS[plan.format]
+        self.tally = Tally()
+        found = self.tally.found
+        # raw_decode of the standard library, without its two calls in Python
+        self._read = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed names the wrong class
+        self._decoder = LineDecoder(found)
+        self._strings = StringCheck(found, secrets=plan.secrets)
+        self._examples = ExampleCheck(found, plan.format, plan.rules, plan.variables)
+        self.tally.endings = self._examples.endings
+        self.tally.items = self._examples.items
+        self._known_roles: dict[tuple[str, ...], int] = {}
 
-    def check(self, example: dict[str, Any]) -> Measure:
-        """Report all that is wrong with an example, and measure it."""
-        if not self._format.open:
-            self._found.unknown_keys(example, self._format.keys, "")
-        self._contents.images = 0
-        return self._checks[self._format.name](example)
+    def scan(self, block: Block) -> None:
+        r"""Check the lines of a block.
 
-    def _chat(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
-        if "assistant" not in roles:
-            if roles and None not in roles:
-                self._found("missing_assistant_message", "messages")
-        elif roles[-1] not in {"assistant", None}:
-            self._found("last_message_not_assistant", "messages", role=roles[-1])
-        if _weightless(example.get("messages")):
-            self._found("all_weights_zero", "messages")
-        return self._measure(example)
+        A line goes the short way if it can only be ``{"messages": [{"role": ..., "content": ...},
+        ...]}`` with a good sequence of roles, texts that are not blank, perhaps weights, and no
+        key twice: each key and each text has two quotes and those in it (an escaped quote,
+        ``\u0022``, makes a line odd), so a line with another number of them holds something else.
+        All else, good or bad, goes the long way.
+        """
+        tally, plan = self.tally, self._plan
+        read, count = self._read, plan.counter.count
+        exact = not isinstance(plan.counter, EstimateCounter)
+        secrets, known_roles = plan.secrets, self._known_roles
+        most = plan.context_length or float("inf")
+        barred, escaped = b"<|" in block.data, escapes(block.data)
+        returns = b"\r" in block.data
+        quick = plan.quick and plan.format == "chat"
+        number = tally.lines
+        seen = _Seen([], [], [], [])
+        hashes, numbers, lengths, sizes = seen
+        for raw in block.lines:
+            number += 1
+            line = self._without_return(raw, number) if returns else raw
+            odd = line is None or bool(
+                (secrets and secretive(line))
+                or (barred and b"<|" in line)
+                or (escaped and escapes(line))
+            )
+            if quick and not odd and line is not None:
+                try:
+                    text = line.decode()
+                    example, end = read(text, 0)
+                    messages = example["messages"]
+                    roles = tuple([message["role"] for message in messages])
+                    texts = [message["content"] for message in messages]
+                    tokens = known_roles.get(roles)
+                    if tokens is None:
+                        self._learn(roles)
+                    elif (
+                        type(messages) is list
+                        and len(example) == 1
+                        and end == len(text)
+                        and (
+                            (keys := sum(map(len, messages))) == 2 * len(texts)
+                            or _weighed(messages)
+                        )
+                        and all(map(str.strip, texts))
+                        and line.count(b'"')
+                        == 2 + 2 * keys + 4 * len(texts) + (joined := "".join(texts)).count('"')
+                    ):
+                        if exact:
+                            tokens += sum(map(count, texts))
+                        elif joined.isascii():
+                            tokens -= sum([-len(each) // BYTES_PER_TOKEN for each in texts])
+                        else:
+                            encoded = [each.encode() for each in texts]
+                            tokens -= sum([-len(each) // BYTES_PER_TOKEN for each in encoded])
+                        if tokens <= most:
+                            hashes.append(hash(line))
+                            numbers.append(number)
+                            lengths.append(len(texts))
+                            sizes.append(tokens)
+                            continue
+                except (StopIteration, ValueError, KeyError, TypeError, RecursionError):
+                    """Whatever it is, the long way says so."""
+            self._check(line, number, seen, odd=odd)
+        tally.lines = number
+        tally.examples += len(hashes)
+        tally.digests.add(hashes, numbers)
+        tally.size += block.size
+        tally.messages.add(lengths)
+        tally.tokens.add(sizes)
 
-    def _reinforcement(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
-        if roles and roles[-1] not in {"user", None}:
-            path = f"messages[{len(roles) - 1}].role"
-            self._found("last_message_not_user", path, role=roles[-1])
-        self.items.add(example)
-        return self._measure(example)
+    def _learn(self, roles: tuple[str, ...]) -> None:
+        """Remember what a good sequence of roles adds to the tokens of its texts."""
+        repeated = any(role == before for role, before in zip(roles[1:], roles, strict=False))
+        if repeated or roles[-1:] != ("assistant",) or not QUICK_ROLES.issuperset(roles):
+            return
+        if len(self._known_roles) >= MOST_ROLES:
+            self._known_roles.clear()
+        count = self._plan.counter.count
+        spoken = sum(TOKENS_PER_MESSAGE + count(role) for role in roles)
+        self._known_roles[roles] = TOKENS_PER_REPLY + spoken
 
-    def _preference(self, example: dict[str, Any]) -> Measure:
-        given = example.get("input")
-        calls = CallCheck(self._found, {}, {})
-        if "input" not in example:
-            self._found("missing_input")
-        elif not isinstance(given, dict):
-            self._found("invalid_input", "input", found=kind(given))
-        else:
-            self._found.unknown_keys(given, INPUT_KEYS, "input")
-            calls = self._calls(given, "input")
-            self._conversation(given, calls, "input")
-        outputs = [self._output(example, keys, calls) for keys in OUTPUTS]
-        if outputs[0] and outputs[0] == outputs[1]:
-            self._found("equal_outputs", _spelling(example, OUTPUTS[1]))
-        prompt = given if isinstance(given, dict) else {}
-        return self._measure(prompt, *(message for output in outputs for message in output))
+    def _without_return(self, line: bytes | None, number: int) -> bytes | None:
+        if line is None or not line.endswith(b"\r"):
+            return line
+        if line.strip():
+            self.tally.found.line = number
+            self.tally.found("crlf")
+        return line[:-1]
 
-    def _output(
-        self, example: dict[str, Any], keys: tuple[str, str], calls: CallCheck
-    ) -> list[Any]:
-        if example.keys() >= set(keys):
-            self._found("two_spellings", keys[1], key=keys[0])
-        key = _spelling(example, keys)
-        output = example.get(key)
-        if key not in example:
-            self._found("missing_output", key=key)
-            return []
-        wrong_number = isinstance(output, list) and self._outputs not in {None, len(output)}
-        if not isinstance(output, list) or not output or wrong_number:
-            what = f"a list of {len(output)}" if isinstance(output, list) else kind(output)
-            expected = "one message" if self._outputs == 1 else "messages"
-            self._found("invalid_output", key, found=what, expected=expected)
-            return []
-        check = self._message_check(calls)
-        roles = [check.message(each, f"{key}[{index}]") for index, each in enumerate(output)]
-        if "assistant" not in roles and None not in roles:
-            self._found("output_not_assistant", f"{key}[0].role", found=quoted(roles[0]))
-        return output
+    def _check(self, line: bytes | None, number: int, seen: _Seen, *, odd: bool) -> None:
+        """Go the long way with a line."""
+        found = self.tally.found
+        found.line = number
+        if line is None:
+            self.tally.examples += 1
+            found("line_too_long", most=self._plan.max_line_bytes)
+            return
+        if line.startswith(BOM_UTF8):
+            if number > 1 or not self._marked:
+                found("byte_order_mark")
+            line = line[len(BOM_UTF8) :]
+        line = line.strip(BLANKS)
+        if not line.strip():
+            found("blank_line")
+            return
+        seen.hashes.append(hash(line))
+        seen.numbers.append(number)
+        try:
+            measure = self._example(line, odd=odd)
+            if measure is not None:
+                seen.lengths.append(len(measure.messages))
+                seen.sizes.append(self._tokens(measure))
+        except RecursionError:
+            found("too_deep")
 
-    def _pair(self, example: dict[str, Any]) -> Measure:
-        texts = [self._text(example, key) for key in ("prompt", "completion")]
-        if texts[1] == "":
-            self._found("empty_completion", "completion")
-        elif texts[1] and not texts[1][0].isspace():
-            self._found("completion_leading_space", "completion")
-        if texts[0] is not None and texts[1]:
-            self.endings.add(texts[0], texts[1])
-        return Measure([], [text for text in texts if text])
+    def _example(self, line: bytes, *, odd: bool) -> Measure | None:
+        found, plan = self.tally.found, self._plan
+        example = self._decoder.read(line)
+        if example is NOTHING:
+            return None
+        if odd or self._decoder.odd:
+            self._strings.walk(example)
+        fits = format_of(example)
+        if fits is not None and fits != _family(plan.format):
+            told = plan.told is not None and FORMATS[fits].method != plan.told
+            found(
+                "wrong_format" if told else "mixed_formats",
+                found=FORMATS[fits].example,
+                expected=self._format.example,
+                method=plan.told,
+            )
+            return None
+        measure = self._examples.check(example)
+        self.tally.image_examples += measure.images > 0
+        return measure
 
-    def _text(self, example: dict[str, Any], key: str) -> str | None:
-        text = example.get(key)
-        if isinstance(text, str):
-            return text
-        if key in example:
-            self._found(f"invalid_{key}", key, found=kind(text))
-        else:
-            self._found(f"missing_{key}")
-        return None
-
-    def _conversation(
-        self, example: dict[str, Any], calls: CallCheck, path: str
-    ) -> list[str | None]:
-        """Check the messages of an example, or of its input, and give their roles."""
-        if "messages" not in example:
-            self._found("missing_messages", path)
-            return []
-        where = f"{path}.messages" if path else "messages"
-        roles = self._message_check(calls).messages(example["messages"], where)
-        self._contents.count(where)
-        return roles
-
-    def _message_check(self, calls: CallCheck) -> MessageCheck:
-        return MessageCheck(self._found, self._format, self._contents, calls)
-
-    def _calls(self, example: dict[str, Any], path: str) -> CallCheck:
-        """Check what an example says of calls, apart from the calls themselves."""
-        prefix = f"{path}." if path else ""
-        tools: Definitions = {}
-        if example.get("tools") is not None:
-            tools = defined_tools(example["tools"], f"{prefix}tools", self._found)
-        if "parallel_tool_calls" in example and not self._format.open:
-            value = example["parallel_tool_calls"]
-            if not isinstance(value, bool):
-                facts = {"found": kind(value), "expected": "true or false"}
-                self._found("invalid_value", f"{prefix}parallel_tool_calls", **facts)
-        functions: Definitions = {}
-        if "functions" in example and "functions" in self._format.keys:
-            functions = defined_functions(example["functions"], self._found)
-        return CallCheck(self._found, tools, functions)
-
-    def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:
-        given = example.get("messages")
-        messages = [*(given if isinstance(given, list) else []), *outputs]
-        texts = [AS_TEXT.encode(example[key]) for key in ("tools", "functions") if example.get(key)]
-        known = [message for message in messages if isinstance(message, dict)]
-        return Measure(known, texts, self._contents.images)
+    def _tokens(self, measure: Measure) -> int:
+        plan = self._plan
+        count = plan.counter.count
+        tokens = sum(map(count, measure.texts)) + TOKENS_PER_REPLY * bool(measure.messages)
+        for message in measure.messages:
+            content = message.get("content")
+            if (
+                len(message) == 2
+                and isinstance(content, str)
+                and isinstance(message.get("role"), str)
+            ):
+                tokens += TOKENS_PER_MESSAGE + count(message["role"]) + count(content)
+            else:
+                tokens += count_messages(plan.counter, [message]) - TOKENS_PER_REPLY
+        if plan.context_length is not None and tokens > plan.context_length:
+            code = "too_long" if plan.counter.exact else "maybe_too_long"
+            self.tally.found(code, tokens=tokens, most=plan.context_length)
+        return tokens
 
 
-def _imageless(format: FormatName, rules: TrainingRules) -> str | None:
-    """Say where no image may stand, if the format takes none."""
-    if format == "preference" or (format == "reinforcement" and not rules.reinforcement_images):
-        return FORMATS[format].example
-    return None
+def _weighed(messages: list[dict[str, Any]]) -> bool:
+    """Tell whether messages hold nothing but role, content and good weights."""
+    weights = [message["weight"] for message in messages if len(message) != 2]
+    placed = all(
+        len(message) == 2 or (len(message) == 3 and message["role"] == "assistant")
+        for message in messages
+    )
+    spoken = sum(message["role"] == "assistant" for message in messages)
+    return (
+        placed
+        and all(type(weight) is int and 0 <= weight <= 1 for weight in weights)
+        and weights.count(0) < spoken
+    )
 
 
-def _spelling(example: dict[str, Any], keys: tuple[str, str]) -> str:
-    return keys[1] if keys[1] in example and keys[0] not in example else keys[0]
+def _family(format: FormatName) -> FormatName:
+    return "chat" if format == "reinforcement" else format
 
 
-def _weightless(messages: object) -> bool:
-    """Tell whether every message of the assistant has weight 0, and there is one."""
-    if not isinstance(messages, list):
-        return False
-    spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
-    weights = [message.get("weight") for message in spoken]
-    return bool(weights) and all(weight == 0 and weight is not False for weight in weights)
+def digested(read: Iterable[Block]) -> Digests:
+    """Take the lines of a file as a `Scanner` does, to compare them with those of another."""
+    digests = Digests()
+    number = 0
+    for block in read:
+        for raw in block.lines:
+            number += 1
+            line = (raw or b"").removeprefix(BOM_UTF8).strip(BLANKS)
+            if line:
+                digests.add([hash(line)], [number])
+    return digests

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from finetune_client.training_data.checking import workers as processes
 from finetune_client.training_data.checking.blocks import blocks
-from finetune_client.training_data.checking.digests import Digests
-from finetune_client.training_data.checking.scanner import Scanner, digested
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import Plan, Tally
+from finetune_client.training_data.checking.line_hashes import Digests
+from finetune_client.training_data.checking.lines import Scanner, digested
 from finetune_client.training_data.checking.workers import Job, WorkersFailedError
 from finetune_client.training_data.sources import opened, size_of
 

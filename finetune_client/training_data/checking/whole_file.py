@@ -12,8 +12,8 @@ from finetune_client.training_data.report import Report, Statistics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from finetune_client.training_data.checking.digests import Digests
-    from finetune_client.training_data.checking.tally import Plan, Tally
+    from finetune_client.training_data.checking.counts import Plan, Tally
+    from finetune_client.training_data.checking.line_hashes import Digests
     from finetune_client.training_data.problems import Found
 
 __all__ = ["conclude"]

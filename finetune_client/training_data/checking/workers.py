@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from finetune_client.training_data.checking.blocks import blocks, next_line_start
-from finetune_client.training_data.checking.digests import Digests
-from finetune_client.training_data.checking.scanner import Scanner, digested
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import Plan, Tally
+from finetune_client.training_data.checking.line_hashes import Digests
+from finetune_client.training_data.checking.lines import Scanner, digested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

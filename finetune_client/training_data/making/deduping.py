@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from finetune_client.training_data.lines import canonical, long_digest
+from finetune_client.training_data.jsonl import canonical, long_digest
 from finetune_client.training_data.making.writing import example_dict, jsonl_line
 
 if TYPE_CHECKING:

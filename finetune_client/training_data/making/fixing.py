@@ -9,7 +9,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune_client.training_data.lines import (
+from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
     read_lines,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.lines import encoding_by, read_lines
+from finetune_client.training_data.jsonl import encoding_by, read_lines
 from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:

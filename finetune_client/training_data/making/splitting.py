@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.lines import read_lines, sameness, short_digest
+from finetune_client.training_data.jsonl import read_lines, sameness, short_digest
 from finetune_client.training_data.making.atomic import refuse_existing, whole_file
 from finetune_client.training_data.sources import refuse_irregular
 

@@ -5,8 +5,8 @@ import tracemalloc
 import pytest
 
 from finetune_client.providers.training_rules import TrainingRules
-from finetune_client.training_data.checking.digests import Digests
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import Plan, Tally
+from finetune_client.training_data.checking.line_hashes import Digests
 from finetune_client.training_data.checking.whole_file import conclude
 from finetune_client.training_data.tokens import resolve_counter
 

@@ -12,7 +12,7 @@ from finetune_client.errors import RequestError
 from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data import Report, check
 from finetune_client.training_data.checking import workers as processes
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import Plan, Tally
 from finetune_client.training_data.checking.workers import Job, WorkersFailedError, jobs_for
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines

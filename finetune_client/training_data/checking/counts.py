@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from finetune_client.training_data.checking.digests import Digests
+from finetune_client.training_data.checking.distribution import Spread
 from finetune_client.training_data.checking.endings import Endings
 from finetune_client.training_data.checking.items import Items
-from finetune_client.training_data.checking.spread import Spread
+from finetune_client.training_data.checking.line_hashes import Digests
 from finetune_client.training_data.problems import Found
 
 if TYPE_CHECKING:

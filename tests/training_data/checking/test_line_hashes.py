@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 
-from finetune_client.training_data.checking.digests import Digests
+from finetune_client.training_data.checking.line_hashes import Digests
 
 
 def digests(*values: int) -> Digests:

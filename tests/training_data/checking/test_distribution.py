@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.training_data.checking.spread import MOST_VALUES, Spread
+from finetune_client.training_data.checking.distribution import MOST_VALUES, Spread
 
 
 def spread(values: list[int]) -> Spread:

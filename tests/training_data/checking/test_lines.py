@@ -11,8 +11,8 @@ from hypothesis import example, given, settings, strategies as st
 
 from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data.checking.blocks import Block
-from finetune_client.training_data.checking.scanner import Scanner
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import Plan, Tally
+from finetune_client.training_data.checking.lines import Scanner
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
 
