@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from finetune_client.training_data.problems import broken, kind
+from finetune_client.training_data.problems import json_reason, kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ def read_arguments(text: object) -> dict[str, Any] | str:
     try:
         arguments = ARGUMENTS.decode(text)
     except json.JSONDecodeError as wrong:
-        return f"{broken(wrong)} at column {wrong.colno}"
+        return f"{json_reason(wrong)} at column {wrong.colno}"
     except ValueError as wrong:
         return str(wrong)
     except RecursionError:

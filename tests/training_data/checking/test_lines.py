@@ -1,51 +1,67 @@
-"""The short way and the long way through a line come to the same."""
+"""The fast way, with msgspec, and the plain way through a line come to the same report."""
 
 from __future__ import annotations
 
 import json
 import random
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from finetune_client.providers.training_rules import TrainingRules
+from finetune_client.training_data import check
 from finetune_client.training_data.checking.blocks import Block
-from finetune_client.training_data.checking.counts import Plan, Tally
-from finetune_client.training_data.checking.lines import Scanner
+from finetune_client.training_data.checking.lines import CheckSettings, LineChecker
 from finetune_client.training_data.tokens import resolve_counter
-from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
+from tests.support.example_lines import BAD_LINES, GOOD_LINES, Line, good_lines
 
-PLAN = Plan(
+if TYPE_CHECKING:
+    from finetune_client.training_data.checking.counts import FileCounts
+
+SETTINGS = CheckSettings(
     format="chat",
-    told=None,
+    given_method=None,
     rules=TrainingRules(),
     counter=resolve_counter(None),
     context_length=200,
     max_line_bytes=1 << 25,
 )
-COUNTED = replace(PLAN, counter=resolve_counter(len))
+COUNTED = replace(SETTINGS, counter=resolve_counter(len))
 
 
-def scanned(lines: list[bytes | None], plan: Plan) -> Tally:
-    scanner = Scanner(plan)
+def without_msgspec() -> Any:
+    return patch.dict(sys.modules, {"msgspec": None})
+
+
+def counts_of(
+    lines: list[bytes | None], settings: CheckSettings, *, fast: bool = True
+) -> FileCounts:
+    with nullcontext() if fast else without_msgspec():
+        checker = LineChecker(settings)
     data = b"\n".join(line for line in lines if line is not None)
-    scanner.scan(Block(data, lines, len(data)))
-    return scanner.tally
+    checker.check(Block(data, lines, len(data)))
+    return checker.counts
 
 
-def seen(tally: Tally) -> dict[str, Any]:
+def shown(counts: FileCounts) -> dict[str, Any]:
     return {
-        "problems": list(tally.found),
-        "counts": tally.found.counts,
-        "lines": (tally.lines, tally.examples, tally.size),
-        "digests": sorted(tally.digests.shared(tally.digests)),
-        "spreads": (tally.messages.summary(), tally.tokens.summary()),
+        "problems": list(counts.problems),
+        "counts": counts.problems.counts,
+        "lines": (counts.lines, counts.examples, counts.size),
+        "hashes": sorted(counts.hashes.shared(counts.hashes)),
+        "distributions": (counts.messages.summary(), counts.tokens.summary()),
     }
 
 
-def same_both_ways(lines: list[bytes | None], plan: Plan = PLAN) -> None:
-    assert seen(scanned(lines, plan)) == seen(scanned(lines, replace(plan, quick=False)))
+def assert_same_both_ways(lines: list[bytes | None], settings: CheckSettings = SETTINGS) -> None:
+    pytest.importorskip("msgspec")
+    fast, plain = (counts_of(lines, settings, fast=fast) for fast in (True, False))
+    assert shown(fast) == shown(plain)
 
 
 PLAIN_TEXTS = ["", " ", "a", "é", "\U0001f642", "a" * 900, "\n", "a\\", "\\"]
@@ -94,45 +110,98 @@ def lines(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(lines(), max_size=6))
-def test_scan__either_way_on_lines_like_examples(given_lines: list[bytes]) -> None:
+def test_check__both_ways_on_lines_like_examples(given_lines: list[bytes]) -> None:
     split = b"\n".join(given_lines).split(b"\n")
-    same_both_ways([*split])
-    same_both_ways([*split], COUNTED)
+    assert_same_both_ways([*split])
+    assert_same_both_ways([*split], COUNTED)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 9), st.integers(0, 80))
 @example(b"\\ud83d\\ude00", 0, 42)
 @example(b'", "content": "', 0, 42)
-def test_scan__either_way_on_a_good_line_with_bytes_put_in(
+def test_check__both_ways_on_a_good_line_with_bytes_put_in(
     extra: bytes, which: int, place: int
 ) -> None:
     line = good_lines("chat")[which]
-    same_both_ways([*(line[:place] + extra + line[place:]).split(b"\n")])
+    assert_same_both_ways([*(line[:place] + extra + line[place:]).split(b"\n")])
 
 
-def test_scan__either_way_on_every_known_line() -> None:
+def test_check__both_ways_on_every_known_line() -> None:
     known = [case.line for case in (*GOOD_LINES, *BAD_LINES) if len(case.line) < 100_000]
     random.Random(1).shuffle(known)
-    same_both_ways([*known])
+    assert_same_both_ways([*known])
 
 
-def test_scan__the_short_way_is_taken() -> None:
-    scanner = Scanner(PLAN)
-    scanner._check = None  # type: ignore[assignment,method-assign]  # must not be called
-    scanner._learn(("user", "assistant"))
-    weighted = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\\"b\\": c","weight":1}]}'
+@pytest.mark.parametrize("context_length", [None, 200])
+def test_check__plainly_good_lines_go_the_fast_way(context_length: int | None) -> None:
+    pytest.importorskip("msgspec")
+    checker = LineChecker(replace(SETTINGS, context_length=context_length))
+    checker._check_line = None  # type: ignore[assignment,method-assign]  # must not be called
+    weighted = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\\"b\\": \\ud83d\\ude42","weight":1}]}'
     block: list[bytes | None] = [*good_lines("chat"), weighted]
-    scanner.scan(Block(b"\n".join(good_lines("chat")), block, 0))
-    assert scanner.tally.examples == 11
+    checker.check(Block(b"\n".join(good_lines("chat")), block, 0))
+    assert checker.counts.examples == 11
 
 
-def test_scan__says_nothing_of_secrets_when_told_so() -> None:
+USER, ANSWER = b'{"role": "user", "content": "a"}', b'{"role": "assistant", "content": "b"}'
+WEIGHTED = b'{"role": "assistant", "content": "b", "weight": %s}'
+
+
+@pytest.mark.parametrize(
+    ("messages", "codes"),
+    [
+        (b'[%s, {"role": "user", "role": "assistant", "content": "b"}]' % USER, "duplicate_key"),
+        (b'[%s, {"role": "assistant", "content": "b", "content": "b"}]' % USER, "duplicate_key"),
+        (b'[%s, {"role": "assistant", "content": "b", "c\\u006fntent": "b"}]' % USER, "duplicate_key"),
+        (b'[%s, %s], "messages": [%s, %s]' % (USER, ANSWER, USER, ANSWER), "duplicate_key"),
+        (b'[%s, %s], "messages": [], "messages": [%s, %s]' % (USER, ANSWER, USER, ANSWER), "duplicate_key"),
+        (b'[], "messages": [%s, %s]' % (USER, ANSWER), "duplicate_key"),
+        (b'[%s, %s], "messages": []' % (USER, ANSWER), "duplicate_key empty_messages"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b'1, "weight": 1'), "duplicate_key"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b'0, "weight": 1'), "duplicate_key"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"0"), "all_weights_zero"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"true"), "invalid_weight"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b'"a", "weight": 1'), ANSWER), "misplaced_weight"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"NaN"), "invalid_weight not_a_number"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b'"\\u003c\\u007cim_end|>"'), ANSWER), "special_token"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b'"\\ud83d"'), ANSWER), "lone_surrogate"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b'"\xff"'), ANSWER), "invalid_utf8"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b'"\t"'), ANSWER), "invalid_json"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b"9" * 5000), ANSWER), "invalid_content"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b"[" * 3000 + b"]" * 3000), ANSWER), "too_deep"),
+        (b"[%s, %s]" % (USER.replace(b'"user"', b'["user"]'), ANSWER), "unknown_role"),
+    ],
+)  # fmt: skip
+def test_check__both_ways_find_what_msgspec_takes_or_words_otherwise(
+    messages: bytes, codes: str
+) -> None:
+    lines: list[bytes | None] = [*good_lines("chat"), b'{"messages": %s}' % messages]
+    assert sorted(counts_of(lines, SETTINGS).problems.counts) == codes.split()
+    assert_same_both_ways(lines)
+
+
+@pytest.mark.parametrize("before", [b"", b" ", b"\xef\xbb\xbf", b"{}"])
+@pytest.mark.parametrize("after", [b"", b" ", b"\r", b"\x0b", b"\0", b",", b"{}"])
+def test_check__both_ways_with_something_around_a_good_line(before: bytes, after: bytes) -> None:
+    assert_same_both_ways([before + line + after for line in good_lines("chat")])
+
+
+@pytest.mark.parametrize("case", [*GOOD_LINES, *BAD_LINES], ids=str)
+def test_check__both_ways_give_the_same_report(case: Line) -> None:
+    pytest.importorskip("msgspec")
+    content = b"\n".join([*good_lines(case.format), case.line, *good_lines(case.format)])
+    fast = check(content, **case.options)
+    with without_msgspec():
+        assert check(content, **case.options) == fast
+
+
+def test_check__says_nothing_of_secrets_when_told_so() -> None:
     line = good_lines("chat")[0].replace(b"What is", b"AKIAIOSFODNN7EXAMPLE")
-    assert scanned([line], PLAN).found.counts == {"secret": 1}
-    assert scanned([line], replace(PLAN, secrets=False)).found.counts == {}
+    assert counts_of([line], SETTINGS).problems.counts == {"secret": 1}
+    assert counts_of([line], replace(SETTINGS, secrets=False)).problems.counts == {}
 
 
-def test_scan__looks_at_the_many_beginnings_of_no_key_in_a_moment() -> None:
+def test_check__looks_at_the_many_beginnings_of_no_key_in_a_moment() -> None:
     line = good_lines("chat")[0].replace(b"What is", b"sk-" * 50_000)
-    assert scanned([line], replace(PLAN, context_length=None)).found.counts == {}
+    assert counts_of([line], replace(SETTINGS, context_length=None)).problems.counts == {}
