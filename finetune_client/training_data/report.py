@@ -12,7 +12,7 @@ from finetune_client.training_data.show import as_html, as_text, printable
 
 if TYPE_CHECKING:
     from finetune_client.models.auto import Auto
-    from finetune_client.training_data.checking.distribution import SpreadSummary
+    from finetune_client.training_data.checking.distribution import DistributionSummary
     from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import Problem
 
@@ -35,8 +35,8 @@ class Statistics(TypedDict):
     examples_with_images: int
     duplicates: int
     leaks: int
-    messages: SpreadSummary
-    tokens: SpreadSummary
+    messages: DistributionSummary
+    tokens: DistributionSummary
     tokens_counted_by: str
     tokens_exact: bool
 

@@ -188,8 +188,15 @@ def count_messages(counter: Counter, messages: Sequence[Mapping[str, Any]]) -> i
 
 
 def _count_message(counter: Counter, message: Mapping[str, Any]) -> int:
-    extra = TOKENS_PER_NAME if isinstance(message.get("name"), str) else 0
-    return TOKENS_PER_MESSAGE + extra + sum(map(counter.count, _texts(dict(message))))
+    tokens = TOKENS_PER_MESSAGE
+    for key, value in message.items():
+        if key in _NOT_TEXT:
+            continue
+        if isinstance(value, str):  # nearly all values are, so no list is made of them
+            tokens += counter.count(value) + (TOKENS_PER_NAME if key == "name" else 0)
+        elif value:
+            tokens += sum(map(counter.count, _texts(value)))
+    return tokens
 
 
 def _texts(value: Any) -> list[str]:

@@ -14,7 +14,7 @@ from finetune_client.training_data.checking.fast_path import chat_measurer
 from finetune_client.training_data.checking.unwanted_text import (
     TextCheck,
     holds_secret,
-    may_hold_unwanted,
+    holds_special_text,
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
@@ -97,14 +97,15 @@ class LineChecker:
         """Check the lines of a block, and count what is in them."""
         counts = self.counts
         fast = repeat(None) if self._fast is None else self._fast.measure(block.lines)
-        may_hold_secret = self._settings.secrets and holds_secret(block.data)
+        secretive = self._settings.secrets and holds_secret(block.data)
         measured = _Measured([], [], [], [])
         hashes, numbers, lengths, sizes = measured
         number = counts.lines
         for line, measure in zip(block.lines, fast, strict=False):
             number += 1
-            if line is None or measure is None or (may_hold_secret and holds_secret(line)):
-                self._check_line(line, number, measured)
+            suspicious = secretive and line is not None and holds_secret(line)
+            if line is None or measure is None or suspicious:
+                self._check_line(line, number, measured, suspicious=suspicious)
             else:
                 hashes.append(hash(line))
                 numbers.append(number)
@@ -117,8 +118,10 @@ class LineChecker:
         counts.messages.add(lengths)
         counts.tokens.add(sizes)
 
-    def _check_line(self, line: bytes | None, number: int, measured: _Measured) -> None:
-        """Check a line completely."""
+    def _check_line(
+        self, line: bytes | None, number: int, measured: _Measured, *, suspicious: bool
+    ) -> None:
+        """Check a line completely, its texts too if it is `suspicious`."""
         report_problem = self._report_problem
         report_problem.line = number
         if line is None:
@@ -140,19 +143,19 @@ class LineChecker:
         measured.hashes.append(hash(line))
         measured.numbers.append(number)
         try:
-            measure = self._check_example(line)
+            measure = self._check_example(line, suspicious=suspicious)
             if measure is not None:
                 measured.lengths.append(len(measure.messages))
                 measured.sizes.append(self._count_tokens(measure))
         except RecursionError:
             report_problem("too_deep")
 
-    def _check_example(self, line: bytes) -> Measure | None:
+    def _check_example(self, line: bytes, *, suspicious: bool) -> Measure | None:
         report_problem, settings = self._report_problem, self._settings
         example = self._decoder.read(line)
         if example is None:
             return None
-        if self._decoder.has_odd_values or may_hold_unwanted(line, secrets=settings.secrets):
+        if suspicious or self._decoder.has_odd_values or holds_special_text(line):
             self._texts.check(example)
         found = format_of(example)
         if found is not None and found != _without_grader(settings.format):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageCheck"]
 
-ASSISTANT_KEYS = (
+_ASSISTANT_KEYS = (
     "role",
     "content",
     "name",
@@ -26,17 +26,18 @@ ASSISTANT_KEYS = (
     "function_call",
     "weight",
 )
-KEYS: Mapping[str, tuple[str, ...]] = {
+_KEYS: Mapping[str, tuple[str, ...]] = {
     "system": ("role", "content", "name"),
     "developer": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ASSISTANT_KEYS,
+    "assistant": _ASSISTANT_KEYS,
     "tool": ("role", "content", "tool_call_id", "name"),
     "function": ("role", "content", "name"),
 }
 """The keys of a message by its role; `weight` is judged apart."""
 
-INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+_TEXT_ROLES = ("user", "assistant", "system", "developer")
+_INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 
 
 class MessageCheck:
@@ -76,7 +77,10 @@ class MessageCheck:
             self._report_problem("invalid_message", path, found=kind(message))
             return None
         role = self._role(message, path)
-        known = KEYS.get(role or "", ASSISTANT_KEYS)
+        content = message.get("content")
+        if len(message) == 2 and role in _TEXT_ROLES and type(content) is str and content.strip():
+            return role  # nothing else to check, and most messages are like this
+        known = _KEYS.get(role or "", _ASSISTANT_KEYS)
         self._report_problem.unknown_keys([key for key in message if key != "weight"], known, path)
         self._values(message, role, path)
         self._content(message, role or "user", path)
@@ -128,7 +132,7 @@ class MessageCheck:
             self._report_problem("invalid_weight", path, found=quoted(weight))
 
     def _content(self, message: dict[str, Any], role: str, path: str) -> None:
-        instead = role == "assistant" and any(message.get(key) for key in INSTEAD_OF_CONTENT)
+        instead = role == "assistant" and any(message.get(key) for key in _INSTEAD_OF_CONTENT)
         content = message.get("content")
         if instead and not content and isinstance(content, (str, type(None))):
             return

@@ -14,11 +14,9 @@ from finetune_client.training_data.checking.decoding import DoubledKeys, NotANum
 from finetune_client.training_data.problems import under
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["TextCheck", "holds_secret", "may_hold_unwanted"]
+__all__ = ["TextCheck", "holds_secret", "holds_special_text"]
 
 _SPECIAL_TOKEN = re.compile(r"<\|[A-Za-z][A-Za-z0-9_]{2,}\|>")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -42,72 +40,51 @@ class _SecretKind(NamedTuple):
     Attributes:
         kind: What it is, in words.
         pattern: What it looks like in a text.
-        anchor: A character that it always has and that is rare in most texts: `bytes.find` of one
-            character takes a twentieth of the time that it takes to find several.
-        nearby: The two characters that stand `_OFFSETS` characters from the anchor.
-        before: How many characters before the anchor `raw` matches.
-        raw: What it looks like in the bytes of a line.
+        raw: Where there may be one in the bytes of lines. It begins with a single character that
+            is rare in most texts: `re` finds such a pattern ten times as fast as one that begins
+            with a choice, and three times as fast as a loop of `bytes.find`.
     """
 
     kind: str
     pattern: re.Pattern[str]
-    anchor: bytes
-    nearby: tuple[bytes, ...]
-    before: int
-    raw: re.Pattern[bytes]
+    raw: bytes
 
 
-_OFFSETS: Mapping[bytes, int] = {b"A": 1, b"-": -2, b"_": -2}
-"""Where the two characters near an anchor begin."""
+def _secret(kind: str, before: str, anchor: str, after: str, begin: str = "") -> _SecretKind:
+    pattern = f"(?<![A-Za-z0-9]){begin}{before}{anchor}{after}(?![A-Za-z0-9])"
+    return _SecretKind(kind, re.compile(pattern), f"(?<={before}{anchor}){after}".encode())
 
 
-def _secret(kind: str, pattern: str, anchor: bytes, nearby: bytes, before: int) -> _SecretKind:
-    bounded = re.compile(f"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])")
-    raw = re.compile(pattern.encode().removeprefix(b"-----BEGIN [A-Z ]*"))
-    return _SecretKind(kind, bounded, anchor, tuple(nearby.split()), before, raw)
-
-
-_SECRETS = (
-    _secret("a key of AWS", r"AKIA[0-9A-Z]{16}", b"A", b"KI", 0),
-    _secret("a key of Google", r"AIza[A-Za-z0-9_-]{35}", b"A", b"Iz", 0),
-    _secret("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----", b"A", b"TE", 4),
-    _secret("an API key", r"sk-(?=[A-Za-z_-]{0,99}[0-9])[A-Za-z0-9_-]{20,}", b"-", b"sk", 2),
-    _secret("a token of GitLab", r"glpat-[A-Za-z0-9_-]{20,}", b"-", b"at", 5),
-    _secret("a token of Slack", r"xox[abprs]-[A-Za-z0-9-]{10,}", b"-", b"xa xb xp xr xs", 4),
-    _secret("a token of GitHub", r"ghp_[A-Za-z0-9]{36}", b"_", b"hp", 3),
-    _secret("a token of GitHub", r"github_pat_[A-Za-z0-9_]{22,}", b"_", b"at", 10),
-    _secret("a token of Hugging Face", r"hf_[A-Za-z0-9]{30,}", b"_", b"hf", 2),
+_HYPHEN = (
+    _secret("an API key", "sk", "-", r"(?=[A-Za-z_-]{0,99}[0-9])[A-Za-z0-9_-]{20,}"),
+    _secret("a token of GitLab", "glpat", "-", r"[A-Za-z0-9_-]{20,}"),
+    _secret("a token of Slack", "xox[abprs]", "-", r"[A-Za-z0-9-]{10,}"),
 )
-
-_ANCHORS = tuple(
-    (
-        anchor,
-        offset,
-        {two: (s.before, s.raw) for s in _SECRETS if s.anchor == anchor for two in s.nearby},
-    )
-    for anchor, offset in _OFFSETS.items()
+_UNDERSCORE = (
+    _secret("a token of GitHub", "ghp", "_", r"[A-Za-z0-9]{36}"),
+    _secret("a token of GitHub", "github_pat", "_", r"[A-Za-z0-9_]{22,}"),
+    _secret("a token of Hugging Face", "hf", "_", r"[A-Za-z0-9]{30,}"),
+)
+_LETTER = (
+    _secret("a key of AWS", "", "A", r"KIA[0-9A-Z]{16}"),
+    _secret("a key of Google", "", "A", r"Iza[A-Za-z0-9_-]{35}"),
+    _secret("a private key", "PRIV", "A", r"TE KEY-----", begin=r"-----BEGIN [A-Z ]*"),
+)
+_SECRETS = (*_HYPHEN, *_UNDERSCORE, *_LETTER)
+_RAW_SECRETS = tuple(
+    re.compile(anchor + b"(?:" + b"|".join(secret.raw for secret in secrets) + b")")
+    for anchor, secrets in ((b"-", _HYPHEN), (b"_", _UNDERSCORE), (b"A", _LETTER))
 )
 
 
 def holds_secret(data: bytes) -> bool:
     """Tell whether a line, or many, may hold a secret."""
-    for anchor, offset, kinds in _ANCHORS:
-        place = data.find(anchor)
-        while place >= 0:
-            kind = kinds.get(data[place + offset : place + offset + 2])
-            if kind is not None and kind[1].match(data, place - kind[0]):
-                return True
-            place = data.find(anchor, place + 1)
-    return False
+    return any(pattern.search(data) for pattern in _RAW_SECRETS)
 
 
-def may_hold_unwanted(line: bytes, *, secrets: bool) -> bool:
-    """Tell whether a line may hold what `TextCheck` finds."""
-    return (
-        b"<|" in line
-        or (b"\\u" in line and _ESCAPED.search(line) is not None)
-        or (secrets and holds_secret(line))
-    )
+def holds_special_text(line: bytes) -> bool:
+    """Tell whether a line may hold a special token or half a character."""
+    return b"<|" in line or (b"\\u" in line and _ESCAPED.search(line) is not None)
 
 
 class TextCheck:
