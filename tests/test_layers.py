@@ -47,7 +47,12 @@ LAYERS: dict[str, frozenset[str]] = {
 """What each layer may import of the package; what is not named here is built on a client, and may
 import anything."""
 
-LATE = {("client", "local"), ("resources", "rich"), ("training_data", "tiktoken")}
+LATE = {
+    ("client", "local"),
+    ("resources", "rich"),
+    ("training_data", "tiktoken"),
+    ("training_data", "msgspec"),
+}
 """What is imported inside a function only: it need not be installed."""
 
 PURE = VALUES | {"models", "metrics", "waiting", "webhooks"}
@@ -56,7 +61,7 @@ PURE = VALUES | {"models", "metrics", "waiting", "webhooks"}
 THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(PURE, frozenset()),
     "providers": frozenset(),
-    "training_data": frozenset({"tiktoken"}),
+    "training_data": frozenset({"tiktoken", "msgspec"}),
     "transport": frozenset({"requests", "urllib3"}),
     "resources": frozenset({"rich"}),
     "_composed": frozenset(),
@@ -181,7 +186,7 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_import__loads_no_third_party_module(statement: str) -> None:
     third = {"requests", "urllib3", "certifi", "idna", "charset_normalizer", "flask", "numpy"}
-    third |= {"click", "rich", "tiktoken", "typing_extensions", "hypothesis"}
+    third |= {"click", "rich", "tiktoken", "msgspec", "typing_extensions", "hypothesis"}
     assert loaded_by(statement) & third == set()
 
 

@@ -53,7 +53,7 @@ def chat_measurer(counter: Counter, context_length: int | None) -> ChatMeasurer 
 
     message = msgspec.defstruct(
         "Message",
-        [("role", _Value), ("content", _Value), ("weight", _Value | None, None)],
+        [("role", _Value), ("content", _Value), ("weight", _Value, None)],
         forbid_unknown_fields=True,
         gc=False,
     )
@@ -62,7 +62,9 @@ def chat_measurer(counter: Counter, context_length: int | None) -> ChatMeasurer 
         "Example", [("messages", messages)], forbid_unknown_fields=True, gc=False
     )
     decode = msgspec.json.Decoder(example, dec_hook=see).decode
-    return ChatMeasurer(decode, values, counter, context_length)
+    # Before msgspec 0.20 its errors are no ValueErrors; one that is, is that of bad UTF-8.
+    unreadable = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+    return ChatMeasurer(decode, unreadable, values, counter, context_length)
 
 
 class ChatMeasurer:
@@ -79,11 +81,13 @@ class ChatMeasurer:
     def __init__(
         self,
         decode: Callable[[bytes], Any],
+        unreadable: tuple[type[Exception], ...],
         values: list[Any],
         counter: Counter,
         context_length: int | None,
     ) -> None:
         self._decode = decode
+        self._unreadable = unreadable
         self._values = values
         self._count = counter.count
         self._estimated = isinstance(counter, EstimateCounter)
@@ -116,7 +120,7 @@ class ChatMeasurer:
 
     def _numbers(self, lines: Iterable[bytes | None]) -> list[int]:
         """Decode the lines and return how many messages each has, 0 if it is to be read slowly."""
-        decode, values = self._decode, self._values
+        decode, values, unreadable = self._decode, self._values, self._unreadable
         values.clear()
         numbers: list[int] = []
         seen = 0
@@ -124,7 +128,7 @@ class ChatMeasurer:
             try:
                 messages = decode(line).messages  # type: ignore[arg-type]  # None is a TypeError
                 good = line.startswith(_BEGINNINGS) and line.endswith(b"}")  # type: ignore[union-attr]
-            except (ValueError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
+            except unreadable:
                 good, messages = False, []
             if good and len(values) - seen != 2 * len(messages):
                 good = self._drop_weights(messages, seen)

@@ -162,6 +162,8 @@ WEIGHTED = b'{"role": "assistant", "content": "b", "weight": %s}'
         (b"[%s, %s]" % (USER, WEIGHTED % b'0, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"0"), "all_weights_zero"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"true"), "invalid_weight"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"null"), "invalid_weight"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b'null, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"a", "weight": 1'), ANSWER), "misplaced_weight"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"NaN"), "invalid_weight not_a_number"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"\\u003c\\u007cim_end|>"'), ANSWER), "special_token"),
@@ -169,7 +171,7 @@ WEIGHTED = b'{"role": "assistant", "content": "b", "weight": %s}'
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"\xff"'), ANSWER), "invalid_utf8"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"\t"'), ANSWER), "invalid_json"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b"9" * 5000), ANSWER), "invalid_content"),
-        (b"[%s, %s]" % (USER.replace(b'"a"', b"[" * 3000 + b"]" * 3000), ANSWER), "too_deep"),
+        (b"[%s, %s]" % (USER.replace(b'"a"', b"[" * 200_000), ANSWER), "too_deep"),
         (b"[%s, %s]" % (USER.replace(b'"user"', b'["user"]'), ANSWER), "unknown_role"),
     ],
 )  # fmt: skip
