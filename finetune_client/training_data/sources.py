@@ -80,7 +80,7 @@ def refuse_irregular(path: Path) -> None:
     with suppress(OSError, ValueError):
         mode = path.stat().st_mode
     if stat.S_ISFIFO(mode):
-        raise unreadable(path, "it is no regular file, and it has to be read more than once")
+        raise unreadable(path, "it is not a regular file, and it has to be read more than once")
 
 
 def unreadable(path: Source, reason: str) -> TrainingDataError:

@@ -313,7 +313,7 @@ def test_download__only_takes_the_place_of_regular_files(
     target = tmp_path / place
     with pytest.raises(RequestError) as caught:
         client.files.download("file-1", target)
-    assert str(caught.value) == f"{str(target)!r} is no regular file; give the path of a file."
+    assert str(caught.value) == f"{str(target)!r} is not a regular file; give the path of a file."
 
 
 def test_download__a_file_that_is_not_there_leaves_all_as_it_was(

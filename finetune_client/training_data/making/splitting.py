@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data.jsonl import read_lines, sameness, short_digest
-from finetune_client.training_data.making.atomic import refuse_existing, whole_file
 from finetune_client.training_data.sources import refuse_irregular
 
 __all__ = ["Split", "split"]
@@ -92,7 +92,7 @@ def _share_out(
     counts = [0, 0]
     lines = (line.raw for line in read_lines(source) if line.raw)
     with ExitStack() as stack:
-        files = [stack.enter_context(whole_file(path, overwrite=overwrite)) for path in targets]
+        files = [stack.enter_context(replacing(path, overwrite=overwrite)) for path in targets]
         for raw, digest in zip(lines, digests, strict=True):
             side = int(digest <= last)
             files[side].write(raw + b"\n")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from finetune_client.atomic_file import replacing
 from finetune_client.errors import TrainingDataError
-from finetune_client.training_data.making.atomic import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +51,7 @@ def write_jsonl(
         FileExistsError: There is a file of that name, and ``overwrite`` is not set.
     """
     count = 0
-    with whole_file(Path(path), overwrite=overwrite) as file:
+    with replacing(Path(path), overwrite=overwrite) as file:
         for count, example in enumerate(examples, 1):
             file.write(jsonl_line(example, count))
     return count
