@@ -55,7 +55,8 @@ def test_replacing__refuses_a_file_that_is_there(tmp_path: Path) -> None:
 
 def test_replacing__refuses_a_file_that_appears_meanwhile(tmp_path: Path) -> None:
     target = tmp_path / "data.jsonl"
-    with pytest.raises(FileExistsError), replacing(target, overwrite=False) as file:
+    refused = pytest.raises(FileExistsError)
+    with refused, replacing(target, overwrite=False) as file:
         file.write(b"new")
         target.write_bytes(b"another")
     assert target.read_bytes() == b"another"

@@ -133,7 +133,7 @@ def _format_with_grader(line: bytes) -> FormatName | None:
 
 
 def _is_for_a_grader(example: dict[str, Any]) -> bool:
-    """Tell whether an example ends with the user's message and has keys for a grader."""
+    """Return whether an example ends with the user's message and has keys for a grader."""
     messages = example["messages"]
     last = messages[-1] if isinstance(messages, list) and messages else None
     asked = isinstance(last, dict) and last.get("role") == "user"

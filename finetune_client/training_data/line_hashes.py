@@ -16,8 +16,8 @@ BUCKETS = 256
 class LineHashes:
     """A number of 64 bits for each line and the line it is of, in buckets by its last bits.
 
-    The number is Python's `hash` of the line's bytes, which is quick and keyed anew in every
-    process (worker processes are given one key). Two different lines of a file of ten million
+    The number is Python's `hash` of the line's bytes, which is quick and keyed
+    anew in every process (worker processes are given one key). Two different lines of a file of ten million
     share one with a chance of one in 400,000.
     """
 
@@ -25,7 +25,7 @@ class LineHashes:
         self._buckets = [(array("q"), array("Q")) for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
-        """Tell how many lines there are."""
+        """Return how many lines there are."""
         return sum(len(lines) for _, lines in self._buckets)
 
     def add(self, hashes: list[int], lines: list[int]) -> None:
@@ -42,7 +42,7 @@ class LineHashes:
             lines.extend(array("Q", [line + offset for line in theirs]))
 
     def repeated(self) -> Iterator[tuple[int, int]]:
-        """Give each line that stood in the file before, with the first such line; by bucket."""
+        """Return each line that stood in the file before, with the first such line; by bucket."""
         for hashes, lines in self._buckets:
             if len(set(hashes)) == len(hashes):
                 continue
@@ -52,7 +52,7 @@ class LineHashes:
                     yield line, before
 
     def shared(self, other: LineHashes) -> Iterator[tuple[int, int]]:
-        """Give each line that `other` has too, with the first such line there; by bucket."""
+        """Return each line that `other` has too, with the first such line there; by bucket."""
         for (hashes, lines), (theirs, their_lines) in zip(
             self._buckets, other._buckets, strict=True
         ):

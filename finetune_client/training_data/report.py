@@ -117,7 +117,7 @@ class Report:
         }
 
     def __repr__(self) -> str:
-        """Say in a line whether the file is fit; `str` and `problems` say what is wrong."""
+        """Return in a line whether the file is fit; `str` and `problems` say what is wrong."""
         path = printable(self.path)
         return f"<Report of {path}: {self.errors} errors, {self.warnings} warnings>"
 

@@ -26,14 +26,14 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _refused(name: str) -> NoReturn:
-    raise ValueError(f"it has {name}, which is no JSON")
+    raise ValueError(f"it has {name}, which is not JSON")
 
 
 ARGUMENTS = json.JSONDecoder(parse_int=float, parse_constant=_refused)
 
 
 def read_arguments(text: object) -> dict[str, Any] | str:
-    """Give the arguments, or the reason why they cannot be read."""
+    """Return the arguments, or the reason why they cannot be read."""
     if not isinstance(text, str):
         return f"it is {kind(text)}"
     try:
@@ -48,7 +48,7 @@ def read_arguments(text: object) -> dict[str, Any] | str:
 
 
 def read_twice(text: Any) -> dict[str, Any] | None:
-    """Give the arguments of a text that is JSON for their JSON, if it is that."""
+    """Return the arguments of a text that is JSON for their JSON, if it is that."""
     with suppress(TypeError, ValueError, RecursionError):
         arguments = read_arguments(ARGUMENTS.decode(text))
         return arguments if isinstance(arguments, dict) else None
@@ -56,7 +56,7 @@ def read_twice(text: Any) -> dict[str, Any] | None:
 
 
 def expected_types(schema: object) -> list[str]:
-    """Give the types that a parameter may have, or none where the schema does not say."""
+    """Return the types that a parameter may have, or none where the schema does not say."""
     type_: object = schema.get("type") if isinstance(schema, dict) else None
     types: list[object] = type_ if isinstance(type_, list) else [type_]
     if len(types) > len(TYPES):

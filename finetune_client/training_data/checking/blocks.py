@@ -65,9 +65,13 @@ def _read(file: BinaryReader, size: int) -> bytes:
     try:
         chunk = file.read(size)
     except OSError as wrong:
-        raise TrainingDataError(f"The training file cannot be read on: {wrong}.") from wrong
+        raise TrainingDataError(
+            f"The training file could not be read to its end: {wrong}."
+        ) from wrong
     if not isinstance(chunk, bytes):
-        raise RequestError("Open the training file in binary mode: its read gave no bytes.")
+        raise RequestError(
+            "Open the training file in binary mode: its read() did not return bytes."
+        )
     return chunk
 
 
@@ -87,7 +91,7 @@ class _Rest:
             self._parts.clear()
 
     def complete(self, chunk: bytes, line_feed: int = 1) -> Block:
-        """Put the lines that `chunk` ends together, and begin anew."""
+        """Put the lines that `chunk` ends together, and start again."""
         size = self.size + len(chunk) + line_feed
         first = chunk.find(b"\n")
         ends = len(chunk) if first < 0 else first

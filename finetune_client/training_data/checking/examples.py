@@ -157,7 +157,7 @@ class ExampleCheck:
     def _conversation(
         self, example: dict[str, Any], calls: CallCheck, path: str
     ) -> list[str | None]:
-        """Check the messages of an example, or of its input, and give their roles."""
+        """Check the messages of an example, or of its input, and return their roles."""
         if "messages" not in example:
             self._report_problem("missing_messages", path)
             return []
@@ -194,7 +194,7 @@ class ExampleCheck:
 
 
 def _imageless(format: FormatName, rules: TrainingRules) -> str | None:
-    """Say where no image may stand, if the format takes none."""
+    """Return where no image may stand, if the format takes none."""
     if format == "preference" or (format == "reinforcement" and not rules.reinforcement_images):
         return FORMATS[format].example
     return None
@@ -205,7 +205,7 @@ def _spelling(example: dict[str, Any], keys: tuple[str, str]) -> str:
 
 
 def _weightless(messages: object) -> bool:
-    """Tell whether every message of the assistant has weight 0, and there is one."""
+    """Return whether every message of the assistant has weight 0, and there is one."""
     if not isinstance(messages, list):
         return False
     spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]

@@ -56,7 +56,7 @@ class MessageCheck:
         self._calls = calls
 
     def messages(self, messages: object, path: str) -> list[str | None]:
-        """Check a list of messages and give their roles, None for what has no known one."""
+        """Check a list of messages and return their roles, None for what has no known one."""
         if not isinstance(messages, list):
             self._report_problem("invalid_messages", path, found=kind(messages))
             return []
@@ -72,7 +72,7 @@ class MessageCheck:
         return roles
 
     def message(self, message: object, path: str) -> str | None:
-        """Check one message and give its role, if it has a known one."""
+        """Check one message and return its role, if it has a known one."""
         if not isinstance(message, dict):
             self._report_problem("invalid_message", path, found=kind(message))
             return None
@@ -149,7 +149,7 @@ class MessageCheck:
 
 
 def _has_image(message: dict[str, Any]) -> bool:
-    """Tell whether a message shows an image, which the guide puts into one of its own."""
+    """Return whether a message shows an image, which the guide puts into one of its own."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     return any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)

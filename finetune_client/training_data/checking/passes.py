@@ -76,7 +76,7 @@ class FilePass:
             self.progress(done, done if self.size is None else self.size)
 
     def _jobs(self) -> list[Job]:
-        """Give the parts of the work, none if one process does it."""
+        """Return the parts of the work, none if one process does it."""
         if not self.size or not isinstance(self.source, (str, os.PathLike)):
             return []
         exact = self.settings.counter.exact

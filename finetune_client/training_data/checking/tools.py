@@ -43,7 +43,7 @@ Definitions: TypeAlias = "Mapping[str, Parameters] | None"
 
 
 def defined_tools(tools: object, path: str, report_problem: ProblemCollector) -> Definitions:
-    """Check the tools at `path` and give their names and parameters."""
+    """Check the tools at `path` and return their names and parameters."""
     if not isinstance(tools, list):
         report_problem("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
         return None
@@ -83,7 +83,7 @@ def _function_of(
 
 
 def defined_functions(functions: object, report_problem: ProblemCollector) -> Definitions:
-    """Check the functions of a line, which tools have replaced, likewise."""
+    """Check the functions of a line, which tools have replaced, in the same way."""
     if not isinstance(functions, list) or not 1 <= len(functions) <= 128:
         what = f"a list of {len(functions)}" if isinstance(functions, list) else kind(functions)
         report_problem("invalid_functions", "functions", reason=f"it is {what}")
@@ -212,10 +212,12 @@ class CallCheck:
         if not number:
             return
         missing = (name for name in required if name not in arguments)
-        told = list(itertools.islice(missing, self._report_problem.remaining("missing_argument")))
-        for name in told:
+        reported = list(
+            itertools.islice(missing, self._report_problem.remaining("missing_argument"))
+        )
+        for name in reported:
             self._report_problem("missing_argument", path, name=quoted(name), tool=quoted(tool))
-        self._report_problem.count("missing_argument", number - len(told))
+        self._report_problem.count("missing_argument", number - len(reported))
 
     def _types(
         self, tool: str, arguments: dict[str, Any], properties: Mapping[str, Any], path: str

@@ -78,12 +78,12 @@ _RAW_SECRETS = tuple(
 
 
 def holds_secret(data: bytes) -> bool:
-    """Tell whether a line, or many, may hold a secret."""
+    """Return whether a line, or many, may hold a secret."""
     return any(pattern.search(data) for pattern in _RAW_SECRETS)
 
 
 def holds_special_text(line: bytes) -> bool:
-    """Tell whether a line may hold a special token or half a character."""
+    """Return whether a line may hold a special token or half a character."""
     return b"<|" in line or (b"\\u" in line and _ESCAPED.search(line) is not None)
 
 

@@ -1,4 +1,4 @@
-"""Mending a JSONL file where that changes no example: a new file, and a list of what was done."""
+"""Repairing a JSONL file where that changes no example: a new file, and a list of what was done."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def fix(
     duplicates: bool = True,
     overwrite: bool = False,
 ) -> Fixed:
-    """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are mended.
+    """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are repaired.
 
     No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
     at all (`check` tells about them). Memory: 16 bytes a line.
 
     Args:
-        path: The file to mend; it is only read.
+        path: The file to repair; it is only read.
         output: The new file, by default ``train.fixed.jsonl`` beside ``train.jsonl``.
         duplicates: Leave out an example that stood in the file before, whatever the order of
             its keys.
@@ -112,7 +112,7 @@ def fix(
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
     with replacing(target, overwrite=overwrite) as file:
-        file.writelines(raw + b"\n" for raw in work.mend(source))
+        file.writelines(raw + b"\n" for raw in work.repair(source))
     return Fixed(target, work.read, work.written, dict(work.counts), work.changes)
 
 
@@ -131,7 +131,7 @@ class _Work:
         if self.counts[code] <= KEPT:
             self.changes.append(Change(line, code, CHANGES[code].format(first=first)))
 
-    def mend(self, source: Path) -> Iterator[bytes]:
+    def repair(self, source: Path) -> Iterator[bytes]:
         for self.read, raw, found in read_lines(source):
             for code in found:
                 self.note(self.read, code)

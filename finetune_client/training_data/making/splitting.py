@@ -129,7 +129,7 @@ def _wanted(validation: object, total: int, source: Path) -> int:
 
 
 def _last_of_validation(digests: array[int], wanted: int, source: Path) -> int:
-    """Find the digest up to which a line goes to validation."""
+    """Return the digest up to which a line goes to validation."""
     last = _smallest(digests, wanted)
     if last == max(digests):
         last = max((digest for digest in digests if digest < last), default=-1)
@@ -141,7 +141,7 @@ def _last_of_validation(digests: array[int], wanted: int, source: Path) -> int:
 
 
 def _smallest(digests: array[int], rank: int) -> int:
-    """Find the `rank`-th smallest, counted from 1, without sorting them all."""
+    """Return the `rank`-th smallest, counted from 1, without sorting them all."""
     sizes = Counter(digest >> 56 for digest in digests)
     bucket = before = 0
     while before + sizes[bucket] < rank:

@@ -45,7 +45,7 @@ def settings(format: str) -> CheckSettings:
             "chat",
             FileCounts(examples=60_000, image_examples=50_001),
             (
-                "The file holds 50001 examples with images, and at most 50000 are taken. Leave out 1 "
+                "The file holds 50001 examples with images, and at most 50000 are allowed. Leave out 1 "
                 "of them."
             ),
         ),
