@@ -17,7 +17,7 @@ with open(sys.argv[1], "rb") as file:
 wanted = list(project["dependencies"])
 for extra, requirements in project["optional-dependencies"].items():
     if extra not in {"all", "dev"}:
-        wanted += requirements
+        wanted += [one for one in requirements if not one.startswith("finetune-client[")]
 for requirement in wanted:
     name, version = re.match(r"([A-Za-z0-9._-]+)>=([0-9.]+)", requirement).groups()
     print(f"{name}=={version}")

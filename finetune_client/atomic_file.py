@@ -1,7 +1,8 @@
-"""A file that is there whole or not at all."""
+"""A file that appears whole or not at all, and never in place of another one unasked."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -14,23 +15,29 @@ from finetune_client.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DRAFTS", "replacing"]
+__all__ = ["DRAFTS", "refuse_existing", "replacing"]
 
 DRAFTS = ".finetune-*.part"
 """The names of the new files; one whose process was killed stays, and nobody needs it."""
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """Open a new file beside ``path`` that takes its place when the block ends well.
 
     Until then ``path`` is what it was; if the block raises, whatever it raises, the new file is
     removed. What was written is on the disk before it takes its place.
 
+    Args:
+        path: The file to be replaced, or to be made.
+        overwrite: Replace a file that is there; it is looked for before and after the block.
+
     Raises:
+        FileExistsError: There is a file at ``path``, and it is not to be overwritten.
         RequestError: ``path`` is a directory, or a device that must not be replaced.
         OSError: The new file cannot be made.
     """
+    refuse_existing(path, overwrite=overwrite)
     target = Path(os.path.realpath(path))  # Path.resolve raises at a link to itself
     if target.exists() and not target.is_file():
         raise RequestError(f"{os.fspath(path)!r} is not a regular file; give the path of a file.")
@@ -42,6 +49,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        refuse_existing(path, overwrite=overwrite)
         fresh.replace(target)
     except BaseException:
         with suppress(OSError):
@@ -49,6 +57,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         fresh.unlink(missing_ok=True)
         raise
     _settle(target.parent)
+
+
+def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Raise `FileExistsError` if ``path`` is there and is not to be overwritten."""
+    if not overwrite and Path(path).exists():
+        message = "The file is there already; pass overwrite=True to replace it"
+        raise FileExistsError(errno.EEXIST, message, os.fspath(path))
 
 
 def _settle(folder: Path) -> None:

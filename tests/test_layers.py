@@ -61,6 +61,7 @@ LATE = {
     ("client", "local"),
     ("resources", "ledger"),
     ("resources", "rich"),
+    ("training_data", "msgspec"),
     ("training_data", "tiktoken"),
     ("transport", "msgspec"),
 }
@@ -72,7 +73,7 @@ PURE = VALUES | {"grading", "ledger", "models", "metrics", "waiting", "webhooks"
 THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(PURE, frozenset()),
     "providers": frozenset(),
-    "training_data": frozenset({"tiktoken"}),
+    "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
     "resources": frozenset({"rich"}),
     "client": frozenset({"requests"}),
@@ -196,7 +197,7 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_import__loads_no_third_party_module(statement: str) -> None:
     third = {"requests", "urllib3", "certifi", "idna", "charset_normalizer", "flask", "numpy"}
-    third |= {"click", "rich", "tiktoken", "typing_extensions", "hypothesis"}
+    third |= {"click", "rich", "tiktoken", "msgspec", "typing_extensions", "hypothesis"}
     assert loaded_by(statement) & third == set()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from finetune_client.cli.curve import loss_series, summarise
-from finetune_client.training_data.show import printable
+from finetune_client.training_data.report import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -91,10 +91,10 @@ MODELS: dict[str, str] = {
 
 
 def encoding_for(name: str) -> str:
-    """Find the encoding that ``name`` means: an encoding, a model or a fine-tuned model.
+    """Return the encoding that ``name`` means: an encoding, a model or a fine-tuned model.
 
     Raises:
-        RequestError: It is none that is known.
+        RequestError: It is not known.
     """
     if name in ENCODINGS:
         return name

@@ -1,4 +1,4 @@
-"""How often a job goes through its file when it is not told, and what that costs."""
+"""How often a job goes through its file when it is not given a number, and what that costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_PASSES = 25_000
 
 
 def default_epochs(n_examples: int) -> int:
-    """Tell the number of epochs a job would choose for so many examples, from 1 to 25.
+    """Return the number of epochs a job would choose for so many examples, from 1 to 25.
 
     It is the rule of the API's cookbook: three, more for a small file until it makes 100 passes
     (at most 25 epochs), fewer for a large one until it makes 25,000.
@@ -36,7 +36,7 @@ def default_epochs(n_examples: int) -> int:
 
 
 def trained_tokens(tokens: int, n_examples: int, n_epochs: int | Auto = AUTO) -> int:
-    """Tell how many tokens a job trains on: those of the file, once for each epoch.
+    """Return how many tokens a job trains on: those of the file, once for each epoch.
 
     Args:
         tokens: The tokens of the file, each example cut to what the model takes.
@@ -60,7 +60,7 @@ def _epochs(n_epochs: object, n_examples: int) -> int:
 def cost(
     tokens: int, n_examples: int, *, price_per_million: float, n_epochs: int | Auto = AUTO
 ) -> float:
-    """Tell what training costs, in the currency of ``price_per_million``.
+    """Return what training costs, in the currency of ``price_per_million``.
 
     Args:
         tokens: The tokens of the file.
@@ -69,7 +69,7 @@ def cost(
         n_epochs: The job's epochs, or `AUTO` for the default.
 
     Raises:
-        RequestError: The price is no number of 0 or more, or ``n_epochs`` is not valid.
+        RequestError: The price is not a number of 0 or more, or ``n_epochs`` is not valid.
     """
     price = price_per_million
     if not _is_number(price) or not math.isfinite(price) or price < 0:

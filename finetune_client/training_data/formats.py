@@ -1,17 +1,21 @@
-"""The formats of training files, and which method trains on which, as data.
+"""The formats of training files, which method trains on which, and how a format is detected.
 
 https://platform.openai.com/docs/guides/fine-tuning
 """
 
 from __future__ import annotations
 
+import codecs
+import itertools
+import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["FORMATS", "METHODS", "Format", "FormatName"]
+__all__ = ["FORMATS", "METHODS", "Format", "FormatName", "detect_format", "format_of"]
 
 FormatName = Literal["chat", "completions", "preference", "reinforcement"]
 
@@ -41,7 +45,7 @@ class Format:
     most_validation: int | None = None
 
 
-CHAT_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_CHAT_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 FORMATS: Mapping[FormatName, Format] = {
     "chat": Format(
@@ -49,7 +53,7 @@ FORMATS: Mapping[FormatName, Format] = {
         method="supervised",
         example="a chat example",
         keys=frozenset({"messages", "tools", "parallel_tool_calls", "functions"}),
-        roles=CHAT_ROLES,
+        roles=_CHAT_ROLES,
     ),
     "completions": Format(
         name="completions",
@@ -70,7 +74,7 @@ FORMATS: Mapping[FormatName, Format] = {
                 "non_preferred_completion",
             }
         ),
-        roles=CHAT_ROLES,
+        roles=_CHAT_ROLES,
     ),
     "reinforcement": Format(
         name="reinforcement",
@@ -90,3 +94,47 @@ METHODS: Mapping[str, tuple[FormatName, ...]] = {
     "reinforcement": ("reinforcement",),
 }
 """A method and the formats it trains on; the first is taken where a file does not tell."""
+
+_SAMPLE = 100
+"""Lines from which the format of a file is detected."""
+
+
+def format_of(example: dict[str, Any]) -> FormatName | None:
+    """Return a line's format by its keys; chat and reinforcement examples are both ``chat``."""
+    if "messages" in example:
+        return "chat"
+    if not FORMATS["preference"].keys.isdisjoint(example):
+        return "preference"
+    if not FORMATS["completions"].keys.isdisjoint(example):
+        return "completions"
+    return None
+
+
+def detect_format(lines: Iterable[bytes | None], among: tuple[FormatName, ...]) -> FormatName:
+    """Return the format that most of the first lines have, else the first of `among`."""
+    numbers: Counter[FormatName] = Counter()
+    for line in itertools.islice(lines, _SAMPLE):
+        found = None if line is None else _format_with_grader(line)
+        if found in among:
+            numbers[found] += 1
+    return numbers.most_common(1)[0][0] if numbers else among[0]
+
+
+def _format_with_grader(line: bytes) -> FormatName | None:
+    try:
+        example = json.loads(line.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(example, dict):
+        return None
+    if "messages" in example and _is_for_a_grader(example):
+        return "reinforcement"
+    return format_of(example)
+
+
+def _is_for_a_grader(example: dict[str, Any]) -> bool:
+    """Return whether an example ends with the user's message and has keys for a grader."""
+    messages = example["messages"]
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    asked = isinstance(last, dict) and last.get("role") == "user"
+    return asked and not FORMATS["chat"].keys.issuperset(example)

@@ -1,4 +1,4 @@
-"""What was found in a training file."""
+"""The problems of a training file: how they are collected, and the words for them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from finetune_client.training_data.codes.table import CODES, Severity
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["KEPT", "Found", "Problem", "broken", "kind", "quoted", "under"]
+__all__ = ["KEPT", "Problem", "ProblemCollector", "json_reason", "kind", "quoted", "under"]
 
 KEPT = 100
 """How many problems of each code are kept; all are counted."""
 
-LONGEST = 40
+_LONGEST = 40
 """Characters of a value that a sentence shows."""
 
 
@@ -50,10 +50,10 @@ class Problem:
         return asdict(self)
 
 
-class Found:
-    """The problems found so far: all are counted, the first `KEPT` of each code are kept.
+class ProblemCollector:
+    """Is called to report a problem; all are counted, the first `KEPT` of each code are kept.
 
-    `line` is the line that is being looked at, None for the file as a whole.
+    `line` is the line that is being checked, None for the file as a whole.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,7 @@ class Found:
         self._kept: dict[str, list[Problem]] = {}
 
     def __call__(self, code: str, path: str = "", /, **facts: Any) -> None:
+        """Report a problem of a code at a path of the line; `facts` fill its sentences."""
         self.counts[code] += 1
         kept = self._kept.setdefault(code, [])
         if len(kept) >= KEPT:
@@ -72,12 +73,12 @@ class Found:
         kept.append(Problem(self.line, path, code, about.severity, message))
 
     def count(self, code: str, number: int) -> None:
-        """Count problems that are not kept, since so many of their code are."""
+        """Count problems of a code of which enough are kept."""
         if number:
             self.counts[code] += number
 
-    def room(self, code: str) -> int:
-        """Tell how many problems of a code are still kept."""
+    def remaining(self, code: str) -> int:
+        """Return how many more problems of a code will be kept."""
         return KEPT - len(self._kept.get(code, ()))
 
     def unknown_keys(self, keys: Collection[str], known: Collection[str], path: str) -> None:
@@ -85,7 +86,7 @@ class Found:
         for key in keys:
             if key in known:
                 continue
-            if not self.room("unknown_key"):  # looking for a hint takes long
+            if not self.remaining("unknown_key"):  # looking for a hint takes long
                 self.count("unknown_key", 1)
                 continue
             close = difflib.get_close_matches(key, known, n=1)
@@ -93,8 +94,8 @@ class Found:
             facts = {"hint": hint, "known": ", ".join(sorted(known))}
             self("unknown_key", under(path, key), **facts)
 
-    def absorb(self, later: Found, offset: int) -> None:
-        """Add what was found in a later part of the file, which begins after line `offset`."""
+    def add_part(self, later: ProblemCollector, offset: int) -> None:
+        """Add the problems of a later part of the file, which begins after line `offset`."""
         self.counts.update(later.counts)
         for code, problems in later._kept.items():
             kept = self._kept.setdefault(code, [])
@@ -112,7 +113,7 @@ def _place(problem: Problem) -> tuple[bool, int]:
 
 
 def kind(value: object) -> str:
-    """Name what a JSON value is, for a sentence."""
+    """Return what a JSON value is, as words of a sentence."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -124,26 +125,26 @@ def kind(value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Show a JSON value in a sentence, cut short if it is long."""
+    """Return a JSON value as a sentence shows it, cut short if it is long."""
     if isinstance(value, (dict, list)):
         return kind(value)
-    text = json.dumps(value[: LONGEST + 1] if isinstance(value, str) else value)
-    return text if len(text) <= LONGEST + 2 else text[:LONGEST] + '..."'
+    text = json.dumps(value[: _LONGEST + 1] if isinstance(value, str) else value)
+    return text if len(text) <= _LONGEST + 2 else text[:_LONGEST] + '..."'
 
 
-def broken(wrong: json.JSONDecodeError) -> str:
-    """Say why a text is no JSON, as a part of a sentence."""
+def json_reason(wrong: json.JSONDecodeError) -> str:
+    """Return why a text is not JSON, as a part of a sentence."""
     return wrong.msg[:1].lower() + wrong.msg[1:]
 
 
-PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,99}")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,99}")
 """A key that a path shows as it is; others are quoted, and cut if they are long."""
 
 
 def under(path: str, key: str | int) -> str:
-    """Name the place of a key, or of an index, in what stands at `path`."""
+    """Return the path of a key, or of an index, in what is at `path`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    if not PLAIN_KEY.fullmatch(key):
+    if not _PLAIN_KEY.fullmatch(key):
         return f"{path}[{quoted(key)}]"
     return f"{path}.{key}" if path else key

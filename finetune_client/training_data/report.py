@@ -1,22 +1,27 @@
-"""What `check` found out about a training file."""
+"""The report of `check` on a training file, and how a terminal and a notebook show it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.models.auto import AUTO
 from finetune_client.training_data import epochs
 from finetune_client.training_data.codes.table import CODES
-from finetune_client.training_data.show import as_html, as_text, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from finetune_client.models.auto import Auto
-    from finetune_client.training_data.checking.spread import SpreadSummary
+    from finetune_client.training_data.checking.distribution import DistributionSummary
     from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import Problem
 
-__all__ = ["Report", "Statistics"]
+__all__ = ["Report", "Statistics", "printable"]
+
+_SHOWN = 3
+"""Problems of each code that are shown; `Report.problems` has more."""
 
 
 class Statistics(TypedDict):
@@ -35,8 +40,8 @@ class Statistics(TypedDict):
     examples_with_images: int
     duplicates: int
     leaks: int
-    messages: SpreadSummary
-    tokens: SpreadSummary
+    messages: DistributionSummary
+    tokens: DistributionSummary
     tokens_counted_by: str
     tokens_exact: bool
 
@@ -80,7 +85,7 @@ class Report:
         return sum(self.counts.values()) - self.errors
 
     def cost(self, *, price_per_million: float, n_epochs: int | Auto = AUTO) -> float:
-        """Tell what training on the file costs, in the currency of the price.
+        """Return what training on the file costs, in the currency of the price.
 
         It is as exact as the tokens are (``statistics["tokens_exact"]``).
 
@@ -97,7 +102,7 @@ class Report:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as plain JSON."""
+        """Return everything as plain JSON."""
         return {
             "path": self.path,
             "format": self.format,
@@ -112,14 +117,78 @@ class Report:
         }
 
     def __repr__(self) -> str:
-        """Say in a line whether the file is fit; `str` and `problems` say what is wrong."""
+        """Return in a line whether the file is fit; `str` and `problems` say what is wrong."""
         path = printable(self.path)
         return f"<Report of {path}: {self.errors} errors, {self.warnings} warnings>"
 
     def __str__(self) -> str:
         """Show it on a terminal: a line of figures, then each kind of problem with examples."""
-        return as_text(self)
+        return _as_text(self)
 
     def _repr_html_(self) -> str:
         """Show it in a notebook."""
-        return as_html(self)
+        return _as_html(self)
+
+
+def _as_text(report: Report) -> str:
+    lines = [_verdict(report), _figures(report)]
+    for code, number, problems in _by_code(report):
+        lines.append(f"{CODES[code].severity} {code}: {number}")
+        lines += [f"  {_place(problem)}: {printable(problem.message)}" for problem in problems]
+    return "\n".join(lines)
+
+
+def _as_html(report: Report) -> str:
+    rows = [
+        f"<tr><td>{CODES[code].severity}</td><td><code>{escape(code)}</code></td>"
+        f"<td>{number}</td><td>{'<br>'.join(map(_html_problem, problems))}</td></tr>"
+        for code, number, problems in _by_code(report)
+    ]
+    head = "<tr><th>severity</th><th>code</th><th>found</th><th>first</th></tr>"
+    table = f"<table>{head}{''.join(rows)}</table>" if rows else ""
+    return f"<p><b>{escape(_verdict(report))}</b><br>{escape(_figures(report))}</p>{table}"
+
+
+def _html_problem(problem: Problem) -> str:
+    return f"{escape(_place(problem))}: {escape(printable(problem.message))}"
+
+
+def _verdict(report: Report) -> str:
+    verdict = "is fit to train on" if report.ok else "is not fit to train on"
+    found = f"{_number(report.errors, 'error')}, {_number(report.warnings, 'warning')}"
+    return f"{printable(report.path)} {verdict} ({found})."
+
+
+def _figures(report: Report) -> str:
+    figures = report.statistics
+    if not figures["examples"]:
+        return "No example was found in it."
+    tokens = figures["tokens"]
+    about = "" if figures["tokens_exact"] else "about "
+    return (
+        f"{report.format} ({report.method}), {_number(figures['examples'], 'example')}, "
+        f"{about}{tokens['total']} tokens ({figures['tokens_counted_by']}), "
+        f"of one example {tokens['min']} to {tokens['max']}, in the median {tokens['p50']}."
+    )
+
+
+def _by_code(report: Report) -> Iterator[tuple[str, int, list[Problem]]]:
+    """Return the problems of each code: errors first, then in the order of their first lines."""
+    codes = dict.fromkeys(problem.code for problem in report.problems)
+    for code in sorted(codes, key=lambda code: CODES[code].severity):
+        problems = [problem for problem in report.problems if problem.code == code]
+        yield code, report.counts[code], problems[:_SHOWN]
+
+
+def _place(problem: Problem) -> str:
+    place = "the file" if problem.line is None else f"line {problem.line}"
+    return f"{place}, {printable(problem.path)}" if problem.path else place
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def printable(text: str) -> str:
+    """Return a text with what a terminal would act on, or cannot show, as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

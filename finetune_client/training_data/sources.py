@@ -34,7 +34,7 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
     Raises:
         TrainingDataError: There is no such file, or it cannot be read.
-        RequestError: It is none of these, or a file that is open in text mode.
+        RequestError: It is not one of these, or a file that is open in text mode.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield io.BytesIO(source)
@@ -80,11 +80,11 @@ def refuse_irregular(path: Path) -> None:
     with suppress(OSError, ValueError):
         mode = path.stat().st_mode
     if stat.S_ISFIFO(mode):
-        raise unreadable(path, "it is no regular file, and it has to be read more than once")
+        raise unreadable(path, "it is not a regular file, and it has to be read more than once")
 
 
 def unreadable(path: Source, reason: str) -> TrainingDataError:
-    """Say why a file cannot be read."""
+    """Return why a file cannot be read."""
     return TrainingDataError(
         f"The training file {name_of(path)} cannot be read: {reason}. "
         "Check the path and its permissions."
@@ -92,7 +92,7 @@ def unreadable(path: Source, reason: str) -> TrainingDataError:
 
 
 def name_of(source: Source) -> str:
-    """Name a source for people."""
+    """Return what messages call a source."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -101,7 +101,7 @@ def name_of(source: Source) -> str:
 
 
 def size_of(file: IO[bytes]) -> int | None:
-    """Tell how many bytes are still to be read, where that can be known."""
+    """Return how many bytes are still to be read, where that can be known."""
     try:
         position = file.tell()
         size = file.seek(0, os.SEEK_END)

@@ -38,7 +38,7 @@ TOKENS_PER_REPLY = 3
 
 # A run of two million spaces makes tiktoken's regular expressions panic, so that longer texts
 # are counted in pieces. A piece ends before a space that follows a word, where every encoding
-# here begins a token; only a piece without such a space is cut anywhere, a token or two amiss.
+# here begins a token; only a piece without such a space is cut anywhere, a token or two off.
 _PIECES = re.compile(r"(?s).{1,100000}(?<=\w)(?= )|.{1,100000}")
 _LONGEST = 100_000
 
@@ -62,7 +62,7 @@ class Counter(Protocol):
     def exact(self) -> bool: ...
 
     def count(self, text: str) -> int:
-        """Tell how many tokens ``text`` has, special tokens taken as ordinary text."""
+        """Return how many tokens ``text`` has, special tokens taken as ordinary text."""
         ...
 
 
@@ -159,7 +159,7 @@ def resolve_counter(count_tokens: Callable[[str], int] | str | Counter | None) -
             is needed; a counter, which is given back; or None for an estimate.
 
     Raises:
-        RequestError: No encoding or model is known by that name, or it is none of these.
+        RequestError: No encoding or model is known by that name, or it is of another type.
         ConfigurationError: The extra ``tokens`` is not installed, or not in order.
     """
     if count_tokens is None:
@@ -188,8 +188,15 @@ def count_messages(counter: Counter, messages: Sequence[Mapping[str, Any]]) -> i
 
 
 def _count_message(counter: Counter, message: Mapping[str, Any]) -> int:
-    extra = TOKENS_PER_NAME if isinstance(message.get("name"), str) else 0
-    return TOKENS_PER_MESSAGE + extra + sum(map(counter.count, _texts(dict(message))))
+    tokens = TOKENS_PER_MESSAGE
+    for key, value in message.items():
+        if key in _NOT_TEXT:
+            continue
+        if isinstance(value, str):  # nearly all values are, so no list is made of them
+            tokens += counter.count(value) + (TOKENS_PER_NAME if key == "name" else 0)
+        elif value:
+            tokens += sum(map(counter.count, _texts(value)))
+    return tokens
 
 
 def _texts(value: Any) -> list[str]:

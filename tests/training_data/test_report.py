@@ -29,7 +29,7 @@ def test_str__of_a_bad_file() -> None:
     assert str(report).splitlines()[2:] == [
         "error unknown_role: 1",
         (
-            '  line 11, messages[0].role: messages[0].role is "<b>\\u001b[1m", which is no role '
+            '  line 11, messages[0].role: messages[0].role is "<b>\\u001b[1m", which is not a role '
             "of a chat example. Use one of system, developer, user, assistant, tool, function."
         ),
         "error invalid_json: 5",
@@ -41,7 +41,7 @@ def test_str__of_a_bad_file() -> None:
         ),
         "warning duplicate_example: 4",
         *(
-            f"  line {line}: The line is the same as line 12. Remove it, or keep it if it shall "
+            f"  line {line}: The line is the same as line 12. Remove it, or keep it if it should "
             "count more; training_data.dedupe removes all of them."
             for line in (13, 14, 15)
         ),

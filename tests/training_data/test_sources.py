@@ -126,7 +126,7 @@ def test_fix_and_split__refuse_a_pipe(action: Callable[[Path], object], tmp_path
     with pytest.raises(TrainingDataError) as refused:
         action(pipe)
     assert refused.value.message == (
-        f"The training file {pipe} cannot be read: it is no regular file, and it has to be read "
+        f"The training file {pipe} cannot be read: it is not a regular file, and it has to be read "
         "more than once. Check the path and its permissions."
     )
 

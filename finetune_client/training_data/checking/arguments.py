@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from finetune_client.training_data.problems import broken, kind
+from finetune_client.training_data.problems import json_reason, kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,20 +26,20 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _refused(name: str) -> NoReturn:
-    raise ValueError(f"it has {name}, which is no JSON")
+    raise ValueError(f"it has {name}, which is not JSON")
 
 
 ARGUMENTS = json.JSONDecoder(parse_int=float, parse_constant=_refused)
 
 
 def read_arguments(text: object) -> dict[str, Any] | str:
-    """Give the arguments, or the reason why they cannot be read."""
+    """Return the arguments, or the reason why they cannot be read."""
     if not isinstance(text, str):
         return f"it is {kind(text)}"
     try:
         arguments = ARGUMENTS.decode(text)
     except json.JSONDecodeError as wrong:
-        return f"{broken(wrong)} at column {wrong.colno}"
+        return f"{json_reason(wrong)} at column {wrong.colno}"
     except ValueError as wrong:
         return str(wrong)
     except RecursionError:
@@ -48,7 +48,7 @@ def read_arguments(text: object) -> dict[str, Any] | str:
 
 
 def read_twice(text: Any) -> dict[str, Any] | None:
-    """Give the arguments of a text that is JSON for their JSON, if it is that."""
+    """Return the arguments of a text that is JSON for their JSON, if it is that."""
     with suppress(TypeError, ValueError, RecursionError):
         arguments = read_arguments(ARGUMENTS.decode(text))
         return arguments if isinstance(arguments, dict) else None
@@ -56,7 +56,7 @@ def read_twice(text: Any) -> dict[str, Any] | None:
 
 
 def expected_types(schema: object) -> list[str]:
-    """Give the types that a parameter may have, or none where the schema does not say."""
+    """Return the types that a parameter may have, or none where the schema does not say."""
     type_: object = schema.get("type") if isinstance(schema, dict) else None
     types: list[object] = type_ if isinstance(type_, list) else [type_]
     if len(types) > len(TYPES):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Protocol
 
-    class Readable(Protocol):
+    class BinaryReader(Protocol):
         """What bytes are read from: an open binary file, or anything like it."""
 
         def read(self, size: int, /) -> bytes: ...
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     size: int
 
 
-def blocks(file: Readable, most: int, size: int | None = None) -> Iterator[Block]:
+def blocks(file: BinaryReader, most: int, size: int | None = None) -> Iterator[Block]:
     """Read `size` bytes (all by default); a line of more than `most` bytes is passed over."""
     rest = _Rest(most)
     for chunk in _chunks(file, size):
@@ -50,7 +50,7 @@ def blocks(file: Readable, most: int, size: int | None = None) -> Iterator[Block
         yield rest.complete(b"", line_feed=0)
 
 
-def _chunks(file: Readable, size: int | None) -> Iterator[bytes]:
+def _chunks(file: BinaryReader, size: int | None) -> Iterator[bytes]:
     left = size
     while left is None or left > 0:
         chunk = _read(file, BLOCK if left is None else min(BLOCK, left))
@@ -61,13 +61,17 @@ def _chunks(file: Readable, size: int | None) -> Iterator[bytes]:
         yield chunk
 
 
-def _read(file: Readable, size: int) -> bytes:
+def _read(file: BinaryReader, size: int) -> bytes:
     try:
         chunk = file.read(size)
     except OSError as wrong:
-        raise TrainingDataError(f"The training file cannot be read on: {wrong}.") from wrong
+        raise TrainingDataError(
+            f"The training file could not be read to its end: {wrong}."
+        ) from wrong
     if not isinstance(chunk, bytes):
-        raise RequestError("Open the training file in binary mode: its read gave no bytes.")
+        raise RequestError(
+            "Open the training file in binary mode: its read() did not return bytes."
+        )
     return chunk
 
 
@@ -87,7 +91,7 @@ class _Rest:
             self._parts.clear()
 
     def complete(self, chunk: bytes, line_feed: int = 1) -> Block:
-        """Put the lines that `chunk` ends together, and begin anew."""
+        """Put the lines that `chunk` ends together, and start again."""
         size = self.size + len(chunk) + line_feed
         first = chunk.find(b"\n")
         ends = len(chunk) if first < 0 else first
@@ -110,7 +114,7 @@ class _Rest:
         return (None if len(line) > self._most else line for line in lines)
 
 
-def next_line_start(file: Readable, position: int) -> int:
+def next_line_start(file: BinaryReader, position: int) -> int:
     """Find where the first line after `position` begins; `file` stands there already."""
     while chunk := _read(file, BLOCK):
         end = chunk.find(b"\n")

@@ -16,13 +16,12 @@ from finetune_client.models.methods import (
 )
 from finetune_client.providers import find_provider
 from finetune_client.training_data.checking.blocks import blocks
-from finetune_client.training_data.checking.items import item_variables
-from finetune_client.training_data.checking.passes import Pass
-from finetune_client.training_data.checking.recognition import recognise
-from finetune_client.training_data.checking.tally import Plan, Tally
-from finetune_client.training_data.checking.whole_file import conclude
-from finetune_client.training_data.formats import FORMATS, METHODS
-from finetune_client.training_data.lines import encoding_by
+from finetune_client.training_data.checking.counts import FileCounts, grader_variables
+from finetune_client.training_data.checking.lines import CheckSettings
+from finetune_client.training_data.checking.passes import FilePass
+from finetune_client.training_data.checking.whole_file import check_whole_file
+from finetune_client.training_data.formats import FORMATS, METHODS, detect_format
+from finetune_client.training_data.jsonl import encoding_by
 from finetune_client.training_data.sources import name_of, opened, size_of
 from finetune_client.training_data.tokens import resolve_counter
 
@@ -67,7 +66,8 @@ def check(
     Args:
         path: The file: a path, its bytes, or a file that is open in binary mode.
         method: ``supervised``, ``dpo`` or ``reinforcement``, or a whole method as a job takes it
-            (its grader counts then); by default the file's first lines tell.
+            (its grader counts then); by default the first lines of the file show
+            it.
         provider: Whose rules hold: the name of a provider, or a `Provider`.
         model: The model to be trained; its context length is looked up where it is published.
         validation: The validation file, to find lines that are in both.
@@ -79,7 +79,7 @@ def check(
             train on; 1 for a validation file.
         workers: How many processes read a file given by its path; by default one, and several
             for a large file. Files given otherwise are read by one.
-        progress: Is called with the bytes read and the bytes in all, again and again.
+        progress: Is called with the bytes read so far and the bytes in all.
         secrets: Look for API keys and private keys.
         max_line_bytes: The longest line that is read; longer ones are an error.
 
@@ -88,7 +88,7 @@ def check(
         ConfigurationError: There is no provider of this name.
         RequestError: Another argument is not valid.
     """
-    told, grader = _told(method, grader)
+    given_method, grader = _read_method(method, grader)
     rules = find_provider(provider).training_rules
     least = _whole("least_examples", least_examples) or rules.examples
     counter = resolve_counter(count_tokens)
@@ -99,59 +99,61 @@ def check(
         size = size_of(file)
         read = blocks(file, most, size or None)
         first = list(itertools.islice(read, 1))
-        plan = Plan(
-            format=_format(first, told),
-            told=told,
+        settings = CheckSettings(
+            format=_format(first, given_method),
+            given_method=given_method,
             rules=replace(rules, examples=least),
             counter=counter,
             context_length=length,
-            variables=item_variables(grader),
+            variables=grader_variables(grader),
             secrets=secrets,
             max_line_bytes=most,
         )
         if first and encoding_by(first[0].data) != "utf-8":
-            return conclude(name_of(path), plan, _unread(itertools.chain(first, read)), None)
-        going = Pass(
+            return check_whole_file(
+                name_of(path), settings, _unread(itertools.chain(first, read)), None
+            )
+        file_pass = FilePass(
             source=path,
             size=size,
             validation=validation,
-            plan=plan,
+            settings=settings,
             workers=workers,
             progress=progress,
         )
-        tally, other = going.run(itertools.chain(first, read))
-    return conclude(name_of(path), plan, tally, other)
+        counts, other = file_pass.run(itertools.chain(first, read))
+    return check_whole_file(name_of(path), settings, counts, other)
 
 
-def _told(method: object, grader: object) -> tuple[str | None, object]:
-    """Give the name of the method, and the grader if the method brings one."""
+def _read_method(method: object, grader: object) -> tuple[str | None, object]:
+    """Return the name of the method, and its grader where no other one is given."""
     if isinstance(method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
         method = FineTuningMethod.of(method)
     plain: Any = method.to_dict() if isinstance(method, FineTuningMethod) else method
     name: Any = plain
     if isinstance(plain, Mapping):
         settings = plain.get("reinforcement")
-        brought = settings.get("grader") if isinstance(settings, Mapping) else None
-        name, grader = plain.get("type"), grader if grader is not None else brought
+        its_grader = settings.get("grader") if isinstance(settings, Mapping) else None
+        name, grader = plain.get("type"), grader if grader is not None else its_grader
     if plain is not None and not (isinstance(name, str) and name in METHODS):
         raise RequestError(f"method must be one of {', '.join(METHODS)}, or None, got {name!r}.")
     return name, grader
 
 
-def _format(first: list[Block], told: str | None) -> FormatName:
-    among = tuple(FORMATS) if told is None else METHODS[told]
+def _format(first: list[Block], given_method: str | None) -> FormatName:
+    among = tuple(FORMATS) if given_method is None else METHODS[given_method]
     lines = first[0].lines if first else []
-    return among[0] if len(among) == 1 else recognise(lines, among)
+    return among[0] if len(among) == 1 else detect_format(lines, among)
 
 
-def _unread(read: Iterable[Block]) -> Tally:
+def _unread(read: Iterable[Block]) -> FileCounts:
     """Count the lines of a file in UTF-16, which are not looked at."""
-    tally = Tally()
+    counts = FileCounts()
     for block in read:
-        tally.lines += len(block.lines) - (block.data == b"\0")  # half of the last line feed
-        tally.size += block.size
-    tally.found("utf16")
-    return tally
+        counts.lines += len(block.lines) - (block.data == b"\0")  # half of the last line feed
+        counts.size += block.size
+    counts.problems("utf16")
+    return counts
 
 
 def _whole(name: str, value: Any) -> int | None:

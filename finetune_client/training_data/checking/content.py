@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from finetune_client.providers.training_rules import TrainingRules
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.problems import ProblemCollector
 
 __all__ = ["ContentCheck"]
 
@@ -39,8 +39,10 @@ class ContentCheck:
         images: Images seen since it was last set to 0.
     """
 
-    def __init__(self, found: Found, rules: TrainingRules, no_images_in: str | None) -> None:
-        self._found = found
+    def __init__(
+        self, report_problem: ProblemCollector, rules: TrainingRules, no_images_in: str | None
+    ) -> None:
+        self._report_problem = report_problem
         self.rules = rules
         self.no_images_in = no_images_in
         self.images = 0
@@ -53,47 +55,47 @@ class ContentCheck:
             self._parts(content, role, path)
         else:
             expected = "text" if role == "function" else "text or a list of parts"
-            self._found("invalid_content", path, found=kind(content), expected=expected)
+            self._report_problem("invalid_content", path, found=kind(content), expected=expected)
 
     def _text(self, text: str, role: str, path: str) -> None:
         if role in {"tool", "function"}:
             return
         if not text:
-            self._found("empty_content", path)
+            self._report_problem("empty_content", path)
         elif text.isspace():
-            self._found("blank_content", path)
+            self._report_problem("blank_content", path)
 
     def _parts(self, parts: list[Any], role: str, path: str) -> None:
         texts = [part.get("text") for part in parts if isinstance(part, dict)]
         if all(text == "" for text in texts) and len(texts) == len(parts):
-            self._found("empty_content", path)
+            self._report_problem("empty_content", path)
         refused = any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
         if refused and len(parts) > 1 and role == "assistant":
             facts = {"found": "a refusal with other parts", "expected": "text or one refusal"}
-            self._found("invalid_content", path, **facts)
+            self._report_problem("invalid_content", path, **facts)
         for index, part in enumerate(parts):
             self._part(part, role, f"{path}[{index}]")
 
     def _part(self, part: object, role: str, path: str) -> None:
         if not isinstance(part, dict):
-            self._found("invalid_part", path, reason=f"it is {kind(part)}")
+            self._report_problem("invalid_part", path, reason=f"it is {kind(part)}")
             return
         if part.get("prompt_cache_breakpoint", BREAKPOINT) != BREAKPOINT:
             facts = {
                 "found": kind(part["prompt_cache_breakpoint"]),
                 "expected": json.dumps(BREAKPOINT),
             }
-            self._found("invalid_value", f"{path}.prompt_cache_breakpoint", **facts)
+            self._report_problem("invalid_value", f"{path}.prompt_cache_breakpoint", **facts)
         type_ = part.get("type")
         if type_ == "image_url":
             self._image(part, role, path)
             return
         if not isinstance(type_, str):
-            self._found("invalid_part", path, reason="it has no type")
+            self._report_problem("invalid_part", path, reason="it has no type")
             return
         expected = PARTS.get(role, ("text",))
         if type_ not in expected:
-            self._found(
+            self._report_problem(
                 "unknown_part_type",
                 f"{path}.type",
                 found=quoted(type_),
@@ -101,26 +103,28 @@ class ContentCheck:
                 expected=" and ".join(expected),
             )
         elif not isinstance(part.get(type_), str):
-            self._found("invalid_part", path, reason=f"its {type_} is not text")
+            self._report_problem("invalid_part", path, reason=f"its {type_} is not text")
         else:
-            self._found.unknown_keys(part, (type_, *PART_KEYS), path)
+            self._report_problem.unknown_keys(part, (type_, *PART_KEYS), path)
 
     def _image(self, part: dict[str, Any], role: str, path: str) -> None:
         self.images += 1
         place = self.no_images_in or (None if role == "user" else f"a message of the {role}")
         if place:
-            self._found("misplaced_image", path, place=place)
+            self._report_problem("misplaced_image", path, place=place)
             return
-        self._found.unknown_keys(part, ("image_url", *PART_KEYS), path)
+        self._report_problem.unknown_keys(part, ("image_url", *PART_KEYS), path)
         image = part.get("image_url")
         path = f"{path}.image_url"
         if not isinstance(image, dict) or not isinstance(image.get("url"), str):
             reason = "it has no url" if isinstance(image, dict) else f"it is {kind(image)}"
-            self._found("invalid_image", path, reason=reason)
+            self._report_problem("invalid_image", path, reason=reason)
             return
-        self._found.unknown_keys(image, ("url", "detail"), path)
+        self._report_problem.unknown_keys(image, ("url", "detail"), path)
         if image.get("detail", "auto") not in DETAILS:
-            self._found("invalid_image", path, reason="its detail is not auto, low or high")
+            self._report_problem(
+                "invalid_image", path, reason="its detail is not auto, low or high"
+            )
         self._url(image["url"], f"{path}.url")
 
     def _url(self, url: str, path: str) -> None:
@@ -128,15 +132,15 @@ class ContentCheck:
             return
         uri = DATA_URI.match(url)
         if not uri or not uri["base64"]:
-            self._found("invalid_image_url", path, found=quoted(url))
+            self._report_problem("invalid_image_url", path, found=quoted(url))
         elif uri["type"].lower() not in IMAGE_TYPES:
-            self._found("invalid_image_type", path, found=quoted(uri["type"]))
+            self._report_problem("invalid_image_type", path, found=quoted(uri["type"]))
         elif not BASE64.fullmatch(url, uri.end()) or (len(url) - uri.end()) % 4:
-            self._found("invalid_image_data", path)
+            self._report_problem("invalid_image_data", path)
         elif (size := (len(url) - uri.end()) * 3 // 4) > self.rules.image_bytes:
-            self._found("image_too_large", path, found=size, most=self.rules.image_bytes)
+            self._report_problem("image_too_large", path, found=size, most=self.rules.image_bytes)
 
     def count(self, path: str) -> None:
         """Say so if the example has too many images."""
         if self.images > self.rules.images:
-            self._found("too_many_images", path, found=self.images, most=self.rules.images)
+            self._report_problem("too_many_images", path, found=self.images, most=self.rules.images)

@@ -1,31 +1,23 @@
-"""A line of bytes as a JSON value, with every reason why it is none."""
+"""A line of bytes as a JSON object, or every reason why it is not one."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from finetune_client.training_data.problems import broken, kind
+from finetune_client.training_data.problems import json_reason, kind
 
 if TYPE_CHECKING:
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["NOTHING", "Doubled", "LineDecoder", "NotANumber"]
+__all__ = ["DoubledKeys", "LineDecoder", "NotANumber"]
 
-LONGEST_INTEGER = 4000
+_LONGEST_INTEGER = 4000
 """Digits; Python refuses to read an integer of more than 4300 (`sys.set_int_max_str_digits`)."""
 
 
-class _Nothing:
-    """The type of `NOTHING`."""
-
-
-NOTHING: Final = _Nothing()
-"""What `LineDecoder.read` gives for a line that holds no example."""
-
-
-class Doubled(dict[str, Any]):
+class DoubledKeys(dict[str, Any]):
     """A JSON object that had a key more than once."""
 
     doubled: tuple[str, ...] = ()
@@ -36,59 +28,50 @@ class NotANumber(float):
 
 
 class LineDecoder:
-    """Reads lines completely, at a third of the speed of a bare `json.loads`.
+    """Reads lines.
 
-    `odd` tells whether the last line held a `Doubled` or a `NotANumber` somewhere.
+    `has_odd_values` says whether the last one held a `DoubledKeys` or a `NotANumber` somewhere.
     """
 
-    def __init__(self, found: Found) -> None:
-        self.odd = False
-        self._found = found
+    def __init__(self, report_problem: ProblemCollector) -> None:
+        self.has_odd_values = False
+        self._report_problem = report_problem
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_integer
         )
 
-    def read(self, raw: bytes) -> Any:
-        """Give the object that the line holds, or `NOTHING` after saying why it holds none."""
-        self.odd = False
-        text = self._text(raw)
-        return NOTHING if text is None else self._value(text)
-
-    def _text(self, raw: bytes) -> str | None:
+    def read(self, raw: bytes) -> dict[str, Any] | None:
+        """Return the object that the line holds, or report why it does not hold one."""
+        self.has_odd_values = False
         try:
-            return raw.decode()
+            value = self._decoder.decode(raw.decode())
         except UnicodeDecodeError as wrong:
             byte = f"{raw[wrong.start]:02X}"
-            self._found("invalid_utf8", position=wrong.start + 1, byte=byte)
-            return None
-
-    def _value(self, text: str) -> Any:
-        try:
-            value = self._decoder.decode(text)
+            self._report_problem("invalid_utf8", position=wrong.start + 1, byte=byte)
         except json.JSONDecodeError as wrong:
-            self._found("invalid_json", reason=broken(wrong), column=wrong.colno)
+            self._report_problem("invalid_json", reason=json_reason(wrong), column=wrong.colno)
         except RecursionError:
-            self._found("too_deep")
+            self._report_problem("too_deep")
         else:
             if isinstance(value, dict):
                 return value
-            self._found("not_an_object", found=kind(value))
-        return NOTHING
+            self._report_problem("not_an_object", found=kind(value))
+        return None
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) == len(pairs):
             return value
-        self.odd = True
+        self.has_odd_values = True
         times = Counter(key for key, _ in pairs)
-        doubled = Doubled(value)
+        doubled = DoubledKeys(value)
         doubled.doubled = tuple(key for key in value if times[key] > 1)
         return doubled
 
     def _constant(self, name: str) -> NotANumber:
-        self.odd = True
+        self.has_odd_values = True
         return NotANumber(name)
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)

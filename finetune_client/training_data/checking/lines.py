@@ -1,210 +1,203 @@
-"""One example of each format, checked completely."""
+"""The lines of a file, one after the other: the plainly good ones fast, all others completely."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from codecs import BOM_UTF8
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, NamedTuple
 
-from finetune_client.training_data.checking.content import ContentCheck
-from finetune_client.training_data.checking.endings import Endings
-from finetune_client.training_data.checking.items import Items
-from finetune_client.training_data.checking.messages import MessageCheck
-from finetune_client.training_data.checking.tools import CallCheck, defined_functions, defined_tools
-from finetune_client.training_data.formats import FORMATS
-from finetune_client.training_data.problems import kind, quoted
+from finetune_client.training_data.checking.counts import FileCounts
+from finetune_client.training_data.checking.decoding import LineDecoder
+from finetune_client.training_data.checking.examples import ExampleCheck
+from finetune_client.training_data.checking.fast_path import chat_measurer
+from finetune_client.training_data.checking.unwanted_text import (
+    TextCheck,
+    holds_secret,
+    holds_special_text,
+)
+from finetune_client.training_data.formats import FORMATS, format_of
+from finetune_client.training_data.line_hashes import LineHashes
+from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from finetune_client.providers.training_rules import TrainingRules
-    from finetune_client.training_data.checking.tools import Definitions
+    from finetune_client.training_data.checking.blocks import Block
+    from finetune_client.training_data.checking.examples import Measure
     from finetune_client.training_data.formats import FormatName
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.tokens import Counter
 
-__all__ = ["ExampleCheck", "Measure"]
+__all__ = ["CheckSettings", "LineChecker", "hash_lines"]
 
-OUTPUTS = (
-    ("preferred_output", "preferred_completion"),
-    ("non_preferred_output", "non_preferred_completion"),
-)
-"""The keys of the outputs, each with its spelling until 2025."""
-
-AS_TEXT = json.JSONEncoder(ensure_ascii=False)
-INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
+_BLANKS = b" \t\r"
 
 
-class Measure(NamedTuple):
-    """What an example counts for in the statistics.
+class _Measured(NamedTuple):
+    """What is counted of the lines of a block.
 
-    Attributes:
-        messages: Its messages, the outputs of a preference example included.
-        texts: What a model reads or writes of it beside the messages.
-        images: How many images it has.
+    Hashes and numbers are of the lines that are not blank, lengths (messages) and sizes (tokens)
+    of those that can be read.
     """
 
-    messages: list[dict[str, Any]]
-    texts: list[str]
-    images: int = 0
+    hashes: list[int]
+    numbers: list[int]
+    lengths: list[int]
+    sizes: list[int]
 
 
-class ExampleCheck:
-    """Checks examples of one format; `endings` and `items` gather what the whole file shows."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckSettings:
+    """How each line is checked; it can be pickled, for worker processes.
 
-    def __init__(
-        self, found: Found, format: FormatName, rules: TrainingRules, variables: Sequence[str] = ()
+    Attributes:
+        format: The format that every line should have.
+        given_method: The method that was asked for; None if the file itself told the format.
+        rules: How much the provider takes.
+        counter: What counts tokens.
+        context_length: The most tokens of one example, if that is known.
+        variables: What the grader asks of every line.
+        secrets: Look for secrets.
+        max_line_bytes: Bytes of the longest line that is read.
+    """
+
+    format: FormatName
+    given_method: str | None
+    rules: TrainingRules
+    counter: Counter
+    context_length: int | None = None
+    variables: tuple[str, ...] = ()
+    secrets: bool = True
+    max_line_bytes: int
+
+
+class LineChecker:
+    """Checks a part of a file, which begins with a line, block by block into its `counts`."""
+
+    def __init__(self, settings: CheckSettings, *, begins_file: bool = True) -> None:
+        self._settings = settings
+        self._may_have_mark = begins_file and settings.rules.byte_order_mark
+        self.counts = FileCounts()
+        self._report_problem = self.counts.problems
+        self._texts = TextCheck(self._report_problem, secrets=settings.secrets)
+        self._examples = ExampleCheck(
+            self._report_problem, settings.format, settings.rules, settings.variables
+        )
+        self.counts.endings = self._examples.endings
+        self.counts.variables = self._examples.variables
+        self._fast = (
+            chat_measurer(settings.counter, settings.context_length)
+            if settings.format == "chat"
+            else None
+        )
+        self._decoder = LineDecoder(self._report_problem)
+
+    def check(self, block: Block) -> None:
+        """Check the lines of a block, and count what is in them."""
+        counts = self.counts
+        fast = repeat(None) if self._fast is None else self._fast.measure(block.lines)
+        secretive = self._settings.secrets and holds_secret(block.data)
+        measured = _Measured([], [], [], [])
+        hashes, numbers, lengths, sizes = measured
+        number = counts.lines
+        for line, measure in zip(block.lines, fast, strict=False):
+            number += 1
+            suspicious = secretive and line is not None and holds_secret(line)
+            if line is None or measure is None or suspicious:
+                self._check_line(line, number, measured, suspicious=suspicious)
+            else:
+                hashes.append(hash(line))
+                numbers.append(number)
+                lengths.append(measure[0])
+                sizes.append(measure[1])
+        counts.lines = number
+        counts.size += block.size
+        counts.examples += len(hashes)
+        counts.hashes.add(hashes, numbers)
+        counts.messages.add(lengths)
+        counts.tokens.add(sizes)
+
+    def _check_line(
+        self, line: bytes | None, number: int, measured: _Measured, *, suspicious: bool
     ) -> None:
-        self._found = found
-        self._format = FORMATS[format]
-        self._outputs = rules.outputs
-        self._contents = ContentCheck(found, rules, _imageless(format, rules))
-        self._checks = {
-            "chat": self._chat,
-            "completions": self._pair,
-            "preference": self._preference,
-            "reinforcement": self._reinforcement,
-        }
-        self.endings = Endings()
-        self.items = Items(variables)
+        """Check a line completely, its texts too if it is `suspicious`."""
+        report_problem = self._report_problem
+        report_problem.line = number
+        if line is None:
+            self.counts.examples += 1
+            report_problem("line_too_long", most=self._settings.max_line_bytes)
+            return
+        if line.endswith(b"\r"):
+            if line.strip():
+                report_problem("crlf")
+            line = line[:-1]
+        if line.startswith(BOM_UTF8):
+            if number > 1 or not self._may_have_mark:
+                report_problem("byte_order_mark")
+            line = line[len(BOM_UTF8) :]
+        line = line.strip(_BLANKS)
+        if not line.strip():
+            report_problem("blank_line")
+            return
+        measured.hashes.append(hash(line))
+        measured.numbers.append(number)
+        try:
+            measure = self._check_example(line, suspicious=suspicious)
+            if measure is not None:
+                measured.lengths.append(len(measure.messages))
+                measured.sizes.append(self._count_tokens(measure))
+        except RecursionError:
+            report_problem("too_deep")
 
-    def check(self, example: dict[str, Any]) -> Measure:
-        """Report all that is wrong with an example, and measure it."""
-        if not self._format.open:
-            self._found.unknown_keys(example, self._format.keys, "")
-        self._contents.images = 0
-        return self._checks[self._format.name](example)
+    def _check_example(self, line: bytes, *, suspicious: bool) -> Measure | None:
+        report_problem, settings = self._report_problem, self._settings
+        example = self._decoder.read(line)
+        if example is None:
+            return None
+        if suspicious or self._decoder.has_odd_values or holds_special_text(line):
+            self._texts.check(example)
+        found = format_of(example)
+        if found is not None and found != _without_grader(settings.format):
+            given = settings.given_method
+            mismatch = given is not None and FORMATS[found].method != given
+            report_problem(
+                "wrong_format" if mismatch else "mixed_formats",
+                found=FORMATS[found].example,
+                expected=FORMATS[settings.format].example,
+                method=given,
+            )
+            return None
+        measure = self._examples.check(example)
+        self.counts.image_examples += measure.images > 0
+        return measure
 
-    def _chat(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
-        if "assistant" not in roles:
-            if roles and None not in roles:
-                self._found("missing_assistant_message", "messages")
-        elif roles[-1] not in {"assistant", None}:
-            self._found("last_message_not_assistant", "messages", role=roles[-1])
-        if _weightless(example.get("messages")):
-            self._found("all_weights_zero", "messages")
-        return self._measure(example)
-
-    def _reinforcement(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
-        if roles and roles[-1] not in {"user", None}:
-            path = f"messages[{len(roles) - 1}].role"
-            self._found("last_message_not_user", path, role=roles[-1])
-        self.items.add(example)
-        return self._measure(example)
-
-    def _preference(self, example: dict[str, Any]) -> Measure:
-        given = example.get("input")
-        calls = CallCheck(self._found, {}, {})
-        if "input" not in example:
-            self._found("missing_input")
-        elif not isinstance(given, dict):
-            self._found("invalid_input", "input", found=kind(given))
-        else:
-            self._found.unknown_keys(given, INPUT_KEYS, "input")
-            calls = self._calls(given, "input")
-            self._conversation(given, calls, "input")
-        outputs = [self._output(example, keys, calls) for keys in OUTPUTS]
-        if outputs[0] and outputs[0] == outputs[1]:
-            self._found("equal_outputs", _spelling(example, OUTPUTS[1]))
-        prompt = given if isinstance(given, dict) else {}
-        return self._measure(prompt, *(message for output in outputs for message in output))
-
-    def _output(
-        self, example: dict[str, Any], keys: tuple[str, str], calls: CallCheck
-    ) -> list[Any]:
-        if example.keys() >= set(keys):
-            self._found("two_spellings", keys[1], key=keys[0])
-        key = _spelling(example, keys)
-        output = example.get(key)
-        if key not in example:
-            self._found("missing_output", key=key)
-            return []
-        wrong_number = isinstance(output, list) and self._outputs not in {None, len(output)}
-        if not isinstance(output, list) or not output or wrong_number:
-            what = f"a list of {len(output)}" if isinstance(output, list) else kind(output)
-            expected = "one message" if self._outputs == 1 else "messages"
-            self._found("invalid_output", key, found=what, expected=expected)
-            return []
-        check = self._message_check(calls)
-        roles = [check.message(each, f"{key}[{index}]") for index, each in enumerate(output)]
-        if "assistant" not in roles and None not in roles:
-            self._found("output_not_assistant", f"{key}[0].role", found=quoted(roles[0]))
-        return output
-
-    def _pair(self, example: dict[str, Any]) -> Measure:
-        texts = [self._text(example, key) for key in ("prompt", "completion")]
-        if texts[1] == "":
-            self._found("empty_completion", "completion")
-        elif texts[1] and not texts[1][0].isspace():
-            self._found("completion_leading_space", "completion")
-        if texts[0] is not None and texts[1]:
-            self.endings.add(texts[0], texts[1])
-        return Measure([], [text for text in texts if text])
-
-    def _text(self, example: dict[str, Any], key: str) -> str | None:
-        text = example.get(key)
-        if isinstance(text, str):
-            return text
-        if key in example:
-            self._found(f"invalid_{key}", key, found=kind(text))
-        else:
-            self._found(f"missing_{key}")
-        return None
-
-    def _conversation(
-        self, example: dict[str, Any], calls: CallCheck, path: str
-    ) -> list[str | None]:
-        """Check the messages of an example, or of its input, and give their roles."""
-        if "messages" not in example:
-            self._found("missing_messages", path)
-            return []
-        where = f"{path}.messages" if path else "messages"
-        roles = self._message_check(calls).messages(example["messages"], where)
-        self._contents.count(where)
-        return roles
-
-    def _message_check(self, calls: CallCheck) -> MessageCheck:
-        return MessageCheck(self._found, self._format, self._contents, calls)
-
-    def _calls(self, example: dict[str, Any], path: str) -> CallCheck:
-        """Check what an example says of calls, apart from the calls themselves."""
-        prefix = f"{path}." if path else ""
-        tools: Definitions = {}
-        if example.get("tools") is not None:
-            tools = defined_tools(example["tools"], f"{prefix}tools", self._found)
-        if "parallel_tool_calls" in example and not self._format.open:
-            value = example["parallel_tool_calls"]
-            if not isinstance(value, bool):
-                facts = {"found": kind(value), "expected": "true or false"}
-                self._found("invalid_value", f"{prefix}parallel_tool_calls", **facts)
-        functions: Definitions = {}
-        if "functions" in example and "functions" in self._format.keys:
-            functions = defined_functions(example["functions"], self._found)
-        return CallCheck(self._found, tools, functions)
-
-    def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:
-        given = example.get("messages")
-        messages = [*(given if isinstance(given, list) else []), *outputs]
-        texts = [AS_TEXT.encode(example[key]) for key in ("tools", "functions") if example.get(key)]
-        known = [message for message in messages if isinstance(message, dict)]
-        return Measure(known, texts, self._contents.images)
+    def _count_tokens(self, measure: Measure) -> int:
+        settings = self._settings
+        count = settings.counter.count
+        tokens = sum(map(count, measure.texts))
+        if measure.messages:
+            tokens += count_messages(settings.counter, measure.messages)
+        most = settings.context_length
+        if most is not None and tokens > most:
+            code = "too_long" if settings.counter.exact else "maybe_too_long"
+            self._report_problem(code, tokens=tokens, most=most)
+        return tokens
 
 
-def _imageless(format: FormatName, rules: TrainingRules) -> str | None:
-    """Say where no image may stand, if the format takes none."""
-    if format == "preference" or (format == "reinforcement" and not rules.reinforcement_images):
-        return FORMATS[format].example
-    return None
+def _without_grader(format: FormatName) -> FormatName:
+    """Return the format of the same keys without those for a grader."""
+    return "chat" if format == "reinforcement" else format
 
 
-def _spelling(example: dict[str, Any], keys: tuple[str, str]) -> str:
-    return keys[1] if keys[1] in example and keys[0] not in example else keys[0]
-
-
-def _weightless(messages: object) -> bool:
-    """Tell whether every message of the assistant has weight 0, and there is one."""
-    if not isinstance(messages, list):
-        return False
-    spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
-    weights = [message.get("weight") for message in spoken]
-    return bool(weights) and all(weight == 0 and weight is not False for weight in weights)
+def hash_lines(blocks: Iterable[Block]) -> LineHashes:
+    """Return the hashes of the lines of a file as `LineChecker` takes them."""
+    hashes = LineHashes()
+    number = 0
+    for block in blocks:
+        for raw in block.lines:
+            number += 1
+            line = (raw or b"").removeprefix(BOM_UTF8).strip(_BLANKS)
+            if line:
+                hashes.add([hash(line)], [number])
+    return hashes

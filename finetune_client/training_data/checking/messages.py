@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from finetune_client.training_data.checking.content import ContentCheck
     from finetune_client.training_data.checking.tools import CallCheck
     from finetune_client.training_data.formats import Format
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.problems import ProblemCollector
 
 __all__ = ["MessageCheck"]
 
-ASSISTANT_KEYS = (
+_ASSISTANT_KEYS = (
     "role",
     "content",
     "name",
@@ -26,54 +26,62 @@ ASSISTANT_KEYS = (
     "function_call",
     "weight",
 )
-KEYS: Mapping[str, tuple[str, ...]] = {
+_KEYS: Mapping[str, tuple[str, ...]] = {
     "system": ("role", "content", "name"),
     "developer": ("role", "content", "name"),
     "user": ("role", "content", "name"),
-    "assistant": ASSISTANT_KEYS,
+    "assistant": _ASSISTANT_KEYS,
     "tool": ("role", "content", "tool_call_id", "name"),
     "function": ("role", "content", "name"),
 }
 """The keys of a message by its role; `weight` is judged apart."""
 
-INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+_TEXT_ROLES = ("user", "assistant", "system", "developer")
+_INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 
 
 class MessageCheck:
     """Checks messages one by one, then what they make together."""
 
     def __init__(
-        self, found: Found, format: Format, contents: ContentCheck, calls: CallCheck
+        self,
+        report_problem: ProblemCollector,
+        format: Format,
+        contents: ContentCheck,
+        calls: CallCheck,
     ) -> None:
-        self._found = found
+        self._report_problem = report_problem
         self._format = format
         self._contents = contents
         self._calls = calls
 
     def messages(self, messages: object, path: str) -> list[str | None]:
-        """Check a list of messages and give their roles, None for what has no known one."""
+        """Check a list of messages and return their roles, None for what has no known one."""
         if not isinstance(messages, list):
-            self._found("invalid_messages", path, found=kind(messages))
+            self._report_problem("invalid_messages", path, found=kind(messages))
             return []
         if not messages:
-            self._found("empty_messages", path)
+            self._report_problem("empty_messages", path)
         roles = [self.message(each, f"{path}[{index}]") for index, each in enumerate(messages)]
         for index in range(1, len(roles)):
             role = roles[index]
             if role != roles[index - 1] or role in {None, "tool"}:
                 continue
             if not any(map(_has_image, messages[index - 1 : index + 1])):
-                self._found("repeated_role", f"{path}[{index}].role", role=role)
+                self._report_problem("repeated_role", f"{path}[{index}].role", role=role)
         return roles
 
     def message(self, message: object, path: str) -> str | None:
-        """Check one message and give its role, if it has a known one."""
+        """Check one message and return its role, if it has a known one."""
         if not isinstance(message, dict):
-            self._found("invalid_message", path, found=kind(message))
+            self._report_problem("invalid_message", path, found=kind(message))
             return None
         role = self._role(message, path)
-        known = KEYS.get(role or "", ASSISTANT_KEYS)
-        self._found.unknown_keys([key for key in message if key != "weight"], known, path)
+        content = message.get("content")
+        if len(message) == 2 and role in _TEXT_ROLES and type(content) is str and content.strip():
+            return role  # nothing else to check, and most messages are like this
+        known = _KEYS.get(role or "", _ASSISTANT_KEYS)
+        self._report_problem.unknown_keys([key for key in message if key != "weight"], known, path)
         self._values(message, role, path)
         self._content(message, role or "user", path)
         if role == "assistant":
@@ -87,12 +95,12 @@ class MessageCheck:
     def _role(self, message: dict[str, Any], path: str) -> str | None:
         roles = self._format.roles
         if "role" not in message:
-            self._found("missing_role", path, roles=", ".join(roles))
+            self._report_problem("missing_role", path, roles=", ".join(roles))
             return None
         role = message["role"]
         if isinstance(role, str) and role in roles:
             return role
-        self._found(
+        self._report_problem(
             "unknown_role",
             f"{path}.role",
             found=quoted(role),
@@ -111,27 +119,27 @@ class MessageCheck:
                 if key == "name" and role == "function":
                     continue
                 facts = {"found": kind(message[key]), "expected": expected}
-                self._found("invalid_value", f"{path}.{key}", **facts)
+                self._report_problem("invalid_value", f"{path}.{key}", **facts)
         if "weight" in message:
             self._weight(message["weight"], role, f"{path}.weight")
 
     def _weight(self, weight: object, role: str | None, path: str) -> None:
         if role not in {"assistant", None}:
-            self._found("misplaced_weight", path, role=role)
+            self._report_problem("misplaced_weight", path, role=role)
         elif (
             isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight not in {0, 1}
         ):
-            self._found("invalid_weight", path, found=quoted(weight))
+            self._report_problem("invalid_weight", path, found=quoted(weight))
 
     def _content(self, message: dict[str, Any], role: str, path: str) -> None:
-        instead = role == "assistant" and any(message.get(key) for key in INSTEAD_OF_CONTENT)
+        instead = role == "assistant" and any(message.get(key) for key in _INSTEAD_OF_CONTENT)
         content = message.get("content")
         if instead and not content and isinstance(content, (str, type(None))):
             return
         if content is not None:
             self._contents.check(content, role, f"{path}.content")
         elif not (role == "function" and "content" in message) and message.get("tool_calls") != []:
-            self._found("missing_content", path)
+            self._report_problem("missing_content", path)
 
     def _assistant(self, message: dict[str, Any], path: str) -> None:
         if message.get("tool_calls") is not None:
@@ -141,7 +149,7 @@ class MessageCheck:
 
 
 def _has_image(message: dict[str, Any]) -> bool:
-    """Tell whether a message shows an image, which the guide puts into one of its own."""
+    """Return whether a message shows an image, which the guide puts into one of its own."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     return any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)

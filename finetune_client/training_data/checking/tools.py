@@ -17,7 +17,7 @@ from finetune_client.training_data.problems import kind, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.problems import ProblemCollector
 
 __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 
@@ -42,73 +42,81 @@ Definitions: TypeAlias = "Mapping[str, Parameters] | None"
 """Name -> parameters of what may be called; None where the definitions cannot be read."""
 
 
-def defined_tools(tools: object, path: str, found: Found) -> Definitions:
-    """Check the tools at `path` and give their names and parameters."""
+def defined_tools(tools: object, path: str, report_problem: ProblemCollector) -> Definitions:
+    """Check the tools at `path` and return their names and parameters."""
     if not isinstance(tools, list):
-        found("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
+        report_problem("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
         return None
-    before = found.counts["invalid_tools"]
+    before = report_problem.counts["invalid_tools"]
     defined: dict[str, Parameters] = {}
     for index, tool in enumerate(tools):
         where = f"{path}[{index}]"
-        function = _function_of(tool, where, found)
+        function = _function_of(tool, where, report_problem)
         if function is not None:
-            defined.update(_definition(function, f"{where}.function", "invalid_tools", found))
-    return defined if found.counts["invalid_tools"] == before else None
+            defined.update(
+                _definition(function, f"{where}.function", "invalid_tools", report_problem)
+            )
+    return defined if report_problem.counts["invalid_tools"] == before else None
 
 
-def _function_of(tool: object, path: str, found: Found) -> dict[str, Any] | None:
+def _function_of(
+    tool: object, path: str, report_problem: ProblemCollector
+) -> dict[str, Any] | None:
     if not isinstance(tool, dict):
-        found("invalid_tools", path, reason=f"it is {kind(tool)}")
+        report_problem("invalid_tools", path, reason=f"it is {kind(tool)}")
     elif tool.get("type") != "function":
-        found("invalid_tools", path, reason='its type is not "function"')
+        report_problem("invalid_tools", path, reason='its type is not "function"')
     elif not isinstance(tool.get("function"), dict):
-        found("invalid_tools", path, reason="it has no function")
+        report_problem("invalid_tools", path, reason="it has no function")
     else:
-        found.unknown_keys(tool, ("type", "function"), path)
+        report_problem.unknown_keys(tool, ("type", "function"), path)
         function: dict[str, Any] = tool["function"]
-        found.unknown_keys(
+        report_problem.unknown_keys(
             function, ("name", "description", "parameters", "strict"), f"{path}.function"
         )
         if not isinstance(function.get("strict"), (bool, type(None))):
-            found("invalid_tools", f"{path}.function", reason="its strict is not true or false")
+            report_problem(
+                "invalid_tools", f"{path}.function", reason="its strict is not true or false"
+            )
         return function
     return None
 
 
-def defined_functions(functions: object, found: Found) -> Definitions:
-    """Check the functions of a line, which tools have replaced, likewise."""
+def defined_functions(functions: object, report_problem: ProblemCollector) -> Definitions:
+    """Check the functions of a line, which tools have replaced, in the same way."""
     if not isinstance(functions, list) or not 1 <= len(functions) <= 128:
         what = f"a list of {len(functions)}" if isinstance(functions, list) else kind(functions)
-        found("invalid_functions", "functions", reason=f"it is {what}")
+        report_problem("invalid_functions", "functions", reason=f"it is {what}")
         return None
-    before = found.counts["invalid_functions"]
+    before = report_problem.counts["invalid_functions"]
     defined: dict[str, Parameters] = {}
     for index, function in enumerate(functions):
         path = f"functions[{index}]"
         if not isinstance(function, dict):
-            found("invalid_functions", path, reason=f"it is {kind(function)}")
+            report_problem("invalid_functions", path, reason=f"it is {kind(function)}")
             continue
-        found.unknown_keys(function, ("name", "description", "parameters"), path)
-        defined.update(_definition(function, path, "invalid_functions", found))
-    return defined if found.counts["invalid_functions"] == before else None
+        report_problem.unknown_keys(function, ("name", "description", "parameters"), path)
+        defined.update(_definition(function, path, "invalid_functions", report_problem))
+    return defined if report_problem.counts["invalid_functions"] == before else None
 
 
 def _definition(
-    function: dict[str, Any], path: str, code: str, found: Found
+    function: dict[str, Any], path: str, code: str, report_problem: ProblemCollector
 ) -> dict[str, Parameters]:
     name = function.get("name")
     if not isinstance(name, str):
-        found(code, path, reason="it has no name")
+        report_problem(code, path, reason="it has no name")
         return {}
     if not NAME.fullmatch(name):
         reason = f"its name {quoted(name)} is not 1 to 64 letters, digits, _ or -"
-        found(code, path, reason=reason)
+        report_problem(code, path, reason=reason)
     if not isinstance(function.get("description", ""), (str, type(None))):
-        found(code, path, reason="its description is not text")
+        report_problem(code, path, reason="its description is not text")
     parameters = function.get("parameters", {})
     if not isinstance(parameters, dict):
-        found(code, path, reason=f"its parameters are {kind(parameters)} and not a JSON Schema")
+        report_problem(
+            code, path, reason=f"its parameters are {kind(parameters)} and not a JSON Schema"
+        )
         return {}
     return {name: _parameters(parameters)}
 
@@ -125,8 +133,10 @@ def _parameters(schema: dict[str, Any]) -> Parameters:
 class CallCheck:
     """Checks the calls in the messages of one example, and the messages that answer them."""
 
-    def __init__(self, found: Found, tools: Definitions, functions: Definitions) -> None:
-        self._found = found
+    def __init__(
+        self, report_problem: ProblemCollector, tools: Definitions, functions: Definitions
+    ) -> None:
+        self._report_problem = report_problem
         self._tools = tools
         self._functions = functions
         self._ids: set[str] = set()
@@ -136,7 +146,9 @@ class CallCheck:
         """Check the ``tool_calls`` of a message."""
         if not isinstance(calls, list) or not calls:
             what = "an empty list" if isinstance(calls, list) else kind(calls)
-            self._found("invalid_tool_call", path, reason=f"it is {what} and not a list of calls")
+            self._report_problem(
+                "invalid_tool_call", path, reason=f"it is {what} and not a list of calls"
+            )
             return
         for index, call in enumerate(calls):
             self._tool_call(call, f"{path}[{index}]")
@@ -146,12 +158,12 @@ class CallCheck:
         if isinstance(call, dict) and isinstance(call.get("id"), str):
             self._ids.add(call["id"])
         if reason or not isinstance(call, dict):
-            self._found("invalid_tool_call", path, reason=reason)
+            self._report_problem("invalid_tool_call", path, reason=reason)
             return
-        self._found.unknown_keys(call, ("id", "type", "function"), path)
+        self._report_problem.unknown_keys(call, ("id", "type", "function"), path)
         function = call["function"]
         path = f"{path}.function"
-        self._found.unknown_keys(function, ("name", "arguments"), path)
+        self._report_problem.unknown_keys(function, ("name", "arguments"), path)
         if self._tools is not None and function["name"] not in self._tools:
             self._unknown("unknown_tool", function["name"], "tool", self._tools, path)
         self._arguments(function, self._tools, path)
@@ -159,12 +171,12 @@ class CallCheck:
     def function_call(self, call: object, path: str) -> None:
         """Check the ``function_call`` of a message, which tool calls have replaced."""
         if not isinstance(call, dict):
-            self._found("invalid_function_call", path, reason=f"it is {kind(call)}")
+            self._report_problem("invalid_function_call", path, reason=f"it is {kind(call)}")
         elif not isinstance(call.get("name"), str) or "arguments" not in call:
             missing = "arguments" if isinstance(call.get("name"), str) else "name"
-            self._found("invalid_function_call", path, reason=f"it has no {missing}")
+            self._report_problem("invalid_function_call", path, reason=f"it has no {missing}")
         else:
-            self._found.unknown_keys(call, ("name", "arguments"), path)
+            self._report_problem.unknown_keys(call, ("name", "arguments"), path)
             self._called.add(call["name"])
             if self._functions is not None and call["name"] not in self._functions:
                 self._unknown("unknown_function", call["name"], "function", self._functions, path)
@@ -176,16 +188,16 @@ class CallCheck:
         names = ", ".join(map(quoted, itertools.islice(defined, SHOWN)))
         more = f" and {len(defined) - SHOWN} more" if len(defined) > SHOWN else ""
         known = f"the line defines {names}{more}" if defined else f"the line defines no {what}"
-        self._found(code, f"{path}.name", found=quoted(name), defined=known)
+        self._report_problem(code, f"{path}.name", found=quoted(name), defined=known)
 
     def _arguments(self, call: dict[str, Any], defined: Definitions, path: str) -> None:
         path = f"{path}.arguments"
         arguments = read_arguments(call["arguments"])
         if isinstance(arguments, str) and (inner := read_twice(call["arguments"])) is not None:
-            self._found("doubly_encoded_arguments", path)
+            self._report_problem("doubly_encoded_arguments", path)
             arguments = inner
         if isinstance(arguments, str):
-            self._found("invalid_arguments", path, reason=arguments)
+            self._report_problem("invalid_arguments", path, reason=arguments)
             return
         tool = call["name"]
         if defined and tool in defined:
@@ -200,10 +212,12 @@ class CallCheck:
         if not number:
             return
         missing = (name for name in required if name not in arguments)
-        told = list(itertools.islice(missing, self._found.room("missing_argument")))
-        for name in told:
-            self._found("missing_argument", path, name=quoted(name), tool=quoted(tool))
-        self._found.count("missing_argument", number - len(told))
+        reported = list(
+            itertools.islice(missing, self._report_problem.remaining("missing_argument"))
+        )
+        for name in reported:
+            self._report_problem("missing_argument", path, name=quoted(name), tool=quoted(tool))
+        self._report_problem.count("missing_argument", number - len(reported))
 
     def _types(
         self, tool: str, arguments: dict[str, Any], properties: Mapping[str, Any], path: str
@@ -212,23 +226,27 @@ class CallCheck:
             expected = expected_types(properties.get(name))
             if expected and not any(is_of_type(value, type_) for type_ in expected):
                 facts = {"name": quoted(name), "tool": quoted(tool), "found": kind(value)}
-                self._found("wrong_argument_type", path, expected=" or ".join(expected), **facts)
+                self._report_problem(
+                    "wrong_argument_type", path, expected=" or ".join(expected), **facts
+                )
 
     def tool_message(self, message: dict[str, Any], path: str) -> None:
         """Check that a message of a tool answers a call before it."""
         call_id = message.get("tool_call_id")
         if not isinstance(call_id, str):
-            self._found("missing_tool_call_id", path)
+            self._report_problem("missing_tool_call_id", path)
         elif call_id not in self._ids:
-            self._found("orphan_tool_message", f"{path}.tool_call_id", found=quoted(call_id))
+            self._report_problem(
+                "orphan_tool_message", f"{path}.tool_call_id", found=quoted(call_id)
+            )
 
     def function_message(self, message: dict[str, Any], path: str) -> None:
         """Check that a message of a function answers a call before it."""
         name = message.get("name")
         if not isinstance(name, str):
-            self._found("missing_function_name", path)
+            self._report_problem("missing_function_name", path)
         elif name not in self._called:
-            self._found("orphan_function_message", f"{path}.name", found=quoted(name))
+            self._report_problem("orphan_function_message", f"{path}.name", found=quoted(name))
 
 
 def _wrong_call(call: object) -> str | None:

@@ -1,4 +1,4 @@
-"""From what was seen of the lines to the report on the whole file."""
+"""The checks of a whole file, once all its lines have been checked, and the report on it."""
 
 from __future__ import annotations
 
@@ -12,45 +12,52 @@ from finetune_client.training_data.report import Report, Statistics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from finetune_client.training_data.checking.digests import Digests
-    from finetune_client.training_data.checking.tally import Plan, Tally
-    from finetune_client.training_data.problems import Found
+    from finetune_client.training_data.checking.counts import FileCounts
+    from finetune_client.training_data.checking.lines import CheckSettings
+    from finetune_client.training_data.line_hashes import LineHashes
+    from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["conclude"]
+__all__ = ["check_whole_file"]
 
 
-def conclude(path: str, plan: Plan, tally: Tally, other: Digests | None) -> Report:
-    """Add what concerns more than one line and make the report.
+def check_whole_file(
+    path: str, settings: CheckSettings, counts: FileCounts, other: LineHashes | None
+) -> Report:
+    """Check what concerns more than one line, and return the report.
 
     Args:
         path: What the report calls the file.
-        plan: How it was checked.
-        tally: What was seen of all of it; problems are added.
+        settings: How it was checked.
+        counts: What was seen of all of it; problems are added.
         other: The lines of the validation file, if there is one.
     """
-    repeated = _pairs("duplicate_example", "first", tally.digests.repeated(), tally.found)
-    leaks = tally.digests.shared(other) if other else ()
-    leaked = _pairs("leaked_example", "other", leaks, tally.found)
-    tally.found.line = None
-    if not tally.found.counts["utf16"]:
-        _number(plan, tally)
-    kind, held_back = FORMATS[plan.format], len(other) if other else 0
+    repeated = _report_pairs(
+        "duplicate_example", "first", counts.hashes.repeated(), counts.problems
+    )
+    leaks = counts.hashes.shared(other) if other else ()
+    leaked = _report_pairs("leaked_example", "other", leaks, counts.problems)
+    counts.problems.line = None
+    if not counts.problems.counts["utf16"]:
+        _check_number(settings, counts)
+    kind, held_back = FORMATS[settings.format], len(other) if other else 0
     code = "too_many_validation_examples"
-    _at_most(kind.most_validation, held_back, code, tally.found, method=kind.method)
-    tally.endings.report(tally.found)
-    tally.items.report(tally.found)
+    _at_most(kind.most_validation, held_back, code, counts.problems, method=kind.method)
+    counts.endings.check(counts.problems)
+    counts.variables.check(counts.problems)
     return Report(
         path=path,
-        format=plan.format,
+        format=settings.format,
         method=kind.method,
-        problems=list(tally.found),
-        counts=dict(sorted(tally.found.counts.items())),
-        statistics=_statistics(plan, tally, repeated, leaked),
-        billed_tokens=tally.tokens.capped(plan.context_length),
+        problems=list(counts.problems),
+        counts=dict(sorted(counts.problems.counts.items())),
+        statistics=_statistics(settings, counts, repeated, leaked),
+        billed_tokens=counts.tokens.capped(settings.context_length),
     )
 
 
-def _pairs(code: str, fact: str, pairs: Iterable[tuple[int, int]], found: Found) -> int:
+def _report_pairs(
+    code: str, fact: str, pairs: Iterable[tuple[int, int]], report_problem: ProblemCollector
+) -> int:
     """Report lines that are also elsewhere, and count them; only the first ones are held."""
     number = 0
 
@@ -61,41 +68,45 @@ def _pairs(code: str, fact: str, pairs: Iterable[tuple[int, int]], found: Found)
             yield pair
 
     for line, elsewhere in (first := heapq.nsmallest(KEPT, counted())):
-        found.line = line
-        found(code, **{fact: elsewhere})
-    found.count(code, number - len(first))
+        report_problem.line = line
+        report_problem(code, **{fact: elsewhere})
+    report_problem.count(code, number - len(first))
     return number
 
 
-def _number(plan: Plan, tally: Tally) -> None:
-    """Judge how many examples there are."""
-    examples, least = tally.examples, plan.rules.examples
-    kind = FORMATS[plan.format]
+def _check_number(settings: CheckSettings, counts: FileCounts) -> None:
+    """Report too few or too many examples."""
+    examples, least = counts.examples, settings.rules.examples
+    kind = FORMATS[settings.format]
     if not examples:
-        tally.found("empty_file")
+        counts.problems("empty_file")
     elif examples < least:
-        tally.found("too_few_examples", found=examples, least=least, missing=least - examples)
-    _at_most(kind.most, examples, "too_many_examples", tally.found, method=kind.method)
-    images = tally.image_examples
-    _at_most(plan.rules.image_examples, images, "too_many_image_examples", tally.found)
+        counts.problems("too_few_examples", found=examples, least=least, missing=least - examples)
+    _at_most(kind.most, examples, "too_many_examples", counts.problems, method=kind.method)
+    images = counts.image_examples
+    _at_most(settings.rules.image_examples, images, "too_many_image_examples", counts.problems)
 
 
-def _at_most(most: int | None, number: int, code: str, found: Found, **facts: str) -> None:
+def _at_most(
+    most: int | None, number: int, code: str, report_problem: ProblemCollector, **facts: str
+) -> None:
     """Report a number that is larger than it may be, where it is known how large that is."""
     if most is not None and number > most:
-        found(code, found=number, most=most, surplus=number - most, **facts)
+        report_problem(code, found=number, most=most, surplus=number - most, **facts)
 
 
-def _statistics(plan: Plan, tally: Tally, duplicates: int, leaks: int) -> Statistics:
+def _statistics(
+    settings: CheckSettings, counts: FileCounts, duplicates: int, leaks: int
+) -> Statistics:
     return Statistics(
-        lines=tally.lines,
-        examples=tally.examples,
-        bytes=tally.size,
-        examples_with_images=tally.image_examples,
+        lines=counts.lines,
+        examples=counts.examples,
+        bytes=counts.size,
+        examples_with_images=counts.image_examples,
         duplicates=duplicates,
         leaks=leaks,
-        messages=tally.messages.summary(),
-        tokens=tally.tokens.summary(),
-        tokens_counted_by=plan.counter.label,
-        tokens_exact=plan.counter.exact,
+        messages=counts.messages.summary(),
+        tokens=counts.tokens.summary(),
+        tokens_counted_by=settings.counter.label,
+        tokens_exact=settings.counter.exact,
     )

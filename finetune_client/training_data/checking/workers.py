@@ -1,8 +1,8 @@
 """One file read by several processes, each its own part of it.
 
-The processes are started as fresh interpreters and spoken to through pipes, not forked: that is
+The processes are started as fresh interpreters that are sent their work through pipes, not forked: that is
 safe where threads run, needs no ``if __name__ == "__main__"`` in the user's script and is the
-same on every system. They share one key of `hash`, so that their digests can be compared.
+same on every system. They share one key of `hash`, so that their hashes can be compared.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from finetune_client.training_data.checking.blocks import blocks, next_line_start
-from finetune_client.training_data.checking.digests import Digests
-from finetune_client.training_data.checking.scanner import Scanner, digested
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import FileCounts
+from finetune_client.training_data.checking.lines import CheckSettings, LineChecker, hash_lines
+from finetune_client.training_data.line_hashes import LineHashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["Job", "WorkersFailedError", "jobs_for", "main", "number_of_workers", "run"]
 
-MOST_WORKERS = 4
-LEAST_BYTES = 64 * 1024 * 1024
+_MOST_WORKERS = 4
+_LEAST_BYTES = 64 * 1024 * 1024
 """A file from this size on is read by several processes; starting one takes a tenth of a second."""
-LEAST_BYTES_EXACT = 8 * 1024 * 1024
+_LEAST_BYTES_EXACT = 8 * 1024 * 1024
 """The same where tokens are counted, which takes much longer than all the rest."""
-SAYS_SO_EVERY = 4 * 1024 * 1024
+REPORT_EVERY = 4 * 1024 * 1024
+"""Bytes between two reports of progress."""
 
-START = """
+_START = """
 import sys
 sys.path[:] = filter(None, sys.path)
 from finetune_client.training_data.checking.workers import main
@@ -55,28 +56,28 @@ class Job:
     Attributes:
         path: The file.
         start, stop: Its bytes, from the beginning of a line to the beginning of another.
-        plan: How they are checked; None only takes the digests of the lines.
+        settings: How they are checked; None only takes the hashes of the lines.
         max_line_bytes: Bytes of the longest line that is read.
     """
 
     path: str
     start: int
     stop: int
-    plan: Plan | None
+    settings: CheckSettings | None
     max_line_bytes: int
 
 
 def number_of_workers(size: int, *, exact: bool) -> int:
-    """Tell how many processes a file of so many bytes is worth."""
-    least = LEAST_BYTES_EXACT if exact else LEAST_BYTES
+    """Return how many processes should read a file of so many bytes."""
+    least = _LEAST_BYTES_EXACT if exact else _LEAST_BYTES
     if size < least:
         return 1
     affinity = getattr(os, "sched_getaffinity", None)
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, processors, 2 * size // least))
+    return max(1, min(_MOST_WORKERS, processors, 2 * size // least))
 
 
-def jobs_for(path: str, size: int, plan: Plan, number: int) -> list[Job]:
+def jobs_for(path: str, size: int, settings: CheckSettings, number: int) -> list[Job]:
     """Split a file at the beginnings of lines."""
     starts = [0]
     with open(path, "rb") as file:  # noqa: PTH123 - a str is as good as a Path
@@ -86,14 +87,20 @@ def jobs_for(path: str, size: int, plan: Plan, number: int) -> list[Job]:
             starts.append(min(next_line_start(file, position), size))
     stops = [*starts[1:], size]
     return [
-        Job(path=path, start=start, stop=stop, plan=plan, max_line_bytes=plan.max_line_bytes)
+        Job(
+            path=path,
+            start=start,
+            stop=stop,
+            settings=settings,
+            max_line_bytes=settings.max_line_bytes,
+        )
         for start, stop in zip(starts, stops, strict=True)
         if start < stop
     ]
 
 
-def run(jobs: list[Job], progress: Callable[[int], None]) -> list[Tally | Digests]:
-    """Do each job in a process of its own and give the results in order.
+def run(jobs: list[Job], progress: Callable[[int], None]) -> list[FileCounts | LineHashes]:
+    """Do each job in a process of its own and return the results in order.
 
     Args:
         jobs: The jobs.
@@ -102,21 +109,21 @@ def run(jobs: list[Job], progress: Callable[[int], None]) -> list[Tally | Digest
     Raises:
         WorkersFailedError: One of them failed; the others are stopped.
     """
-    inbox: queue.Queue[tuple[int, Any]] = queue.Queue()
+    messages: queue.Queue[tuple[int, Any]] = queue.Queue()
     done = [0] * len(jobs)
-    results: dict[int, Tally | Digests] = {}
+    results: dict[int, FileCounts | LineHashes] = {}
     with ExitStack() as stack:
         environment = _environment()
         for index, job in enumerate(jobs):
             pipe = stack.enter_context(_started(job, environment))
-            threading.Thread(target=_listen, args=(index, pipe, inbox), daemon=True).start()
+            threading.Thread(target=_receive, args=(index, pipe, messages), daemon=True).start()
         while len(results) < len(jobs):
-            index, said = inbox.get()
-            if isinstance(said, int):
-                done[index] = said
+            index, message = messages.get()
+            if isinstance(message, int):
+                done[index] = message
                 progress(sum(done))
-            elif isinstance(said, (Tally, Digests)):
-                results[index] = said
+            elif isinstance(message, (FileCounts, LineHashes)):
+                results[index] = message
             else:
                 raise WorkersFailedError(f"A process that read {jobs[index].path} did not finish.")
     return [results[index] for index in range(len(jobs))]
@@ -130,11 +137,11 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _started(job: Job, environment: dict[str, str]) -> Iterator[IO[bytes]]:
-    """Start a process, send it its job, and see to its end whatever happens."""
+    """Start a process and send it its job; it is stopped when the block ends, however that ends."""
     try:
-        order = pickle.dumps(job)
-        process = subprocess.Popen(  # noqa: S603 - this very Python, with words of our own
-            [sys.executable, "-c", START],
+        part = pickle.dumps(job)
+        process = subprocess.Popen(  # noqa: S603 - this very Python, with a text of our own
+            [sys.executable, "-c", _START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -144,58 +151,58 @@ def _started(job: Job, environment: dict[str, str]) -> Iterator[IO[bytes]]:
         raise WorkersFailedError(f"A process to read {job.path} cannot be started.") from wrong
     with process:
         if process.stdin is None or process.stdout is None:
-            raise WorkersFailedError(f"A process to read {job.path} cannot be spoken to.")
+            raise WorkersFailedError(f"A process to read {job.path} has no pipes.")
         try:
-            _send(process.stdin, order)
+            _send(process.stdin, part)
             yield process.stdout
         finally:
             process.kill()
 
 
-def _send(pipe: IO[bytes], order: bytes) -> None:
+def _send(pipe: IO[bytes], part: bytes) -> None:
     try:
         with pipe:
-            pipe.write(order)
+            pipe.write(part)
     except OSError as wrong:
-        raise WorkersFailedError("A process ended before it was told what to do.") from wrong
+        raise WorkersFailedError("A process ended before it was sent its part.") from wrong
 
 
-def _listen(index: int, pipe: IO[bytes], inbox: queue.Queue[tuple[int, Any]]) -> None:
-    """Pass on what a process says; None if it ends without a result."""
-    said: Any = 0
-    while isinstance(said, int):
+def _receive(index: int, pipe: IO[bytes], messages: queue.Queue[tuple[int, Any]]) -> None:
+    """Pass on what a process sends; None if it ends without a result."""
+    message: Any = 0
+    while isinstance(message, int):
         try:
-            said = pickle.load(pipe)  # noqa: S301 - written by a process that this one started
+            message = pickle.load(pipe)  # noqa: S301 - written by a process that this one started
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            said = None
-        inbox.put((index, said))
+            message = None
+        messages.put((index, message))
 
 
 def main() -> None:
-    """Do the job that stands on standard input; what is said goes to standard output."""
+    """Do the job that standard input holds, and write progress and result to standard output."""
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # what a user's count_tokens prints goes elsewhere
         job = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the process that started us
-        pickle.dump(work(job, lambda done: _say(out, done)), out)
+        pickle.dump(work(job, lambda done: _send_progress(out, done)), out)
 
 
-def _say(out: IO[bytes], done: int) -> None:
+def _send_progress(out: IO[bytes], done: int) -> None:
     pickle.dump(done, out)
     out.flush()
 
 
-def work(job: Job, say: Callable[[int], None]) -> Tally | Digests:
-    """Do a job in this process."""
+def work(job: Job, progress: Callable[[int], None]) -> FileCounts | LineHashes:
+    """Do a job in this process; `progress` is called with the bytes read, now and then."""
     with open(job.path, "rb") as file:  # noqa: PTH123 - a str is as good as a Path
         file.seek(job.start)
         read = blocks(file, job.max_line_bytes, job.stop - job.start)
-        if job.plan is None:
-            return digested(read)
-        scanner = Scanner(job.plan, begins_file=job.start == 0)
-        said = 0
+        if job.settings is None:
+            return hash_lines(read)
+        checker = LineChecker(job.settings, begins_file=job.start == 0)
+        reported = 0
         for block in read:
-            scanner.scan(block)
-            if scanner.tally.size - said >= SAYS_SO_EVERY:
-                said = scanner.tally.size
-                say(said)
-        return scanner.tally
+            checker.check(block)
+            if checker.counts.size - reported >= REPORT_EVERY:
+                reported = checker.counts.size
+                progress(reported)
+        return checker.counts

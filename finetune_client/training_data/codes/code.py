@@ -18,7 +18,7 @@ class Code:
         name: What `Problem.code` holds; it does not change between releases.
         severity: ``error`` is what the API refuses, ``warning`` what is likely to train badly.
         sentence: What is wrong and where, with places for the facts in braces.
-        remedy: What to do about it, likewise.
+        remedy: What to do about it, in the same way.
     """
 
     name: str

@@ -24,7 +24,7 @@ FILE_CODES: tuple[Code, ...] = (
     ),
     error(
         "too_many_image_examples",
-        "The file holds {found} examples with images, and at most {most} are taken.",
+        "The file holds {found} examples with images, and at most {most} are allowed.",
         "Leave out {surplus} of them.",
     ),
     error(
@@ -34,23 +34,23 @@ FILE_CODES: tuple[Code, ...] = (
     ),
     error(
         "utf16",
-        "The file is UTF-16 and not UTF-8, so none of its lines was looked at.",
-        "Save it as UTF-8, or mend it with training_data.fix.",
+        "The file is UTF-16 and not UTF-8, so none of its lines was checked.",
+        "Save it as UTF-8, or repair it with training_data.fix.",
     ),
     error(
         "byte_order_mark",
         "The line begins with a byte order mark (the bytes EF BB BF).",
-        "Save the file as UTF-8 without one, or mend it with training_data.fix.",
+        "Save the file as UTF-8 without one, or repair it with training_data.fix.",
     ),
     error(
         "crlf",
         "The line ends with a carriage return and a line feed (as on Windows).",
-        "Write lines that end with a line feed alone, or mend the file with training_data.fix.",
+        "Write lines that end with a line feed alone, or repair the file with training_data.fix.",
     ),
     error(
         "blank_line",
         "The line is blank.",
-        "Remove it, or mend the file with training_data.fix.",
+        "Remove it, or repair the file with training_data.fix.",
     ),
     error(
         "line_too_long",
@@ -75,7 +75,7 @@ FILE_CODES: tuple[Code, ...] = (
     error(
         "too_deep",
         "The line is nested deeper than a JSON reader follows.",
-        "Write an example as plain messages; text that holds JSON belongs into one string.",
+        "Write an example as plain messages; text that holds JSON belongs in one string.",
     ),
     error(
         "not_an_object",
@@ -84,12 +84,12 @@ FILE_CODES: tuple[Code, ...] = (
     ),
     error(
         "duplicate_key",
-        "{where} stands there more than once, so all but one of its values are lost.",
+        "{where} is there more than once, so all but one of its values are lost.",
         "Keep one of them.",
     ),
     error(
         "not_a_number",
-        "{where} is {found}, which is no JSON.",
+        "{where} is {found}, which is not JSON.",
         "Write a number, a string or null.",
     ),
     error(
@@ -109,7 +109,7 @@ FILE_CODES: tuple[Code, ...] = (
     ),
     error(
         "special_token",
-        "{where} holds the special token {token}, which may not stand in text.",
+        "{where} holds the special token {token}, which must not be in text.",
         "Remove it; the service puts such tokens between the messages itself.",
     ),
     warning(
@@ -120,7 +120,7 @@ FILE_CODES: tuple[Code, ...] = (
     warning(
         "duplicate_example",
         "The line is the same as line {first}.",
-        "Remove it, or keep it if it shall count more; training_data.dedupe removes all of them.",
+        "Remove it, or keep it if it should count more; training_data.dedupe removes all of them.",
     ),
     warning(
         "leaked_example",

@@ -34,7 +34,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "unknown_role",
-        "{where} is {found}, which is no role of {format}.",
+        "{where} is {found}, which is not a role of {format}.",
         "Use one of {roles}.",
     ),
     error(
@@ -45,7 +45,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     error(
         "invalid_content",
         "{where} is {found} and not {expected}.",
-        "Write the content as text; what is no text goes into one string with json.dumps.",
+        "Write the content as text; anything else goes into one string with json.dumps.",
     ),
     error(
         "empty_content",
@@ -95,7 +95,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "invalid_part",
-        "{where} is no part of a message: {reason}.",
+        "{where} is not a part of a message: {reason}.",
         'Write {{"type": "text", "text": ...}}.',
     ),
     error(
@@ -105,12 +105,12 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "misplaced_image",
-        "{where} is an image in {place}, where none may stand.",
+        "{where} is an image in {place}, where none is allowed.",
         "Put images into messages of the user in a chat example, or remove the part.",
     ),
     error(
         "invalid_image",
-        "{where} is no image: {reason}.",
+        "{where} is not an image: {reason}.",
         'Write {{"type": "image_url", "image_url": {{"url": ...}}}}.',
     ),
     error(
@@ -120,7 +120,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "invalid_image_type",
-        "{where} is an image of the type {found}, which is not taken.",
+        "{where} is an image of the type {found}, which is not accepted.",
         "Convert it to JPEG, PNG or WEBP.",
     ),
     error(
@@ -130,17 +130,17 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "image_too_large",
-        "{where} is an image of {found} bytes, and at most {most} are taken.",
+        "{where} is an image of {found} bytes, and at most {most} are allowed.",
         "Make the image smaller.",
     ),
     error(
         "too_many_images",
-        "{where} has {found} images, and at most {most} are taken in one example.",
+        "{where} has {found} images, and at most {most} are allowed in one example.",
         "Leave some out, or split the example.",
     ),
     error(
         "invalid_tools",
-        "{where} is no tool: {reason}.",
+        "{where} is not a tool: {reason}.",
         'Write {{"type": "function", "function": {{"name": ..., "parameters": {{...}}}}}}.',
     ),
     error(
@@ -150,12 +150,12 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "invalid_tool_call",
-        "{where} is no call of a tool: {reason}.",
+        "{where} is not a call of a tool: {reason}.",
         'Write {{"id": ..., "type": "function", "function": {{"name": ..., "arguments": ...}}}}.',
     ),
     error(
         "invalid_arguments",
-        "{where} is no JSON object written as a string: {reason}.",
+        "{where} is not a JSON object written as a string: {reason}.",
         "Write the arguments with json.dumps.",
     ),
     warning(
@@ -186,7 +186,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "invalid_functions",
-        "{where} is no function: {reason}.",
+        "{where} is not a function: {reason}.",
         'Write a list of 1 to 128 of {{"name": ..., "parameters": {{...}}}}, or use tools.',
     ),
     error(
@@ -196,7 +196,7 @@ MESSAGE_CODES: tuple[Code, ...] = (
     ),
     error(
         "invalid_function_call",
-        "{where} is no call of a function: {reason}.",
+        "{where} is not a call of a function: {reason}.",
         'Write {{"name": ..., "arguments": ...}}, or use tool_calls.',
     ),
     error(

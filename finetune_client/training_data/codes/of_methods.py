@@ -46,7 +46,7 @@ METHOD_CODES: tuple[Code, ...] = (
         "last_message_not_user",
         "{where} has the role {role}, and the last message of a reinforcement example is the "
         "user's.",
-        "End the messages with what the model shall answer; what the grader needs to know goes "
+        "End the messages with what the model is to answer; what the grader needs to know goes "
         "into keys of its own.",
     ),
     error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from finetune_client.training_data.lines import canonical, long_digest
+from finetune_client.training_data.jsonl import canonical, long_digest
 from finetune_client.training_data.making.writing import example_dict, jsonl_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ E = TypeVar("E", bound="Example")
 
 
 def dedupe(examples: Iterable[E]) -> Iterator[E]:
-    """Give each example once: the first of those with the same JSON, whatever the order of keys.
+    """Return each example once: the first of those with the same JSON, whatever the order of keys.
 
     It goes along with what it is given and holds a digest of 16 bytes for each example (about
     100 bytes as Python keeps them). For a file, see `fix`.

@@ -1,28 +1,26 @@
-"""Mending a JSONL file where that changes no example: a new file, and a list of what was done."""
+"""Repairing a JSONL file where that changes no example: a new file, and a list of what was done."""
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune_client.training_data.lines import (
+from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
     read_lines,
     sameness,
-    short_digest,
 )
-from finetune_client.training_data.making.atomic import refuse_existing, whole_file
+from finetune_client.training_data.line_hashes import LineHashes
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 
@@ -90,13 +88,13 @@ def fix(
     duplicates: bool = True,
     overwrite: bool = False,
 ) -> Fixed:
-    """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are mended.
+    """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are repaired.
 
     No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
     at all (`check` tells about them). Memory: 16 bytes a line.
 
     Args:
-        path: The file to mend; it is only read.
+        path: The file to repair; it is only read.
         output: The new file, by default ``train.fixed.jsonl`` beside ``train.jsonl``.
         duplicates: Leave out an example that stood in the file before, whatever the order of
             its keys.
@@ -110,17 +108,19 @@ def fix(
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
-    suspects = _suspects(source) if duplicates else repeat(False)
-    work = _Work()
+    work = _Work(_repeated_lines(source) if duplicates else set())
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
-    with whole_file(target, overwrite=overwrite) as file:
-        file.writelines(raw + b"\n" for raw in work.mend(source, suspects))
+    with replacing(target, overwrite=overwrite) as file:
+        file.writelines(raw + b"\n" for raw in work.repair(source))
     return Fixed(target, work.read, work.written, dict(work.counts), work.changes)
 
 
 class _Work:
-    def __init__(self) -> None:
+    """What is done to one file; `repeated` are the lines that may stand in it twice."""
+
+    def __init__(self, repeated: set[int]) -> None:
+        self._repeated = repeated
         self.read = self.written = 0
         self.counts: Counter[str] = Counter()
         self.changes: list[Change] = []
@@ -131,12 +131,11 @@ class _Work:
         if self.counts[code] <= KEPT:
             self.changes.append(Change(line, code, CHANGES[code].format(first=first)))
 
-    def mend(self, source: Path, suspects: Iterable[bool]) -> Iterator[bytes]:
-        suspicion = iter(suspects)
+    def repair(self, source: Path) -> Iterator[bytes]:
         for self.read, raw, found in read_lines(source):
             for code in found:
                 self.note(self.read, code)
-            if raw and not (next(suspicion) and self._is_repeated(raw)):
+            if raw and not (self.read in self._repeated and self._is_repeated(raw)):
                 self.written += 1
                 yield raw
 
@@ -147,21 +146,10 @@ class _Work:
         return first != self.read
 
 
-def _suspects(source: Path) -> Iterator[bool]:
-    """Tell of each line that is not blank whether its digest is that of another one too."""
-    digests = array(
-        "Q", (short_digest(sameness(line.raw)) for line in read_lines(source) if line.raw)
-    )
-    buckets = [array("Q") for _ in range(256)]
-    for number in digests:
-        buckets[number & 255].append(number)
-    repeated = {number for bucket in buckets for number in _repeated(bucket)}
-    return (number in repeated for number in digests)
-
-
-def _repeated(numbers: Iterable[int]) -> Iterator[int]:
-    seen: set[int] = set()
-    for number in numbers:
-        if number in seen:
-            yield number
-        seen.add(number)
+def _repeated_lines(source: Path) -> set[int]:
+    """Return the numbers of all lines that share the hash of their example with another line."""
+    hashes = LineHashes()
+    for line in read_lines(source):
+        if line.raw:
+            hashes.add([hash(sameness(line.raw))], [line.number])
+    return {number for pair in hashes.repeated() for number in pair}

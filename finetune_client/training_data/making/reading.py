@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.lines import encoding_by, read_lines
+from finetune_client.training_data.jsonl import encoding_by, read_lines
 from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read_rows(
     *,
     format: RowFormat | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Give the rows of a file, one at a time, in memory that does not grow with the file.
+    """Return the rows of a file, one at a time, in memory that does not grow with the file.
 
     JSONL may have a byte order mark, CRLF and blank lines. JSON is an array of objects, or objects
     one after the other. The first row of CSV and TSV names the columns, and every cell is text, as
@@ -61,7 +61,7 @@ def read_rows(
 
     Raises:
         RequestError: The format is not known.
-        TrainingDataError: The file or a row cannot be read, or a row is no object, or lacks a
+        TrainingDataError: The file or a row cannot be read, or a row is not an object, or lacks a
             column; the message names the place. Rows before it have been given by then.
     """
     source = Path(path)
@@ -155,7 +155,7 @@ class _Stream:
             self._next()
 
     def _next(self) -> str:
-        """Give the next character that is no space, without passing it; empty at the end."""
+        """Return the next character that is not a space, without passing it; empty at the end."""
         while True:
             space = _SPACE.match(self._buffer, self._start)
             self._start = space.end() if space else self._start
@@ -186,7 +186,7 @@ class _Stream:
                 return value
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
-        """Tell whether what looks broken may only go on beyond what has been read."""
+        """Return whether what looks broken may only continue beyond what has been read."""
         at_end = error.pos > len(self._buffer) - _LONGEST_MARK
         return at_end or error.msg.startswith("Unterminated string")
 

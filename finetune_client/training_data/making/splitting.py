@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.lines import read_lines, sameness, short_digest
-from finetune_client.training_data.making.atomic import refuse_existing, whole_file
+from finetune_client.training_data.jsonl import read_lines, sameness, short_digest
 from finetune_client.training_data.sources import refuse_irregular
 
 __all__ = ["Split", "split"]
@@ -92,7 +92,7 @@ def _share_out(
     counts = [0, 0]
     lines = (line.raw for line in read_lines(source) if line.raw)
     with ExitStack() as stack:
-        files = [stack.enter_context(whole_file(path, overwrite=overwrite)) for path in targets]
+        files = [stack.enter_context(replacing(path, overwrite=overwrite)) for path in targets]
         for raw, digest in zip(lines, digests, strict=True):
             side = int(digest <= last)
             files[side].write(raw + b"\n")
@@ -129,7 +129,7 @@ def _wanted(validation: object, total: int, source: Path) -> int:
 
 
 def _last_of_validation(digests: array[int], wanted: int, source: Path) -> int:
-    """Find the digest up to which a line goes to validation."""
+    """Return the digest up to which a line goes to validation."""
     last = _smallest(digests, wanted)
     if last == max(digests):
         last = max((digest for digest in digests if digest < last), default=-1)
@@ -141,7 +141,7 @@ def _last_of_validation(digests: array[int], wanted: int, source: Path) -> int:
 
 
 def _smallest(digests: array[int], rank: int) -> int:
-    """Find the `rank`-th smallest, counted from 1, without sorting them all."""
+    """Return the `rank`-th smallest, counted from 1, without sorting them all."""
     sizes = Counter(digest >> 56 for digest in digests)
     bucket = before = 0
     while before + sizes[bucket] < rank:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from finetune_client.atomic_file import replacing
 from finetune_client.errors import TrainingDataError
 from finetune_client.plain_json import LONGEST_INTEGER, find_unwritable, is_unicode
-from finetune_client.training_data.making.atomic import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -38,7 +38,7 @@ def write_jsonl(
 ) -> int:
     """Write one example a line, as UTF-8, and tell how many there were.
 
-    The file appears when all of it is written; if an example is no good, or the iterable raises,
+    The file appears when all of it is written; if an example cannot be written, or the iterable raises,
     nothing appears.
 
     Args:
@@ -51,14 +51,14 @@ def write_jsonl(
         FileExistsError: There is a file of that name, and ``overwrite`` is not set.
     """
     count = 0
-    with whole_file(Path(path), overwrite=overwrite) as file:
+    with replacing(Path(path), overwrite=overwrite) as file:
         for count, example in enumerate(examples, 1):
             file.write(jsonl_line(example, count))
     return count
 
 
 def jsonl_line(example: Example, number: int) -> bytes:
-    """Give the line of an example, the `number`-th of its file, with its line feed.
+    """Return the line of an example, the `number`-th of its file, with its line feed.
 
     Raises:
         TrainingDataError: It holds what JSON cannot; ``problems`` lists the places.
@@ -80,7 +80,7 @@ def jsonl_line(example: Example, number: int) -> bytes:
 
 
 def example_dict(example: Example, number: int) -> dict[str, Any]:
-    """Give the JSON form of an example, the `number`-th of its file.
+    """Return the JSON form of an example, the `number`-th of its file.
 
     Raises:
         TrainingDataError: It is neither a model nor a mapping.
@@ -96,7 +96,7 @@ def example_dict(example: Example, number: int) -> dict[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether JSON can hold a value; quick, and no more than a hint if it says no."""
+    """Return whether JSON can hold a value; quick, and no more than a hint if it says no."""
     kind = type(value)
     if kind is str:
         return is_unicode(value)

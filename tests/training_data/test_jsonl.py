@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.training_data.lines import (
+from finetune_client.training_data.jsonl import (
     Line,
     encoding_of,
     long_digest,

@@ -51,13 +51,13 @@ class Line(NamedTuple):
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
-    """Tell the encoding of a file by its beginning, as `encoding_by` does."""
+    """Return the encoding of a file by its beginning, as `encoding_by` does."""
     with open_file(path) as file:
         return encoding_by(file.read(4))
 
 
 def encoding_by(head: bytes) -> str:
-    """Tell an encoding by a file's first four bytes.
+    """Return the encoding of a file by its first four bytes.
 
     It is ``utf-16`` where that byte order mark and a letter of ASCII stand there, ``utf-16-le``
     or ``utf-16-be`` where two letters of ASCII do without a mark, else ``utf-8``.
@@ -110,7 +110,7 @@ def _cleaned(number: int, raw: bytes) -> Line:
 
 
 def sameness(raw: bytes) -> bytes:
-    """Give what two lines share if they hold the same value, whatever the order of its keys.
+    """Return what two lines share if they hold the same value, whatever the order of its keys.
 
     A line that is not JSON is the same as one of the same bytes only.
     """
@@ -126,10 +126,10 @@ def canonical(value: Any) -> bytes:
 
 
 def short_digest(data: bytes, key: bytes = b"") -> int:
-    """Give a number of 64 bits for some bytes; another key gives other numbers."""
+    """Return a number of 64 bits for some bytes; another key gives other numbers."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=key).digest(), "big")
 
 
 def long_digest(data: bytes) -> bytes:
-    """Give 16 bytes that no two different texts share."""
+    """Return 16 bytes that no two different texts share."""
     return hashlib.blake2b(data, digest_size=16).digest()

@@ -5,16 +5,17 @@ import tracemalloc
 import pytest
 
 from finetune_client.providers.training_rules import TrainingRules
-from finetune_client.training_data.checking.digests import Digests
-from finetune_client.training_data.checking.tally import Plan, Tally
-from finetune_client.training_data.checking.whole_file import conclude
+from finetune_client.training_data.checking.counts import FileCounts
+from finetune_client.training_data.checking.lines import CheckSettings
+from finetune_client.training_data.checking.whole_file import check_whole_file
+from finetune_client.training_data.line_hashes import LineHashes
 from finetune_client.training_data.tokens import resolve_counter
 
 
-def plan(format: str) -> Plan:
-    return Plan(
+def settings(format: str) -> CheckSettings:
+    return CheckSettings(
         format=format,  # type: ignore[arg-type]  # a test's word
-        told=None,
+        given_method=None,
         rules=TrainingRules(),
         counter=resolve_counter(None),
         max_line_bytes=1,
@@ -22,11 +23,11 @@ def plan(format: str) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("format", "tally", "message"),
+    ("format", "counts", "message"),
     [
         (
             "chat",
-            Tally(examples=3),
+            FileCounts(examples=3),
             (
                 "The file holds 3 of the 10 examples that a job needs at least. Add 7 more; 50 to 100 "
                 "are a good start."
@@ -34,7 +35,7 @@ def plan(format: str) -> Plan:
         ),
         (
             "reinforcement",
-            Tally(examples=50_002),
+            FileCounts(examples=50_002),
             (
                 "The file holds 50002 examples, and reinforcement takes at most 50000. Leave out 2 of "
                 "them."
@@ -42,9 +43,9 @@ def plan(format: str) -> Plan:
         ),
         (
             "chat",
-            Tally(examples=60_000, image_examples=50_001),
+            FileCounts(examples=60_000, image_examples=50_001),
             (
-                "The file holds 50001 examples with images, and at most 50000 are taken. Leave out 1 "
+                "The file holds 50001 examples with images, and at most 50000 are allowed. Leave out 1 "
                 "of them."
             ),
         ),
@@ -52,20 +53,20 @@ def plan(format: str) -> Plan:
     ids=["few", "many", "many with images"],
 )
 def test_conclude__judges_how_many_examples_there_are(
-    format: str, tally: Tally, message: str
+    format: str, counts: FileCounts, message: str
 ) -> None:
-    report = conclude("a", plan(format), tally, None)
+    report = check_whole_file("a", settings(format), counts, None)
     assert [problem.message for problem in report.problems] == [message]
     assert not report.ok
 
 
 def test_conclude__holds_no_more_of_a_hundred_thousand_equal_lines_than_of_a_hundred() -> None:
     lines = list(range(1, 100_001))
-    tally, other = Tally(examples=len(lines)), Digests()
-    tally.digests.add([7] * len(lines), lines)
+    counts, other = FileCounts(examples=len(lines)), LineHashes()
+    counts.hashes.add([7] * len(lines), lines)
     other.add([7], [1])
     tracemalloc.start()
-    report = conclude("a", plan("chat"), tally, other)
+    report = check_whole_file("a", settings("chat"), counts, other)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.counts == {"duplicate_example": 99_999, "leaked_example": 100_000}

@@ -12,7 +12,8 @@ from finetune_client.errors import RequestError
 from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data import Report, check
 from finetune_client.training_data.checking import workers as processes
-from finetune_client.training_data.checking.tally import Plan, Tally
+from finetune_client.training_data.checking.counts import FileCounts
+from finetune_client.training_data.checking.lines import CheckSettings
 from finetune_client.training_data.checking.workers import Job, WorkersFailedError, jobs_for
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
@@ -20,9 +21,9 @@ from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLAN = Plan(
+SETTINGS = CheckSettings(
     format="chat",
-    told=None,
+    given_method=None,
     rules=TrainingRules(),
     counter=resolve_counter(None),
     max_line_bytes=1 << 20,
@@ -87,7 +88,7 @@ def test_jobs_for__parts_begin_with_lines_and_leave_nothing_out(
     path = tmp_path / "train.jsonl"
     content = b"\n".join([b"a" * (7 * n) for n in range(12)])
     path.write_bytes(content)
-    jobs = jobs_for(str(path), len(content), PLAN, number)
+    jobs = jobs_for(str(path), len(content), SETTINGS, number)
     parts = [content[job.start : job.stop] for job in jobs]
     assert b"".join(parts) == content
     assert all(part.endswith(b"\n") for part in parts[:-1])
@@ -104,7 +105,7 @@ def test_number_of_workers__grows_with_the_file() -> None:
 
 def test_run__a_process_that_fails(tmp_path: Path) -> None:
     missing = Job(
-        path=str(tmp_path / "no.jsonl"), start=0, stop=1, plan=PLAN, max_line_bytes=1 << 20
+        path=str(tmp_path / "no.jsonl"), start=0, stop=1, settings=SETTINGS, max_line_bytes=1 << 20
     )
     with pytest.raises(WorkersFailedError, match="did not finish"):
         processes.run([missing], lambda done: None)
@@ -127,24 +128,24 @@ def test_run__imports_nothing_from_the_current_folder(
     (tmp_path / "dataclasses.py").write_text("raise SystemExit", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    (job,) = jobs_for(str(path), path.stat().st_size, PLAN, 1)
-    (tally,) = processes.run([job], lambda done: None)
-    assert isinstance(tally, Tally)
-    assert tally.examples == 10
+    (job,) = jobs_for(str(path), path.stat().st_size, SETTINGS, 1)
+    (counts,) = processes.run([job], lambda done: None)
+    assert isinstance(counts, FileCounts)
+    assert counts.examples == 10
 
 
 def test_work__in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(b"\n".join(good_lines("chat")))
-    monkeypatch.setattr(processes, "SAYS_SO_EVERY", 1)
+    monkeypatch.setattr(processes, "REPORT_EVERY", 1)
     said: list[int] = []
     size = path.stat().st_size
-    job = Job(path=str(path), start=0, stop=size, plan=PLAN, max_line_bytes=1 << 20)
-    tally = processes.work(job, said.append)
-    assert isinstance(tally, Tally)
-    assert (tally.examples, said[-1]) == (10, size)
-    copy = pickle.loads(pickle.dumps(tally))
-    assert list(copy.found) == list(tally.found)
+    job = Job(path=str(path), start=0, stop=size, settings=SETTINGS, max_line_bytes=1 << 20)
+    counts = processes.work(job, said.append)
+    assert isinstance(counts, FileCounts)
+    assert (counts.examples, said[-1]) == (10, size)
+    copy = pickle.loads(pickle.dumps(counts))
+    assert list(copy.problems) == list(counts.problems)
 
 
 def test_check__a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Spread", "SpreadSummary"]
+__all__ = ["Distribution", "DistributionSummary"]
 
 MOST_VALUES = 1 << 15
 """Different values that are kept apart; past that, neighbours are counted together."""
 
 
-class SpreadSummary(TypedDict):
+class DistributionSummary(TypedDict):
     """The sum, the mean and the percentiles of some whole numbers (all 0 if there is none)."""
 
     total: int
@@ -27,7 +27,7 @@ class SpreadSummary(TypedDict):
     max: int
 
 
-class Spread:
+class Distribution:
     """Counts how often each value occurs."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Spread:
         self._most = max(self._most, *values)
         self._count(Counter(values).items())
 
-    def absorb(self, other: Spread) -> None:
+    def add_part(self, other: Distribution) -> None:
         self._total += other._total
         self._most = max(self._most, other._most)
         self._widen(other._width)
@@ -67,11 +67,11 @@ class Spread:
             return self._total
         return sum(min(value, most) * times for value, times in self._counts.items())
 
-    def summary(self) -> SpreadSummary:
+    def summary(self) -> DistributionSummary:
         """Percentiles are of the nearest rank, exact up to 32,768 different values."""
         number = self._counts.total() if self._counts else 0
         ranks = {p: self._rank((number * p + 99) // 100) for p in (0, 50, 90, 95, 99)}
-        return SpreadSummary(
+        return DistributionSummary(
             total=self._total,
             mean=round(self._total / number, 2) if number else 0.0,
             min=ranks[0],

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import sys
 
-from finetune_client.training_data.checking.digests import Digests
+from finetune_client.training_data.line_hashes import LineHashes
 
 
-def digests(*values: int) -> Digests:
-    made = Digests()
+def digests(*values: int) -> LineHashes:
+    made = LineHashes()
     made.add(list(values), list(range(1, len(values) + 1)))
     return made
 
@@ -18,7 +18,7 @@ def test_repeated__each_later_line_with_the_first() -> None:
 
 def test_absorb__lines_go_on() -> None:
     first = digests(5, 6)
-    first.absorb(digests(6, 7, 6), 10)
+    first.add_part(digests(6, 7, 6), 10)
     assert sorted(first.repeated()) == [(11, 2), (13, 2)]
 
 
@@ -29,5 +29,5 @@ def test_shared__with_the_first_line_there() -> None:
 def test_digests__take_at_most_17_bytes_a_line() -> None:
     made = digests(*range(200_000))
     held = sum(sys.getsizeof(part) for bucket in made._buckets for part in bucket)
-    empty = sum(sys.getsizeof(part) for bucket in Digests()._buckets for part in bucket)
+    empty = sum(sys.getsizeof(part) for bucket in LineHashes()._buckets for part in bucket)
     assert (held - empty) / 200_000 < 17.5

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OF_LARGE_FILES = {"too_many_examples", "too_many_image_examples"}
-"""Codes of files of more than 50,000 lines, see test_conclusion.py."""
+"""Codes of files of more than 50,000 lines, see test_whole_file.py."""
 
 
 @pytest.mark.parametrize("case", BAD_LINES, ids=str)
@@ -237,8 +237,8 @@ def test_check__a_file_in_utf16_is_one_problem(encoding: str, tmp_path: Path) ->
         report = check(path, workers=workers)
         assert [str(problem) for problem in report.problems] == [
             (
-                "The file: The file is UTF-16 and not UTF-8, so none of its lines was looked at. "
-                "Save it as UTF-8, or mend it with training_data.fix. (utf16)"
+                "The file: The file is UTF-16 and not UTF-8, so none of its lines was checked. "
+                "Save it as UTF-8, or repair it with training_data.fix. (utf16)"
             )
         ]
         figures = report.statistics

@@ -40,3 +40,24 @@ def test_replacing__of_a_link_to_itself(tmp_path: Path) -> None:
     with replacing(link) as file:
         file.write(b"new")
     assert link.read_bytes() == b"new"
+
+
+def test_replacing__refuses_a_file_that_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "data.jsonl"
+    target.write_bytes(b"old")
+    with pytest.raises(FileExistsError) as refused, replacing(target, overwrite=False):
+        pytest.fail("the block ran")
+    assert (refused.value.filename, refused.value.strerror) == (
+        str(target),
+        "The file is there already; pass overwrite=True to replace it",
+    )
+
+
+def test_replacing__refuses_a_file_that_appears_meanwhile(tmp_path: Path) -> None:
+    target = tmp_path / "data.jsonl"
+    refused = pytest.raises(FileExistsError)
+    with refused, replacing(target, overwrite=False) as file:
+        file.write(b"new")
+        target.write_bytes(b"another")
+    assert target.read_bytes() == b"another"
+    assert [each.name for each in tmp_path.iterdir()] == ["data.jsonl"]

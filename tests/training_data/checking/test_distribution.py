@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.training_data.checking.spread import MOST_VALUES, Spread
+from finetune_client.training_data.checking.distribution import MOST_VALUES, Distribution
 
 
-def spread(values: list[int]) -> Spread:
-    made = Spread()
+def spread(values: list[int]) -> Distribution:
+    made = Distribution()
     made.add(values)
     return made
 
@@ -23,14 +23,14 @@ def test_summary__percentiles_are_of_the_nearest_rank() -> None:
         "max": 100,
     }
     assert spread([7]).summary()["p50"] == 7
-    assert set(Spread().summary().values()) == {0}
+    assert set(Distribution().summary().values()) == {0}
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 1000)), st.integers(0, 50))
 def test_absorb__two_parts_are_the_whole(values: list[int], cut: int) -> None:
     parts = spread(values[:cut])
-    parts.absorb(spread(values[cut:]))
+    parts.add_part(spread(values[cut:]))
     assert parts.summary() == spread(values).summary()
 
 
@@ -42,8 +42,8 @@ def test_add__many_different_values_are_kept_roughly() -> None:
     assert (summary["total"], summary["max"]) == (sum(values), values[-1])
     assert abs(summary["p50"] - len(values) // 2) <= 4
     parts = spread(values[:10])
-    parts.absorb(made)
-    parts.absorb(spread(values[:10]))
+    parts.add_part(made)
+    parts.add_part(spread(values[:10]))
     assert parts._width == made._width
 
 

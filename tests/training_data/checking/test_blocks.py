@@ -63,9 +63,9 @@ def test_blocks__a_file_that_fails() -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(TrainingDataError, match=r"cannot be read on: \[Errno 5\]"):
+    with pytest.raises(TrainingDataError, match=r"could not be read to its end: \[Errno 5\]"):
         list(blocks(Failing(), 10))
-    with pytest.raises(RequestError, match="binary mode: its read gave no bytes"):
+    with pytest.raises(RequestError, match=r"binary mode: its read\(\) did not return bytes"):
         list(blocks(io.StringIO("{}"), 10))  # type: ignore[arg-type]  # what is tested
 
 
