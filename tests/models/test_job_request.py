@@ -25,6 +25,7 @@ from finetune_client.models import (
     WandbIntegration,
     unknown_fields,
 )
+from finetune_client.providers import PROVIDERS
 from tests.support.model_values import json_values
 
 GRADER = StringCheckGrader(
@@ -375,10 +376,8 @@ def test_problems__with_limits_of_ones_own() -> None:
 def test_problems__of_a_server_that_nobody_knows() -> None:
     with pytest.raises(ConfigurationError) as caught:
         request().problems("mars")
-    assert str(caught.value) == (
-        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
-        "or a Provider, got 'mars'."
-    )
+    names = ", ".join(map(repr, PROVIDERS))
+    assert str(caught.value) == f"provider must be one of {names}, or a Provider, got 'mars'."
 
 
 def test_problems__huge_values_are_shown_short() -> None:
