@@ -157,10 +157,20 @@ def _reason(chain: list[BaseException]) -> str:
     for link in chain:
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno)
+    if any(_lacks_socks(link) for link in chain):
+        return (
+            "the proxy is a SOCKS proxy, and the package for that is not installed "
+            "(pip install 'requests[socks]')"
+        )
     if _holds(chain, _INVALID_ADDRESS):
         return "the address, or that of a proxy, is not valid"
     innermost = next(link for link in reversed(chain) if isinstance(link, NETWORK_ERRORS))
     return type(innermost).__name__
+
+
+def _lacks_socks(error: BaseException) -> bool:
+    """Return whether PySocks is missing, which requests tells by its text alone."""
+    return isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error)
 
 
 def _was_refused(chain: list[BaseException]) -> bool:

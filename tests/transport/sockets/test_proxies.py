@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,6 +150,21 @@ def test_odd__is_a_documented_error(server: FaultServer, bad: str) -> None:
 
     failure(run, FineTuneError)
     assert server.seen == []
+
+
+@pytest.mark.skipif(find_spec("socks") is not None, reason="PySocks is installed")
+@pytest.mark.parametrize("kind", ["socks5", "socks5h", "socks4", "socks4a"])
+def test_socks__without_its_package_says_what_to_install(
+    server: FaultServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"{kind}://user:{PASSWORD}@127.0.0.1:1080")
+    with connect(server, base_url=ELSEWHERE, allow_http=True) as client:
+        error = failure(lambda: client.jobs.retrieve("ftjob-1"), APIConnectionError)
+    assert error.message == (
+        "Could not connect to api.elsewhere.invalid: the proxy is a SOCKS proxy, and the package "
+        "for that is not installed (pip install 'requests[socks]'). Nothing was sent."
+    )
+    assert (error.outcome, error.attempts) == ("not_sent", 1)
 
 
 def test_tunnel__hides_the_key_from_the_proxy(certificates: Certificates) -> None:
