@@ -50,10 +50,17 @@ class FineTuningJobStatus:
     CANCELLED: Final = "cancelled"
     CREATED: Final = "created"  # Azure
     PENDING: Final = "pending"  # Azure
+    RESUMING: Final = "resuming"
+    CANCEL_REQUESTED: Final = "cancel_requested"
+    COMPRESSING: Final = "compressing"
+    UPLOADING: Final = "uploading"
 
 
-_SUCCEEDED = frozenset({FineTuningJobStatus.SUCCEEDED, "success", "completed"})
-_FAILED = frozenset({FineTuningJobStatus.FAILED, "error", "user_error", "failed_validation"})
+_PREFIX = "job_state_"  # Google's, in lower case: JOB_STATE_SUCCEEDED
+_SUCCEEDED = frozenset({FineTuningJobStatus.SUCCEEDED, "success", "completed", "early_stopped"})
+_FAILED = frozenset(
+    {FineTuningJobStatus.FAILED, "error", "expired", "user_error", "failed_validation"}
+)
 _FINAL = _SUCCEEDED | _FAILED | {FineTuningJobStatus.CANCELLED, "canceled", "stopped", "deleted"}
 """Statuses that end a job: the API's own, and those that other servers send for the same."""
 
@@ -110,7 +117,8 @@ class FineTuningJob(APIObject):
         organization_id: Whose it is.
         result_files: Ids of files with the metrics.
         seed: Makes training repeatable.
-        status: As sent, see `FineTuningJobStatus`; `is_terminal`, `is_succeeded` and `is_failed` read it.
+        status: As sent, see `FineTuningJobStatus`; `is_terminal`, `is_succeeded`,
+            `is_failed` and `is_paused` read it.
         trained_tokens: Tokens that are billed.
         training_file, validation_file: Ids of files.
         user_provided_suffix, usage_metrics, shared_with_openai, eval_id: Sent, not documented.
@@ -147,21 +155,27 @@ class FineTuningJob(APIObject):
     @property
     def is_succeeded(self) -> bool:
         """Whether it ended with a model."""
-        return self._folded_status in _SUCCEEDED
+        return self.folded_status in _SUCCEEDED
 
     @property
     def is_failed(self) -> bool:
         """Whether it ended with an error; a cancelled job did not."""
-        return self._folded_status in _FAILED
+        return self.folded_status in _FAILED
 
     @property
     def is_terminal(self) -> bool:
         """Whether it ended, in whichever way; one that is not known does not end it."""
-        return self._folded_status in _FINAL
+        return self.folded_status in _FINAL
 
     @property
-    def _folded_status(self) -> str:
-        return (self.status or "").strip().casefold()
+    def is_paused(self) -> bool:
+        """Whether it is at rest until it is resumed."""
+        return self.folded_status == FineTuningJobStatus.PAUSED
+
+    @property
+    def folded_status(self) -> str:
+        """The status in lower case, without the prefix ``JOB_STATE_``, to compare it."""
+        return (self.status or "").strip().casefold().removeprefix(_PREFIX)
 
     @property
     def created(self) -> datetime | None:

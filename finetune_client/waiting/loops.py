@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
 from finetune_client.errors import JobFailedError, RequestError, WaitTimeoutError
-from finetune_client.models import FineTuningJobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,7 +121,7 @@ def _poll_last(pending: list[Watcher]) -> Iterator[tuple[Watcher, list[FineTunin
 
 def _stop_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
     job = watcher.job
-    if job is None or job.status != FineTuningJobStatus.PAUSED or on_paused == "wait":
+    if job is None or not job.is_paused or on_paused == "wait":
         return
     if on_paused == "raise":
         raise JobFailedError(

@@ -142,7 +142,11 @@ class Watcher:
         status = job.status
         if job.is_terminal:
             self._ended_at = self._clock.monotonic()
-        elif status and status not in _KNOWN_STATUSES and status not in self._logged_statuses:
+        elif (
+            status
+            and job.folded_status not in _KNOWN_STATUSES
+            and status not in self._logged_statuses
+        ):
             self._logged_statuses.add(status)
             _log.warning(
                 "job %s has a status that is not known: %r; still waiting", self.id, status

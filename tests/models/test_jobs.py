@@ -20,19 +20,54 @@ def job(**sent: Any) -> FineTuningJob:
     return FineTuningJob.from_dict({"id": "ftjob-1", **sent})
 
 
-@pytest.mark.parametrize("status", ["succeeded", "success", "completed", "SUCCESS", " Succeeded "])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "succeeded",
+        "success",
+        "completed",
+        "SUCCESS",
+        " Succeeded ",
+        "early_stopped",
+        "JOB_STATE_SUCCEEDED",
+        "JOB_STATE_EARLY_STOPPED",
+        "job_state_succeeded",
+    ],
+)
 def test_status__success(status: str) -> None:
     assert (job(status=status).is_succeeded, job(status=status).is_failed) == (True, False)
     assert job(status=status).is_terminal
 
 
-@pytest.mark.parametrize("status", ["failed", "error", "user_error", "failed_validation", "FAILED"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "failed",
+        "error",
+        "user_error",
+        "failed_validation",
+        "FAILED",
+        "expired",
+        "JOB_STATE_FAILED",
+        "JOB_STATE_EXPIRED",
+    ],
+)
 def test_status__failure(status: str) -> None:
     assert (job(status=status).is_succeeded, job(status=status).is_failed) == (False, True)
     assert job(status=status).is_terminal
 
 
-@pytest.mark.parametrize("status", ["cancelled", "canceled", "stopped", "deleted", "Cancelled"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "cancelled",
+        "canceled",
+        "stopped",
+        "deleted",
+        "Cancelled",
+        "JOB_STATE_CANCELLED",
+    ],
+)
 def test_status__ended_otherwise(status: str) -> None:
     assert (job(status=status).is_succeeded, job(status=status).is_failed) == (False, False)
     assert job(status=status).is_terminal
@@ -40,12 +75,44 @@ def test_status__ended_otherwise(status: str) -> None:
 
 @pytest.mark.parametrize(
     "status",
-    ["validating_files", "queued", "running", "paused", "pausing", "pending", "created", "novel"],
+    [
+        "validating_files",
+        "queued",
+        "running",
+        "paused",
+        "pausing",
+        "pending",
+        "created",
+        "novel",
+        "resuming",
+        "cancel_requested",
+        "compressing",
+        "uploading",
+        "JOB_STATE_RUNNING",
+        "JOB_STATE_PAUSED",
+        "JOB_STATE_CANCELLING",
+        "JOB_STATE_",
+        "succeeded_JOB_STATE",
+    ],
 )
 def test_status__going_on_or_not_known(status: str) -> None:
     found = job(status=status)
     assert (found.is_terminal, found.is_succeeded, found.is_failed) == (False, False, False)
     assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "paused"),
+    [
+        ("paused", True),
+        ("Paused", True),
+        ("JOB_STATE_PAUSED", True),
+        ("pausing", False),
+        (None, False),
+    ],
+)
+def test_status__paused(status: str | None, paused: bool) -> None:
+    assert job(status=status).is_paused is paused
 
 
 @settings(max_examples=50, deadline=None)

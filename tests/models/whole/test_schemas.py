@@ -161,7 +161,16 @@ CONSTANTS = {
     "FineTuningJobStatus": (
         "FineTuningJob",
         "status",
-        {"created", "paused", "pausing", "pending"},
+        {
+            "cancel_requested",
+            "compressing",
+            "created",
+            "paused",
+            "pausing",
+            "pending",
+            "resuming",
+            "uploading",
+        },
     ),
     "MethodType": ("FineTuneMethod", "type", set()),
     "UploadStatus": ("Upload", "status", set()),
