@@ -62,6 +62,7 @@ __all__ = [
     "RateLimitError",
     "RedirectRefusedError",
     "RequestError",
+    "ShutdownWarning",
     "TrainingDataError",
     "UnknownFieldWarning",
     "UnprocessableEntityError",
@@ -75,6 +76,10 @@ it may or may not have been carried out; it was answered with success, unreadabl
 
 class UnknownFieldWarning(UserWarning):
     """A dict given to a call has a key that no field knows; it is sent all the same."""
+
+
+class ShutdownWarning(UserWarning):
+    """A service, or a model that a job is to start from, ends soon; the request is sent all the same."""
 
 
 class FineTuneError(Exception):

@@ -21,7 +21,7 @@ NAME = "finetune_client"
 
 VALUES = frozenset(
     {
-        *("atomic_file", "display", "file_lock", "lazy", "loopback", "plain_json"),
+        *("atomic_file", "caller", "display", "file_lock", "lazy", "loopback", "plain_json"),
         *("_version", "clock", "errors"),
     }
 )
@@ -32,6 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "lazy": frozenset(),
     "_version": frozenset(),
     "clock": frozenset(),
+    "caller": frozenset(),
     "display": frozenset(),
     "errors": frozenset(),
     "file_lock": frozenset(),

@@ -17,9 +17,11 @@ from finetune_client.models.codec import (
     pop_text,
     write_fields,
 )
+from finetune_client.models.times import moment_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from typing_extensions import Self
 
@@ -35,7 +37,7 @@ class Model(APIObject):
         object: ``model``.
         created: Seconds since 1970; here the API's own word is `created`, not ``created_at``.
         owned_by: The organization that owns it.
-        shutdown_date: The day it ends, ``YYYY-MM-DD``, if that is set.
+        shutdown_date: The day it ends, ``YYYY-MM-DD``, if that is set; see `shuts_down`.
         extra: Keys that no field has, and values of a kind that their field does not take.
     """
 
@@ -45,6 +47,11 @@ class Model(APIObject):
     owned_by: str | None = None
     shutdown_date: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shuts_down(self) -> datetime | None:
+        """When it ends; `None` if no day is set, or it is not readable."""
+        return moment_at(self, "shutdown_date")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

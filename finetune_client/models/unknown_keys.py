@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 from finetune_client import models
+from finetune_client.caller import warn_caller
 from finetune_client.errors import UnknownFieldWarning
 from finetune_client.models.codec import APIObject
 from finetune_client.models.graders.base import BaseGrader
@@ -72,17 +71,7 @@ def warn_unknown_fields(
         UnknownFieldWarning: The key is sent all the same.
     """
     for text in unknown_fields(request, provider=provider):
-        warnings.warn(text, UnknownFieldWarning, stacklevel=_level())
-
-
-def _level() -> int:
-    """Count the frames from `warn_unknown_fields` up to the caller's own code."""
-    package = __name__.partition(".")[0]
-    frame = inspect.currentframe()
-    frame, level = frame.f_back if frame else None, 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame, level = frame.f_back, level + 1
-    return level
+        warn_caller(text, UnknownFieldWarning)
 
 
 def _keys_of(provider: Provider) -> _Keys:

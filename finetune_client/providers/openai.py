@@ -15,4 +15,13 @@ OPENAI = Provider(
     hosts=("api.openai.com", ".api.openai.com"),
     marks_jobs=True,
     keeps_ids=True,
+    # As announced by 2026-11-26. Jobs, files and results can be read after these days.
+    last_job_day="2027-01-06",
+    shutdowns={
+        "gpt-4.1-nano": "2026-10-23",
+        "gpt-3.5-turbo": "2026-10-23",
+        "o4-mini": "2026-10-23",
+        "gpt-4o": "2027-01-14",
+        "gpt-4.1": "2027-01-14",
+    },
 )

@@ -61,6 +61,9 @@ class Provider:
         known_hyperparameters: The same for the settings of a job.
         hints: Text in the server's error messages, in lower case -> a sentence that says what to
             do, which is added to the error's message.
+        last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
+        shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
+            them, are shut down. Where two fit, the first counts.
         metric_gaps: The number that stands in result files, events and checkpoints where a loss or
             an accuracy was not measured; `None` if such a value is left out.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
@@ -83,6 +86,8 @@ class Provider:
     known_fields: frozenset[str] = frozenset()
     known_hyperparameters: frozenset[str] = frozenset()
     hints: tuple[tuple[str, str], ...] = ()
+    last_job_day: str | None = None
+    shutdowns: Mapping[str, str] = field(default_factory=dict)
     metric_gaps: float | None = None
     first_poll: float = 2.0
     longest_poll: float = 30.0

@@ -47,6 +47,7 @@ class Resource:
         after: str | None = None,
         paged: bool = True,
         by_last_id: bool = False,
+        on_rows: Callable[[list[R]], None] | None = None,
     ) -> Pager[R]:
         """Return the pager of a list.
 
@@ -57,6 +58,7 @@ class Resource:
             after: Where to start, if not at the start.
             paged: Whether the server has pages at all for this list.
             by_last_id: See `Pager`.
+            on_rows: Called with the rows of each page.
         """
         base = with_options(request, options)
 
@@ -67,6 +69,8 @@ class Resource:
             page = read_response(sent, response, lambda data: Page.from_dict(data, row))
             if isinstance(response.data, list) or not paged:
                 page.has_more = False
+            if on_rows is not None:
+                on_rows(page.data)
             return page
 
         name = f"{request.method} {request.path}"

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from finetune_client.models import Deleted, Model
 from finetune_client.resources.base import Resource
+from finetune_client.resources.shutdowns import log_shutdowns
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from typing_extensions import Unpack
 
     from finetune_client.resources.options import RequestOptions
@@ -28,15 +31,29 @@ class Models(Resource):
     """
 
     def list(self, **options: Unpack[RequestOptions]) -> Pager[Model]:
-        """List the models; the API sends them on one page."""
-        return self._pager(Request(method="GET", path="/models"), Model, options, paged=False)
+        """List the models; the API sends them on one page.
+
+        Those that are shut down within 90 days are logged; see `Model.shuts_down`.
+        """
+        return self._pager(
+            Request(method="GET", path="/models"),
+            Model,
+            options,
+            paged=False,
+            on_rows=self._log_shutdowns,
+        )
 
     def retrieve(self, model: str, **options: Unpack[RequestOptions]) -> Model:
-        """Return a model by its name."""
+        """Return a model by its name; that it is shut down within 90 days is logged."""
         request = Request(
             method="GET", path=f"/models/{path_segment(model, 'model')}", expect_id=model
         )
-        return self._read(request, Model.from_dict, options)
+        found = self._read(request, Model.from_dict, options)
+        self._log_shutdowns([found])
+        return found
+
+    def _log_shutdowns(self, models: Iterable[Model]) -> None:
+        log_shutdowns(models, self._session.clock.now())
 
     def delete(self, model: str, **options: Unpack[RequestOptions]) -> Deleted:
         """Delete a fine-tuned model; the owner of the key must have the Owner role."""

@@ -31,6 +31,7 @@ from finetune_client.resources.jobs.idempotency import (
     with_key,
 )
 from finetune_client.resources.options import with_options
+from finetune_client.resources.shutdowns import warn_of_shutdowns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,6 +123,7 @@ def check_request(
             f"The job cannot be created so, and nothing was sent:{listed}", problems=problems
         )
     warn_unknown_fields(request, provider=session.provider)
+    warn_of_shutdowns(session.provider, body.get("model"), session.clock.now())
     for feature in _FEATURES:
         if body.get(feature):
             session.require(feature, f"a job's {feature}")

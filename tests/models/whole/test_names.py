@@ -89,6 +89,7 @@ ERRORS = [
     "RequestError",
     "DecodeError",
     "TrainingDataError",
+    "ShutdownWarning",
     "UnknownFieldWarning",
 ]
 
