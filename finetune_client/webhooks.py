@@ -3,7 +3,7 @@
 With a webhook a program need not poll at all: the service posts an event when a job has
 succeeded, failed or was cancelled. The signature is that of Standard Webhooks
 (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md),
-the events are those of https://platform.openai.com/docs/api-reference/webhook-events.
+the events are those of https://developers.openai.com/api/reference.
 """
 
 from __future__ import annotations

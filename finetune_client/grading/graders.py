@@ -1,7 +1,7 @@
 """Every type of grader: how it is checked, and how it is run if it needs nothing but the texts.
 
 A new type is one class here and its entry in `_TYPES`. Graders are plain dicts, as in requests:
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Models on the way, and who else may use them.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/checkpoint-object
-https://platform.openai.com/docs/api-reference/fine-tuning/permission-object
+https://developers.openai.com/api/reference
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What happens to a job.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/event-object
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files and uploads in parts.
 
-https://platform.openai.com/docs/api-reference/files/object
-https://platform.openai.com/docs/api-reference/uploads/object
+https://developers.openai.com/api/reference
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

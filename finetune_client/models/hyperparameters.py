@@ -1,7 +1,7 @@
 """Settings of training.
 
 `None` leaves a setting out, `AUTO` sends ``"auto"``, a number sends the number.
-https://platform.openai.com/docs/api-reference/fine-tuning/create
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

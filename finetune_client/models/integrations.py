@@ -1,6 +1,6 @@
 """Where a job reports to.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/create#fine-tuning-create-integrations
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The request that creates a job.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/create
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

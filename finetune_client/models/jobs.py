@@ -1,6 +1,6 @@
 """A fine-tuning job.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/object
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

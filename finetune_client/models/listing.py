@@ -1,6 +1,6 @@
 """What the list of jobs can be asked for.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/list
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a model is fine-tuned, and with which settings.
 
 The settings stand under the key that `type` names, as on the wire.
-https://platform.openai.com/docs/api-reference/fine-tuning/create#fine-tuning-create-method
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

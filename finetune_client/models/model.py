@@ -1,6 +1,6 @@
 """Models that the server offers, and the answer to deleting anything.
 
-https://platform.openai.com/docs/api-reference/models/object
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Nothing here is checked when an answer is read. A server may allow more tomorrow: then pass
 ``check=False`` to `jobs.create`, or `Limits` of your own to `FineTuningJobRequest.problems`.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/create
+https://developers.openai.com/api/reference
 https://learn.microsoft.com/azure/ai-services/openai/how-to/fine-tuning
 """
 

@@ -1,6 +1,6 @@
 """OpenAI.
 
-https://platform.openai.com/docs/api-reference/fine-tuning
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ __all__ = ["TrainingRules", "of_family"]
 T = TypeVar("T")
 
 _CONTEXT_LENGTHS: Mapping[str, int] = {
-    # https://platform.openai.com/docs/guides/fine-tuning, "Token limits": tokens of one example
+    # https://developers.openai.com/api/docs, "Token limits": tokens of one example
     "gpt-4o-mini": 65_536,
     "gpt-3.5-turbo-1106": 16_385,
     "gpt-3.5-turbo-0613": 4_096,
@@ -24,7 +24,7 @@ _CONTEXT_LENGTHS: Mapping[str, int] = {
 class TrainingRules:
     """How much of what a provider takes in a training file.
 
-    The figures are those of the API's guide (https://platform.openai.com/docs/guides/fine-tuning).
+    The figures are those of the API's guide (https://developers.openai.com/api/docs).
 
     Attributes:
         images: Images in one example.

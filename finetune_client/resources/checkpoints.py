@@ -1,6 +1,6 @@
 """Checkpoints of fine-tuned models, and who may use them.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/create-permission
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Order = Literal["ascending", "descending"]
 class JobCheckpoints(Resource):
     """The checkpoints of a job: ``client.jobs.checkpoints``.
 
-    https://platform.openai.com/docs/api-reference/fine-tuning/list-checkpoints
+    https://developers.openai.com/api/reference
     """
 
     def list(
@@ -63,7 +63,7 @@ class JobCheckpoints(Resource):
 class Permissions(Resource):
     """Which projects may use a checkpoint: ``client.checkpoints.permissions``.
 
-    https://platform.openai.com/docs/api-reference/fine-tuning/create-permission
+    https://developers.openai.com/api/reference
 
     The checkpoint is named by its model's name, such as ``ft:gpt-4o-mini-2024-07-18:org::B7R9VjQd``
     or the ``fine_tuned_model_checkpoint`` of a job's checkpoint, not by an id. An admin key is

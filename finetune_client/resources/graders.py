@@ -1,6 +1,6 @@
 """Graders: running and validating them.
 
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Graders"]
 class Graders(Resource):
     """Graders of reinforcement jobs, tried before one is paid for: ``client.graders``.
 
-    https://platform.openai.com/docs/api-reference/graders
+    https://developers.openai.com/api/reference
     """
 
     def run(

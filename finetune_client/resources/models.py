@@ -1,6 +1,6 @@
 """Models that the server offers.
 
-https://platform.openai.com/docs/api-reference/models
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Models"]
 class Models(Resource):
     """Models that the server offers: ``client.models``.
 
-    https://platform.openai.com/docs/api-reference/models
+    https://developers.openai.com/api/reference
     """
 
     def list(self, **options: Unpack[RequestOptions]) -> Pager[Model]:

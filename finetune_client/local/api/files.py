@@ -1,6 +1,6 @@
 """``/files``: the files that were uploaded, and those that jobs wrote.
 
-https://platform.openai.com/docs/api-reference/files
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _expires_after(fields: dict[str, Any]) -> dict[str, Any] | None:
 def read_expires_after(expires_after: object) -> int | None:
     """Read ``expires_after``, an object or nothing, and return its seconds.
 
-    https://platform.openai.com/docs/api-reference/files/create
+    https://developers.openai.com/api/reference
     """
     if expires_after is None:
         return None

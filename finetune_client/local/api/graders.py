@@ -1,6 +1,6 @@
 """``/fine_tuning/alpha/graders``: running a grader, and checking it.
 
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading the body of ``POST /fine_tuning/jobs``; every mistake is a 400 that names the parameter.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/create
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``/fine_tuning/jobs``: creating, listing, cancelling, pausing and watching jobs.
 
-https://platform.openai.com/docs/api-reference/fine-tuning
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

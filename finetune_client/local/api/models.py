@@ -1,6 +1,6 @@
 """``/models``: the base models, and the models that jobs made.
 
-https://platform.openai.com/docs/api-reference/models
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``/fine_tuning/checkpoints/{checkpoint}/permissions``: which projects may use a checkpoint.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/list-permissions
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``/uploads``: a large file in parts.
 
-https://platform.openai.com/docs/api-reference/uploads
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One job: its object, its events and checkpoints, and how its status changes.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/object
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

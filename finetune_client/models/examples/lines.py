@@ -1,6 +1,6 @@
 """One line of a training file each; ``json.dumps(example.to_dict())`` is the line.
 
-https://platform.openai.com/docs/guides/fine-tuning
+https://developers.openai.com/api/docs
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Messages of a conversation, as they stand in training files.
 
-https://platform.openai.com/docs/api-reference/fine-tuning/chat-input
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Functions that a model may call, and its calls.
 
-https://platform.openai.com/docs/api-reference/chat/create#chat-create-tools
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class BaseGrader(APIObject):
     """Whether the API takes it inside a multi grader."""
     OTHER_KEYS: ClassVar[tuple[str, ...]] = ()
     """Keys that the guides name and the schemas do not, so that no warning names them:
-    https://platform.openai.com/docs/guides/graders"""
+    https://developers.openai.com/api/docs"""
 
     @staticmethod
     def problems(at: str, grader: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The messages that a model which grades answers is sent.
 
 Text may hold ``{{item.key}}`` and ``{{sample.output_text}}``.
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

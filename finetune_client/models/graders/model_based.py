@@ -1,6 +1,6 @@
 """Graders that ask a model.
 
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

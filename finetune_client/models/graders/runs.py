@@ -1,7 +1,7 @@
 """The results of running or validating a grader.
 
-https://platform.openai.com/docs/api-reference/graders/run
-https://platform.openai.com/docs/api-reference/graders/validate
+https://developers.openai.com/api/reference
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations

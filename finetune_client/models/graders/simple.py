@@ -1,6 +1,6 @@
 """Graders that need no model.
 
-https://platform.openai.com/docs/api-reference/graders
+https://developers.openai.com/api/reference
 
 All that a grader needs but its `type` may be missing in what a server sent.
 """

@@ -1,6 +1,6 @@
 """Files: uploaded, listed, waited for, downloaded.
 
-https://platform.openai.com/docs/api-reference/files
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _UNUSABLE: Final = frozenset({FileStatus.ERROR, FileStatus.DELETED, FileStatus.D
 class Files(Resource):
     """Files: ``client.files``.
 
-    https://platform.openai.com/docs/api-reference/files
+    https://developers.openai.com/api/reference
     """
 
     def create(

@@ -1,4 +1,4 @@
-"""Uploads in parts; https://platform.openai.com/docs/api-reference/uploads ."""
+"""Uploads in parts; https://developers.openai.com/api/reference ."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _PART_NAME = "upload"
 class Parts(Resource):
     """The parts of an upload: ``client.uploads.parts``.
 
-    https://platform.openai.com/docs/api-reference/uploads/add-part
+    https://developers.openai.com/api/reference
     """
 
     def create(
@@ -81,7 +81,7 @@ class Parts(Resource):
 class Uploads(Resource):
     """Files that are too large for one request: ``client.uploads``.
 
-    https://platform.openai.com/docs/api-reference/uploads
+    https://developers.openai.com/api/reference
 
     Attributes:
         parts: Sends single parts; `upload_file` does all of it.

@@ -1,6 +1,6 @@
 """Fine-tuning jobs.
 
-https://platform.openai.com/docs/api-reference/fine-tuning
+https://developers.openai.com/api/reference
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _log = logging.getLogger("finetune_client")
 class Jobs(Resource):
     """Fine-tuning jobs: ``client.jobs``.
 
-    https://platform.openai.com/docs/api-reference/fine-tuning
+    https://developers.openai.com/api/reference
     """
 
     @cached_property
