@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
+from finetune_client.training_data import line_hashes
 from finetune_client.training_data.line_hashes import LineHashes
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def digests(*values: int) -> LineHashes:
@@ -29,5 +34,17 @@ def test_shared__with_the_first_line_there() -> None:
 def test_digests__take_at_most_17_bytes_a_line() -> None:
     made = digests(*range(200_000))
     held = sum(sys.getsizeof(part) for bucket in made._buckets for part in bucket)
-    empty = sum(sys.getsizeof(part) for bucket in LineHashes()._buckets for part in bucket)
-    assert (held - empty) / 200_000 < 17.5
+    assert held / 200_000 < 18.5
+
+
+def test_divided__gives_what_one_bucket_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [5, -7, 5, 300, 5, -7, 44, 300]
+    parts = (digests(*values), digests(9, 5, 300))
+    expected = sorted(parts[0].repeated()), sorted(parts[0].shared(parts[1]))
+    monkeypatch.setattr(line_hashes, "_MOST_AT_ONCE", 3)
+    many, few = digests(*values), digests(9, 5, 300)
+    assert (len(many._buckets), len(few._buckets), len(many)) == (256, 1, 8)
+    assert (sorted(many.repeated()), sorted(many.shared(few))) == expected
+    few = digests(9, 5)
+    few.add_part(many, 2)
+    assert sorted(few.repeated()) == [(3, 2), (5, 2), (7, 2), (8, 4), (10, 6)]
