@@ -156,6 +156,7 @@ class Client:
         api_key: Key = None,
         token: Key = None,
         api_version: str | None = None,
+        provider: str | Provider | None = None,
         **options: Unpack[NetworkOptions],
     ) -> Self:
         """Return a client for Azure.
@@ -167,6 +168,7 @@ class Client:
                 for each request; else ``AZURE_OPENAI_AD_TOKEN``.
             api_version: A date such as ``2024-10-21`` means the classic API, ``v1``, ``preview``
                 or nothing the v1 API; else ``OPENAI_API_VERSION``.
+            provider: Instead of what is known of that API, a `Provider` of your own.
             options: As for `Client`.
 
         Raises:
@@ -181,6 +183,7 @@ class Client:
             api_key=api_key,
             token=token,
             api_version=api_version,
+            provider=provider,
             allow_http=options.get("allow_http", False),
         )
         config = with_changes(config, **of_client(options))

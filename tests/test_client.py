@@ -5,6 +5,7 @@ import inspect
 import os
 import pickle
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ from responses import matchers
 
 from finetune_client import Client
 from finetune_client.errors import ConfigurationError, NotFoundError, RequestError
-from finetune_client.providers import AZURE, COMPATIBLE, LOCAL
+from finetune_client.providers import AZURE, AZURE_CLASSIC, COMPATIBLE, LOCAL
 from finetune_client.resources import (
     Checkpoints,
     Files,
@@ -221,6 +222,30 @@ def test_azure__is_a_client_of_azure(stubs: responses.RequestsMock) -> None:
         assert client.provider is AZURE
         assert client._session.config.timeout == (3.0, 3.0)
         client.request("get", "models")
+
+
+@pytest.mark.parametrize("version", [None, "2024-10-21"])
+def test_azure__with_a_provider_that_lacks_nothing(
+    stubs: responses.RequestsMock, version: str | None
+) -> None:
+    root = "https://res.openai.azure.com/openai"
+    path = "fine_tuning/jobs/ftjob-1/pause"
+    stubs.post(
+        f"{root}/{path}?api-version={version}" if version else f"{root}/v1/{path}",
+        json={"id": "ftjob-1"},
+    )
+    willing = replace(AZURE_CLASSIC if version else AZURE, lacks={})
+    with Client.azure(
+        "https://res.openai.azure.com", api_key=KEY, api_version=version, provider=willing
+    ) as client:
+        assert client.provider is willing
+        client.jobs.pause("ftjob-1")
+
+
+def test_azure__a_provider_by_name() -> None:
+    with Client.azure("https://gateway.example", api_key=KEY, provider="compatible") as client:
+        assert client.provider.name == "compatible"
+        assert client.base_url == "https://gateway.example/openai/v1"
 
 
 def test_azure_classic__takes_the_version_from_the_query(stubs: responses.RequestsMock) -> None:

@@ -69,7 +69,7 @@ expires_after_option = click.option(
     "--expires-after",
     type=click.IntRange(1),
     metavar="SECONDS",
-    help="Let the server delete the file after so long; Azure wants it.",
+    help="Let the server delete the file after so long.",
 )
 
 

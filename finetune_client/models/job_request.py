@@ -215,7 +215,11 @@ def _method_problems(at: str, method: Any, limits: Limits) -> Iterator[str]:
     kind = method.get("type")
     yield from needed_text(f"{at}.type", kind)
     if isinstance(kind, str) and kind.strip() and method.get(kind) is None:
-        yield f'{at}.{kind}: is missing, though {at}.type is "{kind}"'
+        # By the schema only the grader of reinforcement is needed. Settings of another method
+        # contradict the type: one of the two is a slip, in a job that is paid for.
+        others = any(method.get(name) is not None for name in METHODS)
+        if kind == MethodType.REINFORCEMENT or others:
+            yield f'{at}.{kind}: is missing, though {at}.type is "{kind}"'
     for name in METHODS:
         yield from _settings_problems(f"{at}.{name}", method.get(name), name, limits)
 

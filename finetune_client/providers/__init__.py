@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.providers.azure import AZURE, AZURE_CLASSIC
+from finetune_client.providers.bedrock import BEDROCK
 from finetune_client.providers.compatible import COMPATIBLE
+from finetune_client.providers.gateways import LITELLM, PORTKEY
 from finetune_client.providers.limits import Bounds, Limits
 from finetune_client.providers.local import LOCAL
+from finetune_client.providers.nebius import NEBIUS
 from finetune_client.providers.openai import OPENAI
 from finetune_client.providers.provider import Feature, Provider
 from finetune_client.providers.training_rules import TrainingRules
+from finetune_client.providers.unsloth import UNSLOTH
 
 __all__ = [
     "AZURE",
     "AZURE_CLASSIC",
+    "BEDROCK",
     "COMPATIBLE",
+    "LITELLM",
     "LOCAL",
+    "NEBIUS",
     "OPENAI",
+    "PORTKEY",
     "PROVIDERS",
+    "UNSLOTH",
     "Bounds",
     "Feature",
     "Limits",
@@ -28,7 +37,19 @@ __all__ = [
 ]
 
 PROVIDERS: dict[str, Provider] = {
-    provider.name: provider for provider in (OPENAI, LOCAL, COMPATIBLE, AZURE, AZURE_CLASSIC)
+    provider.name: provider
+    for provider in (
+        OPENAI,
+        AZURE,
+        AZURE_CLASSIC,
+        BEDROCK,
+        NEBIUS,
+        UNSLOTH,
+        LITELLM,
+        PORTKEY,
+        LOCAL,
+        COMPATIBLE,
+    )
 }
 """By name. Where two providers share their hosts, the first that fits a base URL is taken."""
 

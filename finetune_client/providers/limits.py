@@ -30,6 +30,7 @@ class Bounds:
         least, most: The number may be these.
         whole: It must have no fraction.
         auto: ``"auto"`` is taken too.
+        automatic: A number that is taken too, and means ``"auto"``.
     """
 
     above: float | None = None
@@ -37,6 +38,7 @@ class Bounds:
     most: float | None = None
     whole: bool = False
     auto: bool = True
+    automatic: float | None = None
 
     def problem(self, value: Any) -> str | None:
         """Return what is wrong with `value`; `None` if nothing is."""
@@ -47,6 +49,8 @@ class Bounds:
             return f"must be {self._kind()}, got {format_value(value)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, got {format_value(value)}"
+        if self.automatic is not None and value == self.automatic:
+            return None
         inside = (
             (self.above is None or value > self.above)
             and (self.least is None or value >= self.least)

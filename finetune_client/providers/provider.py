@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from finetune_client.providers.limits import Limits
@@ -14,17 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["Feature", "Provider"]
 
 Feature = Literal[
-    "pause",  # pause and resume of a job
-    "permissions",  # checkpoint permissions
-    "graders",  # run and validate
-    "uploads",  # the Uploads API
+    "cancel",  # cancelling a job
+    "checkpoints",  # a job's checkpoints
     "delete_model",
+    "events",  # a job's events
+    "file_content",  # the bytes of a file
+    "file_delete",
+    "file_expiry",  # `expires_after` when uploading
+    "files_paging",  # `after`, `limit`, `order` when listing files
+    "graders",  # run and validate
+    "integrations",
     "metadata",  # a job's metadata
     "metadata_filter",  # listing jobs by metadata
-    "integrations",
     "method",  # `method` in a job; without it only `hyperparameters`
-    "files_paging",  # `after`, `limit`, `order` when listing files
-    "file_expiry",  # `expires_after` when uploading
+    "method_and_hyperparameters",  # both in one job
+    "pause",  # pause and resume of a job
+    "permissions",  # checkpoint permissions
+    "result_files",  # a job's files of metrics
+    "suffix",  # a suffix for the name of the new model
+    "uploads",  # the Uploads API
 ]
 
 
@@ -35,18 +44,24 @@ class Provider:
     Attributes:
         name: What `Client(provider=...)` takes and messages say.
         base_url: Where it is, if it is in one place.
-        hosts: The hosts it is recognised by; one with a leading dot means every host below it.
+        hosts: The hosts it is recognised by; one with a leading dot means every host below it, and
+            ``*`` stands for any text.
         url_ends_with: The end that a base URL on one of the hosts must have to be this provider's.
         key_header: The header of the key: ``Authorization`` (as Bearer) or ``api-key``.
         query: What goes into the query of every request, such as ``api-version``.
-        lacks: The features it does not have; asking for one is an error before anything is sent.
+        lacks: The features it does not have, each with the evidence for it. Asking for one is an
+            error, and nothing is sent; ``dataclasses.replace(provider, lacks={})`` asks all the
+            same.
         marks_jobs: A create may put its idempotency key into the job's metadata.
         keeps_ids: An answer's id equals the id asked for, so another one is an error.
-        needs_file_expiry: An upload without ``expires_after`` would be refused.
         environment: The variables the key is looked up in, first that is set.
         limits: Which values it takes in a request.
         training_rules: What it takes in a training file.
-        first_poll, longest_poll: Seconds between two looks at a job: at first, and at most.
+        known_fields: Keys of a job that only this provider has, so that they are not misspelt.
+        known_hyperparameters: The same for the settings of a job.
+        metric_gaps: The number that stands in result files, events and checkpoints where a loss or
+            an accuracy was not measured; `None` if such a value is left out.
+        first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
         max_file_bytes: The largest file that ``POST /files`` takes.
         max_upload_bytes: The largest file that the Uploads API takes.
     """
@@ -57,13 +72,15 @@ class Provider:
     url_ends_with: str = ""
     key_header: Literal["Authorization", "api-key"] = "Authorization"
     query: Mapping[str, str] = field(default_factory=dict)
-    lacks: frozenset[Feature] = frozenset()
+    lacks: Mapping[Feature, str] = field(default_factory=dict)
     marks_jobs: bool = False
     keeps_ids: bool = False
-    needs_file_expiry: bool = False
     environment: tuple[str, ...] = ("OPENAI_API_KEY",)
     limits: Limits = field(default_factory=Limits)
     training_rules: TrainingRules = field(default_factory=TrainingRules)
+    known_fields: frozenset[str] = frozenset()
+    known_hyperparameters: frozenset[str] = frozenset()
+    metric_gaps: float | None = None
     first_poll: float = 2.0
     longest_poll: float = 30.0
     max_file_bytes: int = 512 * 1000 * 1000
@@ -76,5 +93,7 @@ class Provider:
             host: The URL's host, in lower case.
             url: The whole URL, without a slash at the end.
         """
-        known = any(host.endswith(name) if name[0] == "." else host == name for name in self.hosts)
+        known = any(
+            fnmatchcase(host, f"*{name}" if name[0] == "." else name) for name in self.hosts
+        )
         return known and url.endswith(self.url_ends_with)

@@ -50,6 +50,7 @@ class JobCheckpoints(Resource):
             limit: Rows of a page; the server's default is 10.
             **options: See `RequestOptions`.
         """
+        self._session.require("checkpoints", "listing a job's checkpoints")
         name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         request = Request(
             method="GET",

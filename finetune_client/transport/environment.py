@@ -86,11 +86,13 @@ def azure_settings(
     api_key: Key = None,
     token: Key = None,
     api_version: str | None = None,
+    provider: str | Provider | None = None,
     allow_http: bool = False,
 ) -> Config:
     """Return the settings of a client for Azure.
 
-    A date as ``api_version`` means the classic API, anything else (or nothing) the v1 API.
+    A date as ``api_version`` means the classic API, anything else (or nothing) the v1 API; a
+    ``provider`` changes what is known of the API, not which of the two is used.
 
     Raises:
         ConfigurationError: One is missing or not valid, or both a key and a token were given.
@@ -104,10 +106,13 @@ def azure_settings(
     version = api_version or _variable(environ, "OPENAI_API_VERSION")
     if version is not None and not _VERSION.fullmatch(version):
         raise ConfigurationError(f"api_version is not one, such as '2024-10-21': {version!r:.100}.")
-    kind = AZURE_CLASSIC if version is not None and _DATE.fullmatch(version) else AZURE
+    classic = version is not None and _DATE.fullmatch(version) is not None
+    default = AZURE_CLASSIC if classic else AZURE
+    kind = default if provider is None else find_provider(provider)
     return Config(
         base_url=parse_base_url(
-            _azure_base_url(endpoint, kind, allow_http=allow_http), allow_http=allow_http
+            _azure_base_url(endpoint, classic=classic, allow_http=allow_http),
+            allow_http=allow_http,
         ),
         provider=kind,
         credential=_azure_credential(kind, api_key, token, environ),
@@ -201,7 +206,7 @@ def _query(
     return (("api-version", version), *query)
 
 
-def _azure_base_url(endpoint: str, kind: Provider, *, allow_http: bool) -> str:
+def _azure_base_url(endpoint: str, *, classic: bool, allow_http: bool) -> str:
     """Return the API's root under an endpoint that was given with or without its path."""
     base = parse_base_url(endpoint, allow_http=allow_http, name="endpoint")
     root, _, path = base.url.partition("/openai")
@@ -209,4 +214,4 @@ def _azure_base_url(endpoint: str, kind: Provider, *, allow_http: bool) -> str:
         raise ConfigurationError(
             "endpoint must be that of the resource, such as 'https://RESOURCE.openai.azure.com'."
         )
-    return root + ("/openai" if kind is AZURE_CLASSIC else "/openai/v1")
+    return root + ("/openai" if classic else "/openai/v1")

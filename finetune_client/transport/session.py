@@ -56,13 +56,14 @@ class Session:
         """Refuse what the provider does not have, before anything is sent.
 
         Raises:
-            ConfigurationError: The provider lacks ``feature``; ``what`` is its name in words.
+            ConfigurationError: The provider lacks ``feature``; ``what`` is what was asked for, in
+                words.
         """
         if feature in self.provider.lacks:
             raise ConfigurationError(
-                f"The provider {self.provider.name!r} does not have {what}. If this server does, "
-                "give the client a provider of its own: "
-                "dataclasses.replace(provider, lacks=frozenset())."
+                f"The provider {self.provider.name!r} does not support {what}: "
+                f"{self.provider.lacks[feature]}. Nothing was sent. To ask all the same, give the "
+                "client provider=dataclasses.replace(provider, lacks={})."
             )
 
     def sharing(self, config: Config, *, clock: Clock | None = None) -> Session:

@@ -82,7 +82,7 @@ class Watcher:
 
     @property
     def has_last_events(self) -> bool:
-        """Whether the job has ended, and its events were polled since."""
+        """Whether the job has ended, and its events, if they are polled, were polled since."""
         return self.has_ended and self._polled_since_end
 
     @property
@@ -130,7 +130,7 @@ class Watcher:
         if self._ended_at is None:
             self._set_job(self._fetch())
         if self._walk is None:
-            self.done = self.has_ended
+            self.done = self._polled_since_end = self.has_ended
             return []
         new = self._new_events(self._walk, is_last=is_last)
         self._polled_since_end = self.has_ended

@@ -77,9 +77,9 @@ def test_run__checks_by_the_rules_of_the_provider(
         (("--base-url", place), {}),
         ((), {"OPENAI_BASE_URL": place}),
     ):
-        passed = finetune("run", train, "-m", "m", *options, **key, **named)
+        passed = finetune("run", train, "-m", "m", "--expires-after", "1", *options, **key, **named)
         assert "is fit to train on" in passed.output
-        assert "takes no file without expires_after=" in passed.output  # so nothing was sent
+        assert "expires_after.seconds must be" in passed.output  # so nothing was sent
 
 
 def test_run__says_what_is_wrong_with_the_server_before_it_checks_a_file(

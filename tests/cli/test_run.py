@@ -134,13 +134,11 @@ def test_run__a_file_of_another_method_is_found_before_anything_is_sent(
 
 def test_training__is_asked_for_as_the_provider_takes_it() -> None:
     settings = Hyperparameters(n_epochs=2)
-    azure = "https://a.openai.azure.com"
-    with (
-        Client.azure(azure, api_key="k", api_version="2024-10-21") as classic,
-        Client.azure(azure, api_key="k") as newer,
-    ):
-        assert training(classic, settings) == {"hyperparameters": settings}
-        assert training(newer, settings)["method"].supervised.hyperparameters == settings
+    gateway = Client("k", base_url="https://gateway.example/v1", provider="litellm")
+    azure = Client.azure("https://a.openai.azure.com", api_key="k", api_version="2024-10-21")
+    with gateway, azure:
+        assert training(gateway, settings) == {"hyperparameters": settings}
+        assert training(azure, settings)["method"].supervised.hyperparameters == settings
 
 
 @pytest.mark.parametrize(

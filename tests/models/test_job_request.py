@@ -25,6 +25,7 @@ from finetune_client.models import (
     WandbIntegration,
     unknown_fields,
 )
+from finetune_client.providers import PROVIDERS
 from tests.support.model_values import json_values
 
 GRADER = StringCheckGrader(
@@ -150,12 +151,16 @@ def test_problems__of_nothing() -> None:
         ({"method": {"supervised": {}}}, "method.type: is missing"),
         ({"method": {"type": ""}}, "method.type: must not be empty"),
         (
-            {"method": {"type": "dpo"}},
-            'method.dpo: is missing, though method.type is "dpo"',
+            {"method": {"type": "reinforcement"}},
+            'method.reinforcement: is missing, though method.type is "reinforcement"',
         ),
         (
             {"method": {"type": "dpo", "supervised": {}}},
             'method.dpo: is missing, though method.type is "dpo"',
+        ),
+        (
+            {"method": {"type": "reinforcement", "reinforcement": {}}},
+            "method.reinforcement.grader: is missing",
         ),
         (
             {"method": {"type": "supervized", "supervised": {}}},
@@ -213,6 +218,26 @@ def test_problems__of_nothing() -> None:
 )
 def test_problems__one_each(fields: dict[str, Any], problem: str) -> None:
     assert request(**fields).problems() == [problem]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"type": "supervised"},
+        {"type": "dpo"},
+        {"type": "supervised", "supervised": None},
+        {"type": "supervised", "supervised": {}},
+        {"type": "tomorrow"},
+    ],
+)
+@pytest.mark.parametrize("settings_", [None, {"n_epochs": 2, "batch_size": "auto"}])
+@pytest.mark.parametrize("limits", ["openai", "azure", "azure-classic"])
+def test_problems__a_method_needs_no_settings(
+    method: dict[str, Any], settings_: dict[str, Any] | None, limits: str
+) -> None:
+    built = request(method=method, hyperparameters=settings_)
+    assert built.problems(limits) == []
+    assert built.to_dict()["method"] == method
 
 
 @pytest.mark.parametrize(
@@ -375,10 +400,8 @@ def test_problems__with_limits_of_ones_own() -> None:
 def test_problems__of_a_server_that_nobody_knows() -> None:
     with pytest.raises(ConfigurationError) as caught:
         request().problems("mars")
-    assert str(caught.value) == (
-        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
-        "or a Provider, got 'mars'."
-    )
+    names = ", ".join(map(repr, PROVIDERS))
+    assert str(caught.value) == f"provider must be one of {names}, or a Provider, got 'mars'."
 
 
 def test_problems__huge_values_are_shown_short() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -8,9 +9,13 @@ from finetune_client.errors import ConfigurationError
 from finetune_client.providers import (
     AZURE,
     AZURE_CLASSIC,
+    BEDROCK,
     COMPATIBLE,
+    NEBIUS,
     OPENAI,
+    PORTKEY,
     PROVIDERS,
+    Feature,
     Provider,
     find_provider,
     guess_provider,
@@ -48,6 +53,14 @@ def test_find__says_which_names_there_are(unknown: object) -> None:
         ("https://r.openai.azure.com/openai", AZURE_CLASSIC),
         ("https://r.services.ai.azure.com/api/projects/p/openai/v1", AZURE),
         ("https://openai.azure.com/openai/v1", COMPATIBLE),
+        ("https://r.cognitiveservices.azure.com/openai/v1", AZURE),
+        ("https://westus3.api.cognitive.microsoft.com/openai/v1", AZURE),
+        ("https://westus3.api.cognitive.microsoft.com/openai", AZURE_CLASSIC),
+        ("https://bedrock-mantle.us-west-2.api.aws/v1", BEDROCK),
+        ("https://lambda.us-west-2.api.aws/v1", COMPATIBLE),
+        ("https://bedrock-mantle.us-west-2.api.aws.example.net/v1", COMPATIBLE),
+        ("https://api.tokenfactory.nebius.com/v1", NEBIUS),
+        ("https://aigw.portkey.ai/v1", PORTKEY),
         ("http://127.0.0.1:8000/v1", COMPATIBLE),
     ],
 )
@@ -74,3 +87,30 @@ def test_provider__can_be_changed_by_replace() -> None:
 def test_provider__polls_at_first_no_less_often_than_later(provider: Provider) -> None:
     assert 0 < provider.first_poll <= provider.longest_poll
     assert 0 < provider.max_file_bytes <= provider.max_upload_bytes
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.name)
+def test_provider__says_why_it_lacks_a_feature(provider: Provider) -> None:
+    assert set(provider.lacks) <= set(get_args(Feature))
+    for evidence in provider.lacks.values():
+        assert evidence
+        assert evidence == evidence.strip().rstrip(".")
+
+
+def test_provider__what_azure_is_recorded_to_take_is_not_refused() -> None:
+    recorded = {"method", "method_and_hyperparameters"}
+    assert not recorded & set(AZURE.lacks)
+    assert not recorded & set(AZURE_CLASSIC.lacks)
+    assert not {"permissions", "delete_model"} & set(AZURE.lacks)
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"),
+    [
+        (BEDROCK, "AWS_BEARER_TOKEN_BEDROCK"),
+        (NEBIUS, "NEBIUS_API_KEY"),
+        (PORTKEY, "PORTKEY_API_KEY"),
+    ],
+)
+def test_provider__its_key_is_never_openais(provider: Provider, variable: str) -> None:
+    assert provider.environment == (variable,)

@@ -56,8 +56,8 @@ def test_provider__unknown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         _settings(api_key=KEY, provider="opnai")
     assert caught.value.message == (
-        "provider must be one of 'openai', 'local', 'compatible', 'azure', 'azure-classic', "
-        "or a Provider, got 'opnai'."
+        "provider must be one of 'openai', 'azure', 'azure-classic', 'bedrock', 'nebius', "
+        "'unsloth', 'litellm', 'portkey', 'local', 'compatible', or a Provider, got 'opnai'."
     )
 
 
@@ -67,6 +67,9 @@ def test_provider__unknown() -> None:
         ("azure", "use Client.azure(endpoint)"),
         ("azure-classic", "use Client.azure(endpoint)"),
         ("local", "use Client.local()"),
+        ("bedrock", "give base_url="),
+        ("unsloth", "give base_url="),
+        ("litellm", "give base_url="),
     ],
 )
 def test_provider__without_a_place(name: str, way: str) -> None:

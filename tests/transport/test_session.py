@@ -128,12 +128,13 @@ def test_deadline__of_a_request_is_shared(stubs: responses.RequestsMock) -> None
 
 def test_require__names_the_provider_and_the_way_out() -> None:
     session = make_session(provider=AZURE_CLASSIC)
-    session.require("delete_model", "deleting models")
+    session.require("delete_model", "deleting a model")
     with pytest.raises(ConfigurationError) as caught:
-        session.require("pause", "pausing jobs")
+        session.require("pause", "pausing a job")
     assert caught.value.message == (
-        "The provider 'azure-classic' does not have pausing jobs. If this server does, give the "
-        "client a provider of its own: dataclasses.replace(provider, lacks=frozenset())."
+        "The provider 'azure-classic' does not support pausing a job: it is not in the "
+        "specification of the classic API (2024-10-21). Nothing was sent. To ask all the same, give "
+        "the client provider=dataclasses.replace(provider, lacks={})."
     )
 
 

@@ -207,6 +207,7 @@ class Files(Resource):
 
     def delete(self, file_id: str, **options: Unpack[RequestOptions]) -> Deleted:
         """Delete a file."""
+        self._session.require("file_delete", "deleting a file")
         request = Request(method="DELETE", path=_file_path(file_id), expect_id=file_id)
         return self._read(request, Deleted.from_dict, options)
 
@@ -371,6 +372,7 @@ class Files(Resource):
             options: The options of both requests.
             deadline: When both must be over.
         """
+        self._session.require("file_content", "reading a file's content")
         request = Request(
             method="GET",
             path=f"{_file_path(file_id)}/content",

@@ -120,17 +120,12 @@ def expiry(session: Session, given: Mapping[str, Any] | int | None) -> dict[str,
     """Return ``expires_after`` in the API's form; a number is seconds.
 
     Raises:
-        RequestError: It is out of range or of the wrong form, or the provider requires one.
+        RequestError: It is out of range or of the wrong form.
         ConfigurationError: The provider does not have it.
     """
-    provider, seconds = session.provider, _EXPIRY_SECONDS
     if given is None:
-        if provider.needs_file_expiry:
-            raise RequestError(
-                f"The provider {provider.name!r} takes no file without expires_after=; give the "
-                f"seconds it is to be kept, from {seconds.start} to {seconds[-1]}."
-            )
         return None
+    seconds = _EXPIRY_SECONDS
     session.require("file_expiry", "expires_after")
     named = dict(given) if isinstance(given, Mapping) else {"seconds": given}
     expires_after = {"anchor": "created_at", **named}

@@ -57,7 +57,7 @@ FileArgument = str | os.PathLike[str]
 
 _FILE_ID = re.compile(r"file-[A-Za-z0-9_-]+")
 
-_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations")
+_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations", "suffix")
 """Features that are called like the arguments that need them."""
 
 _log = logging.getLogger("finetune_client")
@@ -125,6 +125,8 @@ def check_request(
     for feature in _FEATURES:
         if body.get(feature):
             session.require(feature, f"a job's {feature}")
+    if "method" in body and "hyperparameters" in body:
+        session.require("method_and_hyperparameters", "method and hyperparameters in one job")
 
 
 def _file_names(body: Mapping[str, Any]) -> list[str]:

@@ -260,6 +260,7 @@ class Jobs(Resource):
 
     def cancel(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
         """Stop a job for good."""
+        self._session.require("cancel", "cancelling a job")
         return self._act(fine_tuning_job_id, "cancel", options)
 
     def pause(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
@@ -293,6 +294,7 @@ class Jobs(Resource):
             limit: Rows of a page; the server's default is 20.
             **options: See `RequestOptions`.
         """
+        self._session.require("events", "listing a job's events")
         name = path_segment(fine_tuning_job_id, "fine_tuning_job_id")
         query = list_query(after=after, limit=limit)
         request = Request(method="GET", path=f"{_PATH}/{name}/events", query=query)
@@ -312,7 +314,8 @@ class Jobs(Resource):
         job = fine_tuning_job_id
         if not isinstance(job, FineTuningJob):
             job = self.retrieve(job, **options)
-        for file_id in job.result_files or []:
+        has_files = "result_files" not in self._session.provider.lacks
+        for file_id in (job.result_files or []) if has_files else []:
             if metrics := self._result_metrics(file_id, options):
                 return metrics
         return Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))

@@ -92,7 +92,13 @@ class JobPolling:
         )
 
     def watch_events(self, job_id: str, after: str | None = None, linger: float = 0.0) -> Watcher:
-        """Return the watcher of a job's state and of its events."""
+        """Return the watcher of a job's state and of its events, if the provider has events.
+
+        Where it has none a job still comes to its end: to refuse to follow it would leave a job
+        that is paid for without anybody who waits for it.
+        """
+        if "events" in self._session.provider.lacks:
+            return self.watch_state(job_id)
 
         def walk(cursor: str | None) -> Iterator[Page[FineTuningJobEvent]]:
             events = self._calls().list_events(

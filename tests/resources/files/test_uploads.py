@@ -356,7 +356,7 @@ def test_uploads__a_provider_without_expiry_is_not_asked_for_it(
     ]
     for call in calls:
         error = failure(call, ConfigurationError)
-        assert "'azure-classic' does not have expires_after" in error.message
+        assert "'azure-classic' does not support expires_after" in error.message
     assert server.lines == []
 
 
@@ -371,7 +371,7 @@ def test_uploads__a_provider_that_has_none_is_not_asked(client: Client, path: Pa
         lambda: uploads.upload_file(path),
     ]
     for call in calls:
-        assert "'azure' does not have" in failure(call, ConfigurationError).message
+        assert "'azure' does not support" in failure(call, ConfigurationError).message
 
 
 def test_upload_file_chunked__is_the_official_name(

@@ -304,7 +304,6 @@ def test_create__warns_of_a_key_that_no_field_knows_and_sends_it(
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
-        ("method", {"type": "supervised", "supervised": {}}),
         ("metadata", {"a": "b"}),
         ("integrations", [{"type": "wandb", "wandb": {"project": "p"}}]),
     ],
@@ -314,7 +313,7 @@ def test_create__says_what_the_provider_lacks(
 ) -> None:
     with (
         Client.azure("https://x.openai.azure.com", api_key="k", api_version="2024-10-21") as client,
-        pytest.raises(ConfigurationError, match=f"does not have a job's {argument}"),
+        pytest.raises(ConfigurationError, match=f"does not support a job's {argument}"),
     ):
         client.jobs.create(model="m", training_file="file-1", **{argument: value})
 
@@ -333,7 +332,7 @@ def test_create__says_what_the_provider_lacks(
 def test_calls__say_what_the_provider_lacks(call: Any, server: responses.RequestsMock) -> None:
     with (
         Client.azure("https://x.openai.azure.com", api_key="k", api_version="2024-10-21") as client,
-        pytest.raises(ConfigurationError, match="The provider 'azure-classic' does not have"),
+        pytest.raises(ConfigurationError, match="The provider 'azure-classic' does not support"),
     ):
         call(client)
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from finetune_client import Client
 from finetune_client.errors import InternalServerError
 from finetune_client.models import FineTuningJob
 
 if TYPE_CHECKING:
     import responses
 
-    from finetune_client import Client
 
 BASE = "https://api.openai.com/v1"
 JOB = f"{BASE}/fine_tuning/jobs/ftjob-1"
@@ -62,6 +62,15 @@ def test_metrics__falls_back_to_events(
     _stored(server, "file-r", **answer)
     server.get(f"{JOB}/events", json=EVENTS)
     assert client.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.75)]
+
+
+def test_metrics__reads_events_where_the_result_files_are_no_metrics(
+    server: responses.RequestsMock,
+) -> None:
+    server.get(JOB, json=_job("file-weights"))
+    server.get(f"{JOB}/events", json=EVENTS)
+    with Client("k", base_url=BASE, provider="nebius") as nebius:
+        assert nebius.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.75)]
 
 
 def test_metrics__of_a_job_that_is_at_hand_does_not_ask_for_it(

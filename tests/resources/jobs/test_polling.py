@@ -57,6 +57,17 @@ def test_follow__polls_as_often_as_the_provider_says(
     assert time.sleeps == [4]
 
 
+def test_watching__a_provider_without_events_ends_with_the_job(
+    server: responses.RequestsMock, time: FakeTime
+) -> None:
+    for status in ("running", "succeeded", "running", "succeeded"):
+        server.get(JOB, json=_job(status))
+    with Client("sk-test", base_url=BASE, provider="litellm", max_retries=0) as client:
+        client._session.clock = time.clock
+        assert list(client.jobs.follow("ftjob-1")) == []
+        assert client.jobs.wait("ftjob-1", on_event=print).status == "succeeded"
+
+
 def test_wait_for_processing__polls_as_often_as_the_provider_says(
     client: Client, server: responses.RequestsMock, time: FakeTime
 ) -> None:

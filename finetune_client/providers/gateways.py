@@ -1,0 +1,37 @@
+"""Gateways that pass requests on to other providers.
+
+https://docs.litellm.ai/docs/fine_tuning
+https://portkey.ai/docs/integrations/libraries/openai-compatible
+"""
+
+from __future__ import annotations
+
+from finetune_client.providers.provider import Provider
+
+__all__ = ["LITELLM", "PORTKEY"]
+
+_ROUTES = "the proxy's fine-tuning routes are create, list, retrieve and cancel"
+_DROPPED = "the proxy drops it without a word"
+
+LITELLM = Provider(
+    name="litellm",
+    lacks={
+        "events": _ROUTES,
+        "checkpoints": _ROUTES,
+        "pause": _ROUTES,
+        "permissions": _ROUTES,
+        "graders": _ROUTES,
+        "method": _DROPPED,
+        "metadata": _DROPPED,
+        "metadata_filter": "the proxy passes no metadata on",
+    },
+    environment=("LITELLM_API_KEY",),
+    known_fields=frozenset({"custom_llm_provider", "target_model_names"}),
+)
+
+PORTKEY = Provider(
+    name="portkey",
+    base_url="https://aigw.portkey.ai/v1",
+    hosts=("aigw.portkey.ai", "api.portkey.ai"),
+    environment=("PORTKEY_API_KEY",),
+)

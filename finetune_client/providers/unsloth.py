@@ -1,0 +1,30 @@
+"""Unsloth Studio, which trains on the user's own GPU.
+
+https://docs.unsloth.ai/new/studio
+"""
+
+from __future__ import annotations
+
+from finetune_client.providers.provider import Provider
+
+__all__ = ["UNSLOTH"]
+
+_STUDIO = "it is not in the source of Unsloth Studio (2026.10.8)"
+
+UNSLOTH = Provider(
+    name="unsloth",
+    lacks={
+        "file_content": _STUDIO,
+        "file_delete": _STUDIO,
+        "uploads": _STUDIO,
+        "pause": _STUDIO,
+        "graders": _STUDIO,
+        "permissions": _STUDIO,
+        "metadata": "it answers with null for every job's metadata",
+        "metadata_filter": "it keeps no metadata",
+        "result_files": "it answers with an empty list for every job's result files",
+    },
+    environment=("UNSLOTH_API_KEY",),
+    first_poll=1.0,
+    longest_poll=5.0,
+)
