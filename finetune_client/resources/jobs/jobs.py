@@ -14,7 +14,7 @@ from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
 from finetune_client.resources.base import Resource
-from finetune_client.resources.options import without_extra_body
+from finetune_client.resources.options import with_options, without_extra_body
 from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from finetune_client.ledger import Claim
     from finetune_client.metrics import Metrics
     from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
     from finetune_client.resources.checkpoints import JobCheckpoints
@@ -103,6 +104,7 @@ class Jobs(Resource):
             APIError: It was certainly not created.
         """
         from finetune_client.models import FineTuningJobRequest
+        from finetune_client.resources.jobs.claiming import claim_key, released_unless_sent
         from finetune_client.resources.jobs.creating import (
             CreateStep,
             check_files,
@@ -110,7 +112,7 @@ class Jobs(Resource):
             create_job,
             paths_in,
         )
-        from finetune_client.resources.jobs.idempotency import new_key
+        from finetune_client.resources.jobs.idempotency import checked_key, new_key
 
         other_options = without_extra_body(options)
         check_callable("on_step", on_step)
@@ -130,40 +132,67 @@ class Jobs(Resource):
         body = request.to_dict()
         if check:
             check_request(request, body, paths, self._session)
-        if idempotency_key is not None:
-            found = self._find_existing(idempotency_key, other_options)
-            if found is not None:
-                report_step(CreateStep(kind="found", job=found))
-                return found
-        if check and paths:
-            check_files(paths, body, self._session.provider, report_step)
-        for argument, path in paths.items():
-            body[argument] = self._upload(path, expires_after, report_step, other_options)
-        key = new_key() if idempotency_key is None else idempotency_key
-        report_step(CreateStep(kind="creating"))
-        job = create_job(
-            self._session,
-            Request(method="POST", path=_PATH, json=body, idempotent=False, fresh_connection=True),
-            key,
-            options,
-            find=lambda: self.find(key, **other_options),
-            list_newest=lambda: self.list(limit=LARGEST_PAGE, **other_options).data,
-        )
+        key = new_key() if idempotency_key is None else checked_key(idempotency_key)
+        complete = with_options(Request(method="POST", path=_PATH, json=body), options).json
+        with claim_key(self._session, key, complete, paths) as claim:
+            with released_unless_sent(claim):
+                found = None
+                if claim is not None and not claim.is_fresh:
+                    found = self._job_of_claim(claim, complete, other_options)
+                elif idempotency_key is not None:
+                    found = self._find_existing(key, claim, other_options)
+                if found is not None:
+                    report_step(CreateStep(kind="found", job=found))
+                    return found
+                if check and paths:
+                    check_files(paths, body, self._session.provider, report_step)
+                for argument, path in paths.items():
+                    body[argument] = self._upload(path, expires_after, report_step, other_options)
+                report_step(CreateStep(kind="creating"))
+            job = create_job(
+                self._session,
+                Request(
+                    method="POST", path=_PATH, json=body, idempotent=False, fresh_connection=True
+                ),
+                key,
+                options,
+                claim=claim,
+                find=lambda: self.find(key, **other_options),
+                list_newest=lambda: self.list(limit=LARGEST_PAGE, **other_options).data,
+            )
+            if claim is not None:
+                claim.created(job.id)
         report_step(CreateStep(kind="created", job=job))
         return job
 
-    def _find_existing(self, key: str, options: RequestOptions) -> FineTuningJob | None:
-        from finetune_client.resources.jobs.idempotency import checked_key
-
-        checked_key(key)
+    def _find_existing(
+        self, key: str, claim: Claim | None, options: RequestOptions
+    ) -> FineTuningJob | None:
         provider = self._session.provider
-        if not provider.marks_jobs:
+        if claim is None and not provider.marks_jobs:
             _log.warning(
                 "%s is not known to keep metadata: idempotency_key is sent, but a job that was "
                 "created with it may not be found again",
                 provider.name,
             )
-        return None if "metadata" in provider.lacks else self.find(key, **options)
+        job = None if "metadata" in provider.lacks else self.find(key, **options)
+        if claim is not None and job is not None:
+            claim.created(job.id)
+        return job
+
+    def _job_of_claim(
+        self, claim: Claim, body: Mapping[str, Any], options: RequestOptions
+    ) -> FineTuningJob:
+        from finetune_client.resources.jobs.claiming import job_of_claim
+
+        has_metadata = "metadata" not in self._session.provider.lacks
+        return job_of_claim(
+            claim,
+            body,
+            retrieve=lambda job_id: self.retrieve(job_id, **options),
+            find=(lambda: self.find(claim.entry.key, **options)) if has_metadata else None,
+            list_newest=lambda: self.list(limit=LARGEST_PAGE, **options),
+        )
 
     def _upload(
         self,
