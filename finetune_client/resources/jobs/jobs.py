@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from finetune_client.resources.jobs.polling import JobPolling
     from finetune_client.resources.options import PollOptions, RequestOptions
     from finetune_client.resources.pager import Pager
-    from finetune_client.waiting import OnPaused
+    from finetune_client.waiting import OnPaused, OnStalled
 
 __all__ = ["Jobs"]
 
@@ -366,6 +366,8 @@ class Jobs(Resource):
         after: str | None = None,
         linger: float = 0,
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> Iterator[FineTuningJobEvent]:
         """Yield each event of a job once, oldest first, as it comes, until the job has ended.
@@ -381,17 +383,25 @@ class Jobs(Resource):
             linger: Seconds to continue polling after the job has ended (Azure sends the last
                 events minutes later).
             max_outage: Seconds that polls may fail in a row before the failure is raised.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first.
             APIError: Polling failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import follow
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         _check_ids(fine_tuning_job_id, after)
-        return follow(polling.watch_events(fine_tuning_job_id, after, linger), polling.pace)
+        watcher = polling.watch_events(fine_tuning_job_id, after, linger)
+        return follow(watcher, polling.pace, on_stalled=on_stalled)
 
     def wait(
         self,
@@ -404,6 +414,8 @@ class Jobs(Resource):
         raise_on_failure: bool = True,
         on_paused: OnPaused = "wait",
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> FineTuningJob:
         """Return a job when it has ended. Ctrl-C ends the wait, never the job.
@@ -418,20 +430,27 @@ class Jobs(Resource):
             raise_on_failure: Whether a job that failed or was cancelled is an error.
             on_paused: What to do when the job is paused: "wait", "return" it, or "raise".
             max_outage: Seconds that polls may fail in a row before the failure is raised.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
             JobFailedError: The job failed or was cancelled, or is paused and ``on_paused`` is
                 "raise".
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first; `job` is the job as last seen.
             APIError: Polling failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import wait
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         _check_ids(fine_tuning_job_id, after)
         check_callable("on_event", on_event)
-        if on_event:
+        if on_event or stalled_after is not None:
             watcher = polling.watch_events(fine_tuning_job_id, after)
         else:
             watcher = polling.watch_state(fine_tuning_job_id)
@@ -441,6 +460,7 @@ class Jobs(Resource):
             on_event=on_event,
             raise_on_failure=raise_on_failure,
             on_paused=on_paused,
+            on_stalled=on_stalled,
         )
 
     def wait_all(
@@ -454,6 +474,8 @@ class Jobs(Resource):
         raise_on_failure: bool = False,
         on_paused: OnPaused = "wait",
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> JobList:
         """Return several jobs when all have ended, in the order of the ids.
@@ -470,17 +492,24 @@ class Jobs(Resource):
             raise_on_failure: Whether, when all have ended, one that failed is an error.
             on_paused: What to do with a job that is paused, see `wait`.
             max_outage: Seconds that polls of a job may fail in a row.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
             RequestError: ``fine_tuning_job_ids`` is one text, not a list.
             JobFailedError: A job failed or was cancelled, and ``raise_on_failure`` is true.
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first; `jobs` are those that have not ended.
             APIError: Polling one failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import wait_all
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         ids = as_list(fine_tuning_job_ids)
         if not isinstance(ids, list):
             raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
@@ -488,7 +517,8 @@ class Jobs(Resource):
             path_segment(job_id, "fine_tuning_job_ids")
         check_callable("on_event", on_event)
         check_callable("on_job", on_job)
-        watch = polling.watch_events if on_event else polling.watch_state
+        with_events = on_event is not None or stalled_after is not None
+        watch = polling.watch_events if with_events else polling.watch_state
         unique = [*dict.fromkeys(ids)]
         ended = wait_all(
             [watch(job_id) for job_id in unique],
@@ -497,6 +527,7 @@ class Jobs(Resource):
             on_job=on_job,
             raise_on_failure=raise_on_failure,
             on_paused=on_paused,
+            on_stalled=on_stalled,
         )
         by_id = dict(zip(unique, ended, strict=True))
         return [by_id[job_id] for job_id in ids]
@@ -507,6 +538,8 @@ class Jobs(Resource):
         timeout: float | None,
         poll_interval: float | None,
         max_outage: float,
+        stalled_after: float | None,
+        on_stalled: OnStalled | None,
     ) -> JobPolling:
         from finetune_client.resources.jobs.polling import JobPolling
 
@@ -517,6 +550,8 @@ class Jobs(Resource):
             timeout=timeout,
             poll_interval=poll_interval,
             max_outage=max_outage,
+            stalled_after=stalled_after,
+            on_stalled=on_stalled,
         )
 
 
