@@ -39,7 +39,7 @@ class LineDecoder:
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_integer
         )
-        # `decode` without its two calls in Python; typeshed leaves it out
+        # What `decode` calls, without its own two calls in Python; typeshed does not name it.
         self._scan = self._decoder.scan_once  # type: ignore[attr-defined]
 
     def read(self, raw: bytes) -> dict[str, Any] | None:
