@@ -32,6 +32,7 @@ from finetune_client.transport.environment import azure_settings, environment, s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
     from pathlib import Path
 
     import requests
@@ -91,6 +92,7 @@ class Client:
         session: requests.Session | None = None,
         on_response: OnResponse | None = None,
         admin_key: Key = None,
+        ledger: str | PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> None:
         """Set a client up; nothing is sent.
@@ -118,6 +120,8 @@ class Client:
             session: Used instead of connections of our own, and left as it is.
             on_response: Called with a `ResponseInfo` for every answer.
             admin_key: The key for the calls that need an admin's, else ``OPENAI_ADMIN_KEY``.
+            ledger: A file that remembers which idempotency key created which job, for servers that
+                keep no metadata; the first create makes it.
             allow_http: Allow plain http to another machine, which shows the key to the network.
 
         Raises:
@@ -144,6 +148,7 @@ class Client:
             max_retry_wait=max_retry_wait,
             headers=headers,
             on_response=on_response,
+            ledger=_ledger_path(ledger),
         )
         sender = _sender(config, session, verify=verify, cert=cert, proxies=proxies)
         self._session = Session(config, sender)
@@ -177,6 +182,7 @@ class Client:
         api_key, token = as_secret(api_key), as_secret(token)
         options["headers"] = hide_secret_headers(options.get("headers"), api_key, token)
         check_names(options, NetworkOptions, "Client.azure")
+        options["ledger"] = _ledger_path(options.get("ledger"))
         config = azure_settings(
             endpoint,
             environ=environment,
@@ -210,6 +216,7 @@ class Client:
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
         """
         config = settings(environ=environment, base_url=_LOCAL_URL, provider=LOCAL)
+        _refuse_ledger(_LOCAL_URL, options)
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         server = _local_server(directory, theirs)
@@ -286,6 +293,8 @@ class Client:
         keys = (api_key, *self._session.config.keys)
         options["headers"] = hide_secret_headers(options.get("headers"), *keys)
         check_names(options, ClientOptions, "with_options")
+        _refuse_ledger(self.base_url, options)
+        options["ledger"] = _ledger_path(options.get("ledger"))
         config = with_changes(self._session.config, **of_client(options))
         if api_key is not None:
             config = _with_key(config, api_key)
@@ -364,6 +373,23 @@ class Client:
 
     def __reduce__(self) -> str:
         raise TypeError("A client holds a key and connections, so it cannot be pickled.")
+
+
+def _ledger_path(ledger: str | PathLike[str] | None) -> Path | None:
+    """Return where the ledger is, wherever the program goes from here."""
+    if ledger is None:
+        return None
+    from finetune_client.ledger import Ledger
+
+    return Ledger(ledger).path
+
+
+def _refuse_ledger(base_url: str, options: Mapping[str, Any]) -> None:
+    if options.get("ledger") is not None and base_url == _LOCAL_URL:
+        raise ConfigurationError(
+            "A client of the embedded server takes no ledger: that server keeps each job's "
+            "idempotency key, so jobs.create finds the job by itself."
+        )
 
 
 def _sender(config: Config, session: requests.Session | None, **network: Any) -> Sender:

@@ -22,6 +22,7 @@
     ├── JobMayExistError                the outcome of a paid create is unknown
     ├── JobFailedError                  a job ended without a model
     ├── WaitTimeoutError                waiting ended before the job did (also TimeoutError)
+    │   └── JobStalledError             nothing has happened to the job for too long
     ├── ConfigurationError              the client cannot be set up so (also ValueError)
     ├── RequestError                    a request that must not be sent (also ValueError)
     ├── DecodeError                     an object that cannot be read (also ValueError)
@@ -55,6 +56,7 @@ __all__ = [
     "InvalidWebhookSignatureError",
     "JobFailedError",
     "JobMayExistError",
+    "JobStalledError",
     "NotFoundError",
     "Outcome",
     "PaginationError",
@@ -265,6 +267,10 @@ class WaitTimeoutError(FineTuneError, TimeoutError):
         super().__init__(message)
         self.job = job
         self.jobs = list(jobs)
+
+
+class JobStalledError(WaitTimeoutError):
+    """A job had no event and no change of status for too long; `job` is its last known state."""
 
 
 class ConfigurationError(FineTuneError, ValueError):

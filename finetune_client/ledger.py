@@ -130,6 +130,19 @@ class Claim:
         return self.entry.job_id
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether nobody had the key before, so that the job may be created."""
+        return self.job_id is None and not self.is_unknown
+
+    @property
+    def origin(self) -> str:
+        """Where the job's id is from, and how the key is freed, as sentences."""
+        return (
+            f"The ledger has this job for the idempotency key {self.entry.key!r}. If it is of no "
+            f"use to you, free the key with: {self._file.command('forget', self.entry.key)}"
+        )
+
+    @property
     def advice(self) -> str:
         """How a person settles an entry whose outcome is unknown, as a sentence."""
         return (

@@ -56,7 +56,7 @@ def test_signature__is_the_contract() -> None:
     assert {name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
         *("base_url", "organization", "project", "provider", "timeout", "total_timeout"),
         *("max_retries", "headers", "query", "verify", "cert", "proxies", "session"),
-        *("on_response", "admin_key", "allow_http", "max_retry_wait"),
+        *("on_response", "admin_key", "allow_http", "max_retry_wait", "ledger"),
     }
 
 

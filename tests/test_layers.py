@@ -48,8 +48,8 @@ LAYERS: dict[str, frozenset[str]] = {
     "webhooks": VALUES | {"models"},
     "transport": VALUES | {"providers"},
     "resources": VALUES
-    | {"models", "providers", "training_data", "metrics", "waiting", "transport"},
-    "client": VALUES | {"providers", "resources", "transport", "local"},
+    | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "transport"},
+    "client": VALUES | {"ledger", "local", "providers", "resources", "transport"},
     "local": VALUES | {"training_data", "grading"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
 }

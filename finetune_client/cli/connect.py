@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,7 +14,7 @@ from finetune_client.providers import PROVIDERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PROVIDER", "Command", "connect", "named_server", "server_options"]
+__all__ = ["PROVIDER", "Command", "connect", "ledger_option", "named_server", "server_options"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -45,6 +46,20 @@ def server_options(command: Command) -> Command:
     return command
 
 
+def ledger_option(*, required: bool) -> Callable[[Command], Command]:
+    """Return the option that names the ledger, as ``ledger_path``."""
+    return click.option(
+        "--ledger",
+        "ledger_path",
+        envvar="FINETUNE_LEDGER",
+        show_envvar=True,
+        required=required,
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="The file that remembers which idempotency key created which job.",
+    )
+
+
 def named_server(*, base_url: str | None, provider: str | None, allow_http: bool) -> str:
     """Write the options that name the same server in another command."""
     given = {"--base-url": base_url, "--provider": provider}
@@ -52,8 +67,14 @@ def named_server(*, base_url: str | None, provider: str | None, allow_http: bool
     return f"{named} --allow-http" if allow_http else named
 
 
-def connect(*, base_url: str | None, provider: str | None, allow_http: bool) -> Client:
+def connect(
+    *,
+    base_url: str | None,
+    provider: str | None,
+    allow_http: bool,
+    ledger_path: Path | None = None,
+) -> Client:
     """Make the client that the options ask for."""
     if provider in {"azure", "azure-classic"}:
-        return Client.azure(base_url, allow_http=allow_http)
-    return Client(base_url=base_url, provider=provider, allow_http=allow_http)
+        return Client.azure(base_url, allow_http=allow_http, ledger=ledger_path)
+    return Client(base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path)

@@ -69,6 +69,7 @@ def create(
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    ledger_path: Path | None,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -82,7 +83,9 @@ def create(
     settings = Hyperparameters(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
-    with connect(base_url=base_url, provider=provider, allow_http=allow_http) as client:
+    with connect(
+        base_url=base_url, provider=provider, allow_http=allow_http, ledger_path=ledger_path
+    ) as client:
         job = client.jobs.create(
             training_file=training_file, **training(client, settings), **wanted
         )

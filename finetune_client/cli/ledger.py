@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from finetune_client.cli.connect import ledger_option
 from finetune_client.cli.output import json_option, show_rows
 from finetune_client.cli.reporting import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from finetune_client.cli.connect import Command
     from finetune_client.ledger import Ledger
 
@@ -26,20 +28,6 @@ def ledger() -> None:
     An entry in the state "begun" without a running create is one whose outcome is unknown: look for
     its job on the server, then use "set" if it is there and "forget" if it is not.
     """
-
-
-def _ledger_option(command: Command) -> Command:
-    option = click.option(
-        "--ledger",
-        "path",
-        envvar="FINETUNE_LEDGER",
-        show_envvar=True,
-        required=True,
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="The ledger's file.",
-    )
-    return option(command)
 
 
 def _server_option(command: Command) -> Command:
@@ -58,29 +46,29 @@ def _open(path: Path) -> Ledger:
 
 
 @ledger.command("list")
-@_ledger_option
+@ledger_option(required=True)
 @json_option
-def list_entries(path: Path, as_json: bool) -> None:
+def list_entries(ledger_path: Path, as_json: bool) -> None:
     """List entries, oldest first: key, state, job, start of the create, server."""
-    show_rows(_open(path).entries(), ENTRY_COLUMNS, as_json=as_json)
+    show_rows(_open(ledger_path).entries(), ENTRY_COLUMNS, as_json=as_json)
 
 
 @ledger.command("set")
 @click.argument("key")
 @click.argument("job")
 @_server_option
-@_ledger_option
-def set_job(key: str, job: str, base_url: str | None, path: Path) -> None:
+@ledger_option(required=True)
+def set_job(key: str, job: str, base_url: str | None, ledger_path: Path) -> None:
     """Record that KEY created JOB, so that a create with KEY returns it."""
-    _open(path).set(key, job, base_url)
+    _open(ledger_path).set(key, job, base_url)
     click.echo(printable(f"{key} created {job}."))
 
 
 @ledger.command()
 @click.argument("key")
 @_server_option
-@_ledger_option
-def forget(key: str, base_url: str | None, path: Path) -> None:
+@ledger_option(required=True)
+def forget(key: str, base_url: str | None, ledger_path: Path) -> None:
     """Free KEY: the next create with it creates a job."""
-    entry = _open(path).forget(key, base_url)
+    entry = _open(ledger_path).forget(key, base_url)
     click.echo(printable(f"{key} is free; it had created {entry.job_id or 'no known job'}."))

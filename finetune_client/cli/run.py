@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client import AUTO, Client, FineTuningMethod, Hyperparameters, SupervisedMethod
-from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.connect import connect, ledger_option, named_server, server_options
 from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 from finetune_client.errors import TrainingDataError
@@ -55,6 +55,7 @@ _JOB_OPTIONS = (
     click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate."),
     click.option("--seed", type=int, help="The same seed and data give the same run."),
     click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job."),
+    ledger_option(required=False),
 )
 
 
@@ -97,6 +98,7 @@ def run(
     learning_rate_multiplier: AutoOr[float] | None,
     seed: int | None,
     idempotency_key: str | None,
+    ledger_path: Path | None,
     expires_after: int | None,
     metrics: Path | None,
     local: bool,
@@ -107,6 +109,8 @@ def run(
 
     Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
     or a file that is not fit to train on. Ctrl-C leaves a remote job running.
+
+    With --local there is no need for a ledger, and none is used.
     """
     if local and (server["base_url"] or server["provider"]):
         raise click.UsageError("--local goes with neither --base-url nor --provider.")
@@ -115,7 +119,7 @@ def run(
         n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
     )
     named = None if local else named_server(**server)
-    with Client.local() if local else connect(**server) as client:
+    with Client.local() if local else connect(**server, ledger_path=ledger_path) as client:
         job = _create(
             client,
             _Steps(out, server=named),

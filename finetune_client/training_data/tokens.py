@@ -192,7 +192,7 @@ def _count_message(counter: Counter, message: Mapping[str, Any]) -> int:
     for key, value in message.items():
         if key in _NOT_TEXT:
             continue
-        if isinstance(value, str):  # nearly all values are, so no list is made of them
+        if isinstance(value, str):  # nearly all are, so that no list is made of them
             tokens += counter.count(value) + (TOKENS_PER_NAME if key == "name" else 0)
         elif value:
             tokens += sum(map(counter.count, _texts(value)))

@@ -14,6 +14,9 @@ from finetune_client.transport.paths import merge_query, query_pairs
 from finetune_client.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     import requests
 
     from finetune_client.providers import Provider
@@ -64,6 +67,7 @@ class Config:
         retries: How often and how patiently to retry.
         allow_http: A redirect may lead over plain http to another machine.
         on_response: Shown every answer.
+        ledger: The file that remembers which idempotency key created which job.
     """
 
     base_url: BaseURL
@@ -77,6 +81,7 @@ class Config:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     allow_http: bool = False
     on_response: OnResponse | None = None
+    ledger: Path | None = None
 
     @property
     def keys(self) -> tuple[Any, Any]:
@@ -94,6 +99,7 @@ class ClientOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     query: Mapping[str, Any] | None
     on_response: OnResponse | None
+    ledger: str | PathLike[str] | None
 
 
 class NetworkOptions(ClientOptions, total=False):
@@ -119,6 +125,7 @@ def with_changes(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, Any] | None = None,
     on_response: OnResponse | None = None,
+    ledger: Path | None = None,
 ) -> Config:
     """Return a copy with other settings; headers and query are added to those there are.
 
@@ -144,6 +151,7 @@ def with_changes(
         headers={**config.headers, **check_headers(headers, keys=config.keys)},
         query=merge_query(config.query, check_query(query)),
         on_response=on_response or config.on_response,
+        ledger=ledger or config.ledger,
     )
 
 

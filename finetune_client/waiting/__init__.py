@@ -5,7 +5,7 @@ The calls (fetch a job, walk its events) and the clock are passed in.
 
 from __future__ import annotations
 
-from finetune_client.waiting.loops import OnPaused, follow, wait, wait_all
+from finetune_client.waiting.loops import OnPaused, OnStalled, follow, wait, wait_all
 from finetune_client.waiting.outage import Outage, is_passing
 from finetune_client.waiting.pace import Pace
 from finetune_client.waiting.watcher import FetchJob, WalkEvents, Watcher
@@ -13,6 +13,7 @@ from finetune_client.waiting.watcher import FetchJob, WalkEvents, Watcher
 __all__ = [
     "FetchJob",
     "OnPaused",
+    "OnStalled",
     "Outage",
     "Pace",
     "WalkEvents",

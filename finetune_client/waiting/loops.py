@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, get_args
 
-from finetune_client.errors import JobFailedError, RequestError, WaitTimeoutError
+from finetune_client.errors import JobFailedError, JobStalledError, RequestError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,16 +13,22 @@ if TYPE_CHECKING:
     from finetune_client.waiting.pace import Pace
     from finetune_client.waiting.watcher import Watcher
 
-__all__ = ["OnPaused", "follow", "wait", "wait_all"]
+__all__ = ["OnPaused", "OnStalled", "follow", "wait", "wait_all"]
 
 OnPaused = Literal["wait", "return", "raise"]
 """What waiting does when the job is paused."""
 
+OnStalled: TypeAlias = "Callable[[FineTuningJob], object]"
+"""Is called with a job that has stalled, after which waiting continues."""
 
-def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
+
+def follow(
+    watcher: Watcher, pace: Pace, *, on_stalled: OnStalled | None = None
+) -> Iterator[FineTuningJobEvent]:
     """Yield each event of a job once, oldest first, until the job has ended.
 
     Raises:
+        JobStalledError: The job has stalled, and there is no ``on_stalled``.
         WaitTimeoutError: The time was over first.
         APIError: Polling failed in a way that will not pass, or for too long.
     """
@@ -32,6 +38,8 @@ def follow(watcher: Watcher, pace: Pace) -> Iterator[FineTuningJobEvent]:
             for event in events:
                 last = event.id or last
                 yield event
+            if watcher.take_stall():
+                _tell_stalled(watcher, [watcher], on_stalled, _follow_call(watcher.id, last))
     except KeyboardInterrupt:
         _interrupted([watcher], _follow_call(watcher.id, last))
     if not watcher.has_last_events:
@@ -45,11 +53,13 @@ def wait(
     on_event: Callable[[FineTuningJobEvent], object] | None = None,
     raise_on_failure: bool = True,
     on_paused: OnPaused = "wait",
+    on_stalled: OnStalled | None = None,
 ) -> FineTuningJob:
     """Return a job when it has ended (or is paused, if that is asked for).
 
     Raises:
         JobFailedError: It failed or was cancelled, or is paused and ``on_paused`` is "raise".
+        JobStalledError: It has stalled, and there is no ``on_stalled``.
         WaitTimeoutError: The time was over first.
         APIError: Polling failed in a way that will not pass, or for too long.
     """
@@ -59,6 +69,7 @@ def wait(
         on_event=on_event and (lambda _, event: on_event(event)),
         raise_on_failure=raise_on_failure,
         on_paused=on_paused,
+        on_stalled=on_stalled,
     )
     return job
 
@@ -71,6 +82,7 @@ def wait_all(
     on_job: Callable[[FineTuningJob], object] | None = None,
     raise_on_failure: bool = False,
     on_paused: OnPaused = "wait",
+    on_stalled: OnStalled | None = None,
 ) -> list[FineTuningJob]:
     """Return many jobs when all have ended, in the order of ``watchers``.
 
@@ -78,6 +90,7 @@ def wait_all(
         RequestError: ``on_paused`` is not one of its values.
         JobFailedError: All have ended, and one failed or was cancelled, or one is paused and
             ``on_paused`` is "raise".
+        JobStalledError: One has stalled, and there is no ``on_stalled``.
         WaitTimeoutError: The time was over first; `jobs` holds the last states.
         APIError: Polling failed in a way that will not pass, or for too long.
     """
@@ -91,6 +104,9 @@ def wait_all(
             _stop_if_paused(watcher, on_paused)
             if on_job and watcher.done and watcher.job:
                 on_job(watcher.job)
+            if not watcher.done and watcher.take_stall():
+                pending = [one for one in watchers if not one.done]
+                _tell_stalled(watcher, pending, on_stalled, _wait_call(pending))
     except KeyboardInterrupt:
         _interrupted(watchers, _wait_call([w for w in watchers if not w.done]))
     return _results(watchers, raise_on_failure=raise_on_failure)
@@ -129,6 +145,24 @@ def _stop_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
             job=job,
         )
     watcher.done = True
+
+
+def _tell_stalled(
+    watcher: Watcher, pending: Sequence[Watcher], on_stalled: OnStalled | None, call: str
+) -> None:
+    job = watcher.job
+    if job is None or watcher.stalled_after is None:
+        return
+    if on_stalled is not None:
+        on_stalled(job)
+        return
+    raise JobStalledError(
+        f"Job {watcher.id} ({job.status}) has had no event and no change of status for "
+        f"{watcher.stalled_after:g} seconds. Nothing was cancelled. To continue waiting, call "
+        f"{call}; to stop the job, call client.jobs.cancel({watcher.id!r}).",
+        job=job,
+        jobs=[one.job for one in pending if one.job is not None],
+    )
 
 
 def _results(watchers: Sequence[Watcher], *, raise_on_failure: bool) -> list[FineTuningJob]:

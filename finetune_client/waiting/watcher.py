@@ -40,8 +40,11 @@ class Watcher:
         walk: Walks its events; without it, events are not polled.
         after: The last event known from an earlier run.
         linger: Seconds to continue polling for events after the job has ended.
+        stalled_after: Seconds without a new event or a change of status after which the job has
+            stalled; `None` if it never does.
 
     Attributes:
+        stalled_after: As given.
         job: The job as last seen.
         done: Whether there is nothing more to poll for.
         failed: Whether the last poll failed.
@@ -58,6 +61,7 @@ class Watcher:
         walk: WalkEvents | None = None,
         after: str | None = None,
         linger: float = 0.0,
+        stalled_after: float | None = None,
     ) -> None:
         self.id = id
         self.after = after
@@ -71,6 +75,9 @@ class Watcher:
         self._outage = outage
         self._history = History(after)
         self._linger = linger
+        self.stalled_after = stalled_after
+        self._quiet_since = clock.monotonic()
+        self._last_status: str | None = None
         self._ended_at: float | None = None
         self._polled_since_end = False
         self._logged_statuses: set[str] = set()
@@ -116,7 +123,25 @@ class Watcher:
             return []
         self.failed, self.retry_after = False, 0.0
         self._outage.end()
+        status = self.job.status if self.job else None
+        if new or status != self._last_status:
+            self._quiet_since, self._last_status = self._clock.monotonic(), status
         return new
+
+    def take_stall(self) -> bool:
+        """Return whether the job has stalled; if so, the next span begins.
+
+        A failed poll tells nothing of the job, and a paused job waits for somebody.
+        """
+        if self.stalled_after is None or self.job is None or self.failed or self.has_ended:
+            return False
+        now = self._clock.monotonic()
+        if self._last_status == FineTuningJobStatus.PAUSED:
+            self._quiet_since = now
+        if now - self._quiet_since < self.stalled_after or now == self._quiet_since:
+            return False
+        self._quiet_since = now
+        return True
 
     def _add_job(self, error: APIError) -> None:
         """Add to an error that ends the wait which job it is about, and how that was last seen."""

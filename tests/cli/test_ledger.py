@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from finetune_client import Client
 from finetune_client.ledger import Ledger
 from tests.support.fake_time import FakeTime
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+    from finetune_client.local import LocalServer
 
     Finetune = Callable[..., Result]
 
@@ -33,6 +36,53 @@ def path(tmp_path: Path) -> Path:
     with ledger.begin(SERVER, "topics-8", "digest", timeout=0):
         pass
     return ledger.path
+
+
+def test_run__again_after_it_was_created_takes_its_job(
+    finetune: Finetune, train: Path, server: LocalServer, remote: str, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "jobs"
+    args = (
+        "run",
+        train,
+        "-m",
+        "tiny",
+        "--epochs",
+        1,
+        "--idempotency-key",
+        "k",
+        "--base-url",
+        remote,
+    )
+    assert finetune(*args, "--provider", "compatible", "--ledger", ledger).exit_code == 0
+    again = finetune(*args, "--provider", "compatible", FINETUNE_LEDGER=str(ledger))
+    assert again.exit_code == 0
+    [entry] = Ledger(ledger).entries()
+    assert (entry.key, entry.server) == ("k", remote)
+    assert str(entry.job_id) in again.output
+    with Client("sk-made-up", base_url=remote) as client:
+        assert [job.id for job in client.jobs.list()] == [entry.job_id]
+
+
+def test_create__records_its_job(
+    finetune: Finetune, train: Path, remote: str, tmp_path: Path
+) -> None:
+    with Client("sk-made-up", base_url=remote) as client:
+        file = client.files.create(file=train).id
+    args = ("create", file, "-m", "tiny", "--idempotency-key", "k", "--base-url", remote)
+    for _ in range(2):
+        done = finetune(*args, FINETUNE_LEDGER=str(tmp_path / "jobs"))
+        assert done.exit_code == 0
+        [entry] = Ledger(tmp_path / "jobs").entries()
+        assert str(entry.job_id) in done.output
+
+
+def test_run__locally_needs_no_ledger(finetune: Finetune, train: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "jobs"
+    done = finetune(
+        "run", train, "-m", "tiny", "--epochs", 1, "--local", FINETUNE_LEDGER=str(ledger)
+    )
+    assert (done.exit_code, ledger.exists()) == (0, False)
 
 
 def test_list__tells_key_state_job_begin_server(finetune: Finetune, path: Path) -> None:

@@ -11,11 +11,12 @@ from finetune_client.errors import (
     BadRequestError,
     InternalServerError,
     JobFailedError,
+    JobStalledError,
     RequestError,
     WaitTimeoutError,
 )
-from finetune_client.models import FineTuningJob, FineTuningJobEvent
-from finetune_client.waiting import Outage, Pace, Watcher, wait, wait_all
+from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
+from finetune_client.waiting import Outage, Pace, Watcher, follow, wait, wait_all
 from tests.support.event_list import EventList, event
 from tests.support.fake_time import FakeTime
 
@@ -275,3 +276,101 @@ def test_wait_all__says_which_have_not_ended() -> None:
 
 def test_wait_all__of_none_is_nothing() -> None:
     assert wait_all([], FakeTime().pace()) == []
+
+
+# Jobs that stall
+
+
+def _stalling(
+    time: FakeTime, *statuses: str | APIError, after: float, events: dict[float, int] | None = None
+) -> Watcher:
+    """Watch a job whose events come at times of the clock, so many by then."""
+    job = Job(*statuses)
+
+    def walk(_: str | None) -> Any:
+        there = max((n for at, n in (events or {}).items() if at <= time.at), default=0)
+        rows = [event(number, at=number) for number in reversed(range(there))]
+        yield Page.from_dict({"object": "list", "data": rows}, FineTuningJobEvent)
+
+    return Watcher(
+        job.id,
+        fetch=job.fetch,
+        walk=walk,
+        clock=time.clock,
+        outage=Outage(time.clock, 600),
+        stalled_after=after,
+    )
+
+
+def test_wait__ends_when_nothing_has_happened_for_so_long() -> None:
+    time = FakeTime()
+    watcher = _stalling(time, "queued", "running", after=100)
+    with pytest.raises(JobStalledError) as caught:
+        wait(watcher, time.pace(poll_interval=10))
+    assert time.at == 110  # 100 after the change to "running"
+    assert caught.value.message == (
+        "Job ftjob-1 (running) has had no event and no change of status for 100 seconds. Nothing "
+        "was cancelled. To continue waiting, call client.jobs.wait('ftjob-1'); to stop the job, "
+        "call client.jobs.cancel('ftjob-1')."
+    )
+    assert caught.value.job.status == "running"
+    assert caught.value.jobs == [caught.value.job]
+    assert isinstance(caught.value, WaitTimeoutError)
+
+
+def test_wait__counts_from_the_last_event() -> None:
+    time = FakeTime()
+    watcher = _stalling(time, "running", after=100, events={0: 1, 70: 2, 160: 5})
+    with pytest.raises(JobStalledError):
+        wait(watcher, time.pace(poll_interval=10))
+    assert time.at == 260
+
+
+def test_follow__says_after_which_event_it_stalled() -> None:
+    time = FakeTime()
+    watcher = _stalling(time, "running", after=50, events={0: 1, 20: 3})
+    seen: list[FineTuningJobEvent] = []
+    with pytest.raises(JobStalledError) as caught:
+        seen.extend(follow(watcher, time.pace(poll_interval=10)))
+    assert "To continue waiting, call client.jobs.follow('ftjob-1', after='ev-2');" in str(
+        caught.value
+    )
+    assert time.at == 70
+
+
+def test_wait__calls_on_stalled_after_each_such_span_and_goes_on() -> None:
+    time = FakeTime()
+    stalls: list[tuple[float, str | None]] = []
+    watcher = _stalling(time, *["running"] * 26, "succeeded", after=100)
+    job = wait(
+        watcher,
+        time.pace(poll_interval=10),
+        on_stalled=lambda job: stalls.append((time.at, job.status)),
+    )
+    assert job.status == "succeeded"
+    assert stalls == [(100, "running"), (200, "running")]
+
+
+def test_wait__does_not_take_an_outage_or_a_pause_for_a_stall() -> None:
+    time = FakeTime()
+    down = APITimeoutError("cut", outcome="ambiguous")
+    states: list[str | APIError] = [
+        "running",
+        *[down] * 20,
+        "paused",
+        *["paused"] * 20,
+        "running",
+        "succeeded",
+    ]
+    assert wait(_stalling(time, *states, after=100), time.pace(poll_interval=10)).is_succeeded
+
+
+def test_wait_all__names_all_that_have_not_ended() -> None:
+    time = FakeTime()
+    moving = Job(*["queued", "running"] * 20, id="ftjob-2")
+    ended = Job("succeeded", id="ftjob-3")
+    watchers = [_stalling(time, "running", after=50), moving.watcher(time), ended.watcher(time)]
+    with pytest.raises(JobStalledError) as caught:
+        wait_all(watchers, time.pace(poll_interval=10))
+    assert [job.id for job in caught.value.jobs] == ["ftjob-1", "ftjob-2"]
+    assert "client.jobs.wait_all(['ftjob-1', 'ftjob-2'])" in str(caught.value)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import (
     APIError,
+    ConfigurationError,
     DecodeError,
     FineTuneError,
     RequestError,
@@ -36,6 +37,7 @@ from finetune_client.resources.shutdowns import warn_of_shutdowns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from finetune_client.ledger import Claim
     from finetune_client.models import FileObject, FineTuningJobRequest
     from finetune_client.providers import Feature, Provider
     from finetune_client.resources.options import RequestOptions
@@ -190,6 +192,7 @@ def create_job(
     key: str,
     options: RequestOptions,
     *,
+    claim: Claim | None,
     find: Callable[[], FineTuningJob | None],
     list_newest: Callable[[], Iterable[FineTuningJob]],
 ) -> FineTuningJob:
@@ -200,6 +203,8 @@ def create_job(
         request: The create.
         key: Its key, which goes into a header, and into the metadata where the provider keeps it.
         options: The options of the request.
+        claim: The claim on the key, if there is a ledger. It is released if the job was certainly
+            not created; who calls this records the job.
         find: Looks for a job with the key in its metadata.
         list_newest: Lists the newest jobs.
 
@@ -216,8 +221,10 @@ def create_job(
     try:
         try:
             return read_response(sent, session.send(sent), _read_created)
-        except APIError as error:
-            if error.outcome not in {"ambiguous", "bad_answer"}:
+        except (APIError, ConfigurationError, RequestError) as error:
+            if not isinstance(error, APIError) or error.outcome in {"refused", "not_sent"}:
+                if claim is not None:
+                    claim.release()
                 raise
             _log.warning("the outcome of creating a job is unknown; looking for it")
             job = find_repeatedly(find, session.clock, session.deadline()) if has_key else None
@@ -227,13 +234,18 @@ def create_job(
             with suppress(FineTuneError):
                 newest = list_newest()
             found = list(candidates(newest, sent.json, key, started))
-            raise job_may_exist(error, key, found, has_key=has_key) from error
+            advice = claim.advice if claim is not None else None
+            raise job_may_exist(error, key, found, has_key=has_key, ledger_advice=advice) from error
     except KeyboardInterrupt:
-        lookup = f"client.jobs.find({key!r})" if has_key else "client.jobs.list()"
-        raise KeyboardInterrupt(
-            f"The job may have been created all the same: check with {lookup} before you create "
-            "it again."
-        ) from None
+        if claim is not None:
+            told = f"The job may have been created all the same. {claim.advice}"
+        else:
+            lookup = f"client.jobs.find({key!r})" if has_key else "client.jobs.list()"
+            told = (
+                f"The job may have been created all the same: check with {lookup} before you "
+                "create it again."
+            )
+        raise KeyboardInterrupt(told) from None
 
 
 def _read_created(data: Any) -> FineTuningJob:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEADER",
+    "MAX_JOBS_SEARCHED",
     "METADATA_KEY",
     "candidates",
     "checked_key",
@@ -28,6 +29,7 @@ __all__ = [
     "first_with_key",
     "job_may_exist",
     "key_in",
+    "listed",
     "new_key",
     "with_key",
 ]
@@ -36,8 +38,10 @@ HEADER = "Idempotency-Key"
 METADATA_KEY = "idempotency_key"
 """The key of the metadata pair that holds a create's key."""
 
+MAX_JOBS_SEARCHED = 1000
+"""So many of the newest jobs are looked through for a job that may exist."""
+
 _MAX_KEY_LENGTH = 255
-_MAX_JOBS_SEARCHED = 1000
 _LOOKUP_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each lookup of a job that may exist: a list may lag behind. This is not a back-off:
 how long a list lags does not depend on how often it is asked."""
@@ -92,7 +96,7 @@ def key_in(body: Mapping[str, Any]) -> str | None:
 
 def first_with_key(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
     """Return the first job with a key in its metadata, among the newest ones."""
-    for job in islice(jobs, _MAX_JOBS_SEARCHED):
+    for job in islice(jobs, MAX_JOBS_SEARCHED):
         if (job.metadata or {}).get(METADATA_KEY) == key:
             return job
     return None
@@ -129,14 +133,18 @@ def find_repeatedly(
 def candidates(
     jobs: Iterable[FineTuningJob], body: Mapping[str, Any], key: str, started: float
 ) -> Iterator[FineTuningJob]:
-    """Yield the jobs that the create of ``body`` may have made."""
+    """Yield the jobs that the create of ``body`` may have made.
+
+    A body whose training file was still to be uploaded may have made a job of any file.
+    """
     own_key = key_in(body) or key
+    training_file = body.get("training_file")
     for job in jobs:
         has_other_key = (job.metadata or {}).get(METADATA_KEY, own_key) != own_key
         created = job.created.timestamp() if job.created else started
         if has_other_key or created < started - _CLOCK_SKEW:
             continue
-        same_file = job.training_file in {None, body.get("training_file")}
+        same_file = training_file is None or job.training_file in {None, training_file}
         if same_file and _is_same_model(job.model, str(body.get("model"))):
             yield job
 
@@ -146,8 +154,18 @@ def _is_same_model(answered: str | None, requested: str) -> bool:
     return answered is None or answered == requested or answered.startswith(f"{requested}-")
 
 
+def listed(jobs: Iterable[FineTuningJob]) -> str:
+    """Write down the jobs that may be the one looked for."""
+    return ", ".join(f"{job.id} ({job.status})" for job in jobs) or "none seen so far"
+
+
 def job_may_exist(
-    error: APIError, key: str, found: list[FineTuningJob], *, has_key: bool
+    error: APIError,
+    key: str,
+    found: list[FineTuningJob],
+    *,
+    has_key: bool,
+    ledger_advice: str | None = None,
 ) -> JobMayExistError:
     """Return the error that says what is known of a create, and what to do.
 
@@ -156,9 +174,11 @@ def job_may_exist(
         key: Its key.
         found: Its `candidates`.
         has_key: Whether the job has the key in its metadata.
+        ledger_advice: How the key's entry is settled, if there is a ledger.
     """
-    listed = ", ".join(f"{job.id} ({job.status})" for job in found) or "none seen so far"
-    if has_key:
+    if ledger_advice is not None:
+        advice = ledger_advice
+    elif has_key:
         advice = (
             f"Before creating again, ask client.jobs.find({key!r}), or pass "
             f"idempotency_key={key!r} to client.jobs.create, which asks first."
@@ -166,7 +186,8 @@ def job_may_exist(
     else:
         advice = "It does not carry the key: look through client.jobs.list() before creating again."
     return JobMayExistError(
-        f"The job may exist, and may be billed: {error.message} Jobs like it: {listed}. {advice}",
+        f"The job may exist, and may be billed: {error.message} Jobs like it: {listed(found)}. "
+        f"{advice}",
         idempotency_key=key,
         candidates=found,
         outcome=error.outcome,

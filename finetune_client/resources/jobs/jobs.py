@@ -14,7 +14,7 @@ from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
 from finetune_client.resources.base import Resource
-from finetune_client.resources.options import without_extra_body
+from finetune_client.resources.options import with_options, without_extra_body
 from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from finetune_client.ledger import Claim
     from finetune_client.metrics import Metrics
     from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
     from finetune_client.resources.checkpoints import JobCheckpoints
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from finetune_client.resources.jobs.polling import JobPolling
     from finetune_client.resources.options import PollOptions, RequestOptions
     from finetune_client.resources.pager import Pager
-    from finetune_client.waiting import OnPaused
+    from finetune_client.waiting import OnPaused, OnStalled
 
 __all__ = ["Jobs"]
 
@@ -103,6 +104,7 @@ class Jobs(Resource):
             APIError: It was certainly not created.
         """
         from finetune_client.models import FineTuningJobRequest
+        from finetune_client.resources.jobs.claiming import claim_key, released_unless_sent
         from finetune_client.resources.jobs.creating import (
             CreateStep,
             check_files,
@@ -110,7 +112,7 @@ class Jobs(Resource):
             create_job,
             paths_in,
         )
-        from finetune_client.resources.jobs.idempotency import new_key
+        from finetune_client.resources.jobs.idempotency import checked_key, new_key
 
         other_options = without_extra_body(options)
         check_callable("on_step", on_step)
@@ -130,40 +132,67 @@ class Jobs(Resource):
         body = request.to_dict()
         if check:
             check_request(request, body, paths, self._session)
-        if idempotency_key is not None:
-            found = self._find_existing(idempotency_key, other_options)
-            if found is not None:
-                report_step(CreateStep(kind="found", job=found))
-                return found
-        if check and paths:
-            check_files(paths, body, self._session.provider, report_step)
-        for argument, path in paths.items():
-            body[argument] = self._upload(path, expires_after, report_step, other_options)
-        key = new_key() if idempotency_key is None else idempotency_key
-        report_step(CreateStep(kind="creating"))
-        job = create_job(
-            self._session,
-            Request(method="POST", path=_PATH, json=body, idempotent=False, fresh_connection=True),
-            key,
-            options,
-            find=lambda: self.find(key, **other_options),
-            list_newest=lambda: self.list(limit=LARGEST_PAGE, **other_options).data,
-        )
+        key = new_key() if idempotency_key is None else checked_key(idempotency_key)
+        complete = with_options(Request(method="POST", path=_PATH, json=body), options).json
+        with claim_key(self._session, key, complete, paths) as claim:
+            with released_unless_sent(claim):
+                found = None
+                if claim is not None and not claim.is_fresh:
+                    found = self._job_of_claim(claim, complete, other_options)
+                elif idempotency_key is not None:
+                    found = self._find_existing(key, claim, other_options)
+                if found is not None:
+                    report_step(CreateStep(kind="found", job=found))
+                    return found
+                if check and paths:
+                    check_files(paths, body, self._session.provider, report_step)
+                for argument, path in paths.items():
+                    body[argument] = self._upload(path, expires_after, report_step, other_options)
+                report_step(CreateStep(kind="creating"))
+            job = create_job(
+                self._session,
+                Request(
+                    method="POST", path=_PATH, json=body, idempotent=False, fresh_connection=True
+                ),
+                key,
+                options,
+                claim=claim,
+                find=lambda: self.find(key, **other_options),
+                list_newest=lambda: self.list(limit=LARGEST_PAGE, **other_options).data,
+            )
+            if claim is not None:
+                claim.created(job.id)
         report_step(CreateStep(kind="created", job=job))
         return job
 
-    def _find_existing(self, key: str, options: RequestOptions) -> FineTuningJob | None:
-        from finetune_client.resources.jobs.idempotency import checked_key
-
-        checked_key(key)
+    def _find_existing(
+        self, key: str, claim: Claim | None, options: RequestOptions
+    ) -> FineTuningJob | None:
         provider = self._session.provider
-        if not provider.marks_jobs:
+        if claim is None and not provider.marks_jobs:
             _log.warning(
                 "%s is not known to keep metadata: idempotency_key is sent, but a job that was "
                 "created with it may not be found again",
                 provider.name,
             )
-        return None if "metadata" in provider.lacks else self.find(key, **options)
+        job = None if "metadata" in provider.lacks else self.find(key, **options)
+        if claim is not None and job is not None:
+            claim.created(job.id)
+        return job
+
+    def _job_of_claim(
+        self, claim: Claim, body: Mapping[str, Any], options: RequestOptions
+    ) -> FineTuningJob:
+        from finetune_client.resources.jobs.claiming import job_of_claim
+
+        has_metadata = "metadata" not in self._session.provider.lacks
+        return job_of_claim(
+            claim,
+            body,
+            retrieve=lambda job_id: self.retrieve(job_id, **options),
+            find=(lambda: self.find(claim.entry.key, **options)) if has_metadata else None,
+            list_newest=lambda: self.list(limit=LARGEST_PAGE, **options),
+        )
 
     def _upload(
         self,
@@ -340,6 +369,8 @@ class Jobs(Resource):
         after: str | None = None,
         linger: float = 0,
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> Iterator[FineTuningJobEvent]:
         """Yield each event of a job once, oldest first, as it comes, until the job has ended.
@@ -355,17 +386,25 @@ class Jobs(Resource):
             linger: Seconds to continue polling after the job has ended (Azure sends the last
                 events minutes later).
             max_outage: Seconds that polls may fail in a row before the failure is raised.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first.
             APIError: Polling failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import follow
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         _check_ids(fine_tuning_job_id, after)
-        return follow(polling.watch_events(fine_tuning_job_id, after, linger), polling.pace)
+        watcher = polling.watch_events(fine_tuning_job_id, after, linger)
+        return follow(watcher, polling.pace, on_stalled=on_stalled)
 
     def wait(
         self,
@@ -378,6 +417,8 @@ class Jobs(Resource):
         raise_on_failure: bool = True,
         on_paused: OnPaused = "wait",
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> FineTuningJob:
         """Return a job when it has ended. Ctrl-C ends the wait, never the job.
@@ -392,20 +433,27 @@ class Jobs(Resource):
             raise_on_failure: Whether a job that failed or was cancelled is an error.
             on_paused: What to do when the job is paused: "wait", "return" it, or "raise".
             max_outage: Seconds that polls may fail in a row before the failure is raised.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
             JobFailedError: The job failed or was cancelled, or is paused and ``on_paused`` is
                 "raise".
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first; `job` is the job as last seen.
             APIError: Polling failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import wait
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         _check_ids(fine_tuning_job_id, after)
         check_callable("on_event", on_event)
-        if on_event:
+        if on_event or stalled_after is not None:
             watcher = polling.watch_events(fine_tuning_job_id, after)
         else:
             watcher = polling.watch_state(fine_tuning_job_id)
@@ -415,6 +463,7 @@ class Jobs(Resource):
             on_event=on_event,
             raise_on_failure=raise_on_failure,
             on_paused=on_paused,
+            on_stalled=on_stalled,
         )
 
     def wait_all(
@@ -428,6 +477,8 @@ class Jobs(Resource):
         raise_on_failure: bool = False,
         on_paused: OnPaused = "wait",
         max_outage: float = 600,
+        stalled_after: float | None = None,
+        on_stalled: OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> JobList:
         """Return several jobs when all have ended, in the order of the ids.
@@ -444,17 +495,24 @@ class Jobs(Resource):
             raise_on_failure: Whether, when all have ended, one that failed is an error.
             on_paused: What to do with a job that is paused, see `wait`.
             max_outage: Seconds that polls of a job may fail in a row.
+            stalled_after: Seconds without an event or a change of status after which a job that has
+                not ended and is not paused has stalled; `None` for no limit.
+            on_stalled: Called with a job that has stalled, again after each further such span,
+                instead of raising an error.
             **options: See `PollOptions`.
 
         Raises:
             RequestError: ``fine_tuning_job_ids`` is one text, not a list.
             JobFailedError: A job failed or was cancelled, and ``raise_on_failure`` is true.
+            JobStalledError: A job has stalled, and there is no ``on_stalled``.
             WaitTimeoutError: The time was over first; `jobs` are those that have not ended.
             APIError: Polling one failed in a way that will not pass, or for too long.
         """
         from finetune_client.waiting import wait_all
 
-        polling = self._polling(options, timeout, poll_interval, max_outage)
+        polling = self._polling(
+            options, timeout, poll_interval, max_outage, stalled_after, on_stalled
+        )
         ids = as_list(fine_tuning_job_ids)
         if not isinstance(ids, list):
             raise RequestError("fine_tuning_job_ids must be a list of ids; for one job take wait.")
@@ -462,7 +520,8 @@ class Jobs(Resource):
             path_segment(job_id, "fine_tuning_job_ids")
         check_callable("on_event", on_event)
         check_callable("on_job", on_job)
-        watch = polling.watch_events if on_event else polling.watch_state
+        with_events = on_event is not None or stalled_after is not None
+        watch = polling.watch_events if with_events else polling.watch_state
         unique = [*dict.fromkeys(ids)]
         ended = wait_all(
             [watch(job_id) for job_id in unique],
@@ -471,6 +530,7 @@ class Jobs(Resource):
             on_job=on_job,
             raise_on_failure=raise_on_failure,
             on_paused=on_paused,
+            on_stalled=on_stalled,
         )
         by_id = dict(zip(unique, ended, strict=True))
         return [by_id[job_id] for job_id in ids]
@@ -481,6 +541,8 @@ class Jobs(Resource):
         timeout: float | None,
         poll_interval: float | None,
         max_outage: float,
+        stalled_after: float | None,
+        on_stalled: OnStalled | None,
     ) -> JobPolling:
         from finetune_client.resources.jobs.polling import JobPolling
 
@@ -491,6 +553,8 @@ class Jobs(Resource):
             timeout=timeout,
             poll_interval=poll_interval,
             max_outage=max_outage,
+            stalled_after=stalled_after,
+            on_stalled=on_stalled,
         )
 
 

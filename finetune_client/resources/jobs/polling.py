@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from finetune_client.errors import RequestError
+from finetune_client.resources.arguments import check_callable
 from finetune_client.resources.options import check_poll_options
 from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import with_changes
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from finetune_client.resources.options import PollOptions, RequestOptions
     from finetune_client.resources.pager import Pager
     from finetune_client.transport import Session
+    from finetune_client.waiting import OnStalled
 
 __all__ = ["JobPolling"]
 
@@ -54,9 +57,12 @@ class JobPolling:
         timeout: Seconds for the whole wait.
         poll_interval: Seconds between two polls.
         max_outage: Seconds that polls of a job may fail in a row.
+        stalled_after: Seconds without an event or a change of status after which a job has stalled.
+        on_stalled: Called with such a job.
 
     Raises:
-        RequestError: A number of seconds is negative, or not a number.
+        RequestError: A number of seconds is negative, or not a number; or ``on_stalled`` is not a
+            function, or is given without ``stalled_after``.
         TypeError: A keyword is not known.
     """
 
@@ -69,11 +75,17 @@ class JobPolling:
         timeout: float | None,
         poll_interval: float | None,
         max_outage: float,
+        stalled_after: float | None,
+        on_stalled: OnStalled | None,
     ) -> None:
         self._session = session
         self._calls_over = calls_over
         self._options = check_poll_options(options)
         self._max_outage = seconds("max_outage", max_outage) or 0.0
+        self.stalled_after = seconds("stalled_after", stalled_after)
+        check_callable("on_stalled", on_stalled)
+        if on_stalled is not None and stalled_after is None:
+            raise RequestError("on_stalled is never called without stalled_after; give both.")
         self.pace = Pace(
             session.clock,
             first_poll=session.provider.first_poll,
@@ -114,6 +126,7 @@ class JobPolling:
             outage=self._outage(),
             after=after,
             linger=seconds("linger", linger) or 0.0,
+            stalled_after=self.stalled_after,
         )
 
     def _outage(self) -> Outage:

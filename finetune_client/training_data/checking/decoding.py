@@ -39,12 +39,19 @@ class LineDecoder:
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_integer
         )
+        # What `decode` calls, without its own two calls in Python; typeshed does not name it.
+        self._scan = self._decoder.scan_once  # type: ignore[attr-defined]
 
     def read(self, raw: bytes) -> dict[str, Any] | None:
         """Return the object that the line holds, or report why it does not hold one."""
         self.has_odd_values = False
         try:
-            value = self._decoder.decode(raw.decode())
+            text = raw.decode()
+            value, end = self._scan(text, 0)
+            if end != len(text):
+                value = self._decoder.decode(text)  # which raises: there is more after the value
+        except StopIteration:
+            self._report_problem("invalid_json", reason="expecting value", column=1)
         except UnicodeDecodeError as wrong:
             byte = f"{raw[wrong.start]:02X}"
             self._report_problem("invalid_utf8", position=wrong.start + 1, byte=byte)

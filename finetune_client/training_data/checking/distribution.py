@@ -1,4 +1,4 @@
-"""How values are spread: their sum, mean and percentiles, in memory that does not grow."""
+"""How values are distributed: their sum, mean and percentiles, in memory that does not grow."""
 
 from __future__ import annotations
 

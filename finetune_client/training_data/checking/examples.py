@@ -209,5 +209,7 @@ def _weightless(messages: object) -> bool:
     if not isinstance(messages, list):
         return False
     spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "assistant"]
-    weights = [message.get("weight") for message in spoken]
-    return bool(weights) and all(weight == 0 and weight is not False for weight in weights)
+    weights = [message["weight"] for message in spoken if "weight" in message]
+    return 0 < len(weights) == len(spoken) and all(
+        weight == 0 and weight is not False for weight in weights
+    )

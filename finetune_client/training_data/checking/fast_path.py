@@ -94,8 +94,8 @@ class ChatMeasurer:
         self._most = float("inf") if context_length is None else context_length
         self._tokens_of_roles: dict[tuple[str, ...], float] = {}
 
-    def measure(self, lines: Iterable[bytes | None]) -> list[tuple[int, int] | None]:
-        """Return the numbers of messages and tokens of each line, None if it is not plainly good.
+    def measure(self, lines: Iterable[bytes | None]) -> tuple[list[int], list[int]]:
+        """Return the numbers of messages and of tokens of each line, 0 if it is not plainly good.
 
         All lines of a block are decoded first and their texts looked at together afterwards, in
         calls that each go over all of them: a call for each line takes a fifth more time.
@@ -104,19 +104,23 @@ class ChatMeasurer:
         roles, texts = self._values[::2], self._values[1::2]
         sizes = self._sizes(texts)
         known, most = self._tokens_of_roles, self._most
-        measures: list[tuple[int, int] | None] = []
+        tokens: list[int] = []
         start = 0
-        for number in numbers:
+        for index, number in enumerate(numbers):
             stop = start + number
             sequence = tuple(roles[start:stop])
             try:
-                tokens = known[sequence]
+                total = known[sequence]
             except (KeyError, TypeError):  # a role may be a list, which has no hash
-                tokens = self._learn(sequence)
-            tokens += sum(sizes[start:stop])
-            measures.append((number, int(tokens)) if tokens <= most else None)
+                total = self._learn(sequence)
+            total += sum(sizes[start:stop])
+            if total <= most:
+                tokens.append(int(total))
+            else:
+                tokens.append(0)
+                numbers[index] = 0
             start = stop
-        return measures
+        return numbers, tokens
 
     def _numbers(self, lines: Iterable[bytes | None]) -> list[int]:
         """Decode the lines and return how many messages each has, 0 if it is to be read slowly."""

@@ -22,11 +22,11 @@ _SPECIAL_TOKEN = re.compile(r"<\|[A-Za-z][A-Za-z0-9_]{2,}\|>")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ESCAPED = re.compile(
-    rb"""\\u(?:
-        00(?:3[cC]|7[cC])                                                # < or |
-      | [dD](?:
-            [89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])                    # a first half alone
-          | [c-fC-F][0-9a-fA-F]{2}(?<![^\\]\\u[dD][89abAB]..\\u[dD]...)  # a second half alone
+    rb"""\\(?:
+        u00(?:3[cC]|7[cC])                                                # < or |
+      | u[dD](?:
+            [89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])                     # a first half alone
+          | [c-fC-F][0-9a-fA-F]{2}(?<![^\\]\\u[dD][89abAB]..\\u[dD]...)   # a second half alone
         )
     )""",
     re.VERBOSE,
@@ -84,7 +84,9 @@ def holds_secret(data: bytes) -> bool:
 
 def holds_special_text(line: bytes) -> bool:
     """Return whether a line may hold a special token or half a character."""
-    return b"<|" in line or (b"\\u" in line and _ESCAPED.search(line) is not None)
+    return (b"|" in line and b"<|" in line) or (
+        b"\\u" in line and _ESCAPED.search(line) is not None
+    )
 
 
 class TextCheck:

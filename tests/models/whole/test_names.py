@@ -85,6 +85,7 @@ ERRORS = [
     "JobMayExistError",
     "JobFailedError",
     "WaitTimeoutError",
+    "JobStalledError",
     "ConfigurationError",
     "RequestError",
     "DecodeError",

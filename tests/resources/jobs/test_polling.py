@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client import Client
-from finetune_client.errors import WaitTimeoutError
+from finetune_client.errors import JobStalledError, RequestError, WaitTimeoutError
 from finetune_client.providers import OPENAI
 from tests.support.fake_time import FakeTime
 
@@ -101,3 +101,62 @@ def test_wait__lets_no_call_last_longer_than_the_time_that_remains(
     with pytest.raises(WaitTimeoutError):
         client.jobs.wait("ftjob-1", timeout=10, poll_interval=8)
     assert seen == limits
+
+
+def _list(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"object": "list", "data": [*rows], "has_more": False}
+
+
+@pytest.mark.parametrize("call", ["wait", "follow", "wait_all"])
+def test_stalled_after__looks_at_events_too(
+    client: Client, server: responses.RequestsMock, time: FakeTime, call: str
+) -> None:
+    server.get(JOB, json=_job("running"))
+    events = [{"id": f"ev-{number}", "created_at": number} for number in (3, 2, 1)]
+    for count in (1, 2, 3):
+        server.get(f"{JOB}/events", json=_list(*events[-count:]))
+    ways: dict[str, Any] = {
+        "wait": lambda **o: client.jobs.wait("ftjob-1", **o),
+        "follow": lambda **o: list(client.jobs.follow("ftjob-1", **o)),
+        "wait_all": lambda **o: client.jobs.wait_all(["ftjob-1"], **o),
+    }
+    with pytest.raises(JobStalledError) as caught:
+        ways[call](stalled_after=10, poll_interval=5)
+    assert caught.value.job.id == "ftjob-1"
+    assert time.at == 5 + 5 + 10
+
+
+def test_on_stalled__may_cancel_the_job(
+    client: Client, server: responses.RequestsMock, time: FakeTime
+) -> None:
+    server.get(JOB, json=_job("running"))
+    server.get(JOB, json=_job("running"))
+    server.get(JOB, json=_job("cancelled"))
+    server.get(f"{JOB}/events", json=_list())
+    server.post(f"{JOB}/cancel", json=_job("cancelled"))
+    job = client.jobs.wait(
+        "ftjob-1",
+        stalled_after=5,
+        poll_interval=5,
+        on_stalled=lambda job: client.jobs.cancel(job.id),
+        raise_on_failure=False,
+    )
+    assert job.status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stalled_after": -1}, "stalled_after must be a number of seconds from 0 on, got -1."),
+        ({"stalled_after": "1"}, "stalled_after must be a number of seconds, got '1'."),
+        (
+            {"on_stalled": print},
+            "on_stalled is never called without stalled_after; give both.",
+        ),
+        ({"stalled_after": 1, "on_stalled": 3}, "on_stalled must be a function, not int."),
+    ],
+)
+def test_stalled_after__must_make_sense(client: Client, options: Any, said: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        client.jobs.wait("ftjob-1", **options)
+    assert str(caught.value) == said

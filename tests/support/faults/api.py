@@ -177,6 +177,8 @@ def _file(name: str, size: int = len(CSV)) -> dict[str, Any]:
 
 
 def _store(api: Api, seen: Seen) -> Answer:
+    if not seen.complete:  # the client has left, or was killed
+        return Answer.of({"error": {"message": "The body is cut."}}, 400)
     return Answer.of(_file(api._new("file", "file-"), len(_part(seen, "file"))))
 
 

@@ -52,7 +52,7 @@ def settings(format: str) -> CheckSettings:
     ],
     ids=["few", "many", "many with images"],
 )
-def test_conclude__judges_how_many_examples_there_are(
+def test_check_whole_file__judges_how_many_examples_there_are(
     format: str, counts: FileCounts, message: str
 ) -> None:
     report = check_whole_file("a", settings(format), counts, None)
@@ -60,7 +60,9 @@ def test_conclude__judges_how_many_examples_there_are(
     assert not report.ok
 
 
-def test_conclude__holds_no_more_of_a_hundred_thousand_equal_lines_than_of_a_hundred() -> None:
+def test_check_whole_file__holds_no_more_of_a_hundred_thousand_equal_lines_than_of_a_hundred() -> (
+    None
+):
     lines = list(range(1, 100_001))
     counts, other = FileCounts(examples=len(lines)), LineHashes()
     counts.hashes.add([7] * len(lines), lines)

@@ -8,10 +8,13 @@ import pytest
 
 from tests.support.fault_server import FaultServer
 from tests.support.faults.certificates import Certificates
+from tests.support.faults.clients import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from finetune_client import Client
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def server() -> Iterator[FaultServer]:
     with FaultServer() as server:
         yield server
+
+
+@pytest.fixture
+def client(server: FaultServer) -> Iterator[Client]:
+    with connect(server, max_retries=0) as client:
+        yield client

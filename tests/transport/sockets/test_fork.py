@@ -59,7 +59,16 @@ def test_fork__crosses_no_answers(depth: int, provider: str) -> None:
     with FaultServer() as server:
         server.script(fault("pass"), *[fault("informed", codes=[])] * 5)
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, server.url, provider, str(depth)],
+            [
+                sys.executable,
+                "-W",
+                "ignore::UserWarning",
+                "-c",
+                CHILD,
+                server.url,
+                provider,
+                str(depth),
+            ],
             capture_output=True,
             text=True,
             timeout=30,
