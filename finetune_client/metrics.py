@@ -17,10 +17,25 @@ if TYPE_CHECKING:
 
     from finetune_client.models import FineTuningJobEvent
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "is_measured"]
 
 _STEP = "step"
 _NOT_CURVES = frozenset({_STEP, "total_steps"})
+
+_NEVER_NEGATIVE = ("loss", "accurac")
+_MAY_BE_NEGATIVE = ("reward", "score")
+
+
+def is_measured(name: str, value: float) -> bool:
+    """Return whether a number is a measurement.
+
+    Azure writes -1 where nothing was measured, such as the validation loss of the steps between
+    two validations. No loss and no accuracy is -1; a reward or a grader's score may be.
+    """
+    low = name.lower()
+    if value != -1 or any(word in low for word in _MAY_BE_NEGATIVE):
+        return True
+    return not any(word in low for word in _NEVER_NEGATIVE)
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -28,7 +43,8 @@ class Metrics:
     """Training curves.
 
     Attributes:
-        rows: One for each step, in their order: ``step`` and each number that is known of it.
+        rows: One for each step, in their order: ``step`` and each number that is known of it. A
+            loss or an accuracy of -1 says that nothing was measured, and is left out.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -87,7 +103,8 @@ def _by_step(rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
     for row in rows:
         step = row.get(_STEP)
         if step is not None and math.isfinite(step):
-            steps.setdefault(int(step), {}).update(row)
+            measured = {name: value for name, value in row.items() if is_measured(name, value)}
+            steps.setdefault(int(step), {}).update(measured)
     return [steps[step] for step in sorted(steps)]
 
 
