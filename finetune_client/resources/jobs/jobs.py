@@ -9,7 +9,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from finetune_client.errors import APIStatusError, RequestError
+from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
@@ -332,7 +332,9 @@ class Jobs(Resource):
     def metrics(
         self, fine_tuning_job_id: str | FineTuningJob, **options: Unpack[RequestOptions]
     ) -> Metrics:
-        """Return the training curves of a job: from its result file, or else from its events.
+        """Return the training curves of a job.
+
+        They are from its result file, or else from its events, or else from its checkpoints.
 
         Args:
             fine_tuning_job_id: The job; a `FineTuningJob` that has ended saves asking for it.
@@ -347,7 +349,24 @@ class Jobs(Resource):
         for file_id in (job.result_files or []) if has_files else []:
             if metrics := self._result_metrics(file_id, options):
                 return metrics
-        return Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
+        refusal: APIStatusError | ConfigurationError | None = None
+        try:
+            metrics = Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
+        except (APIStatusError, ConfigurationError) as error:  # a server without events
+            if not _is_lacking(error):
+                raise
+            refusal, metrics = error, Metrics()
+        if metrics:
+            return metrics
+        try:
+            checkpoints = self.checkpoints.list(job.id, limit=LARGEST_PAGE, **options)
+            return Metrics.from_checkpoints(checkpoints)
+        except (APIStatusError, ConfigurationError) as error:  # a server without checkpoints
+            if not _is_lacking(error):
+                raise
+        if refusal is not None:
+            raise refusal
+        return metrics
 
     def _result_metrics(self, file_id: str, options: RequestOptions) -> Metrics | None:
         """Read a result file; return `None` if it is gone, or may not be read with this key."""
@@ -556,6 +575,11 @@ class Jobs(Resource):
             stalled_after=stalled_after,
             on_stalled=on_stalled,
         )
+
+
+def _is_lacking(error: APIStatusError | ConfigurationError) -> bool:
+    """Return whether an error of a list may mean that the server has no such list."""
+    return isinstance(error, ConfigurationError) or error.status_code in {403, 404, 405, 501}
 
 
 def _check_ids(job_id: str, after: str | None) -> None:
