@@ -8,16 +8,24 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 from finetune_client import models
 from finetune_client.errors import UnknownFieldWarning
 from finetune_client.models.codec import APIObject
 from finetune_client.models.graders.base import BaseGrader
+from finetune_client.models.hyperparameters import (
+    DpoHyperparameters,
+    Hyperparameters,
+    ReinforcementHyperparameters,
+)
 from finetune_client.models.job_request import FineTuningJobRequest
+from finetune_client.providers import find_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from finetune_client.providers import Provider
 
 __all__ = ["unknown_fields", "warn_unknown_fields"]
 
@@ -25,11 +33,15 @@ _SIMILAR = 0.7
 """How similar a known name must be to be suggested."""
 _VERY_SIMILAR = 0.8
 """How similar a key in an `extra` must be to be taken for a misspelling; other keys there are meant."""
+_Keys: TypeAlias = "Mapping[type[APIObject], frozenset[str]]"
 _CLASS_NAME = re.compile(r"\b[A-Z]\w+")
 
 
 def unknown_fields(
-    request: FineTuningJobRequest | Mapping[str, Any], what: type[APIObject] = FineTuningJobRequest
+    request: FineTuningJobRequest | Mapping[str, Any],
+    what: type[APIObject] = FineTuningJobRequest,
+    *,
+    provider: str | Provider = "openai",
 ) -> list[str]:
     """Name the keys that no field knows, each with its path and the nearest known name.
 
@@ -39,17 +51,27 @@ def unknown_fields(
     Args:
         request: The request, or its plain dict.
         what: What it is.
+        provider: Whose keys are known beside the API's own: a provider, or its name.
+
+    Raises:
+        ConfigurationError: There is no provider of this name.
     """
-    return list(_walk("", request, what))
+    return list(_walk("", request, what, _keys_of(find_provider(provider))))
 
 
-def warn_unknown_fields(request: FineTuningJobRequest | Mapping[str, Any]) -> None:
+def warn_unknown_fields(
+    request: FineTuningJobRequest | Mapping[str, Any], *, provider: str | Provider = "openai"
+) -> None:
     """Warn of each unknown key, at the line outside this package that led here.
+
+    Args:
+        request: The request, or its plain dict.
+        provider: See `unknown_fields`.
 
     Warns:
         UnknownFieldWarning: The key is sent all the same.
     """
-    for text in unknown_fields(request):
+    for text in unknown_fields(request, provider=provider):
         warnings.warn(text, UnknownFieldWarning, stacklevel=_level())
 
 
@@ -63,22 +85,31 @@ def _level() -> int:
     return level
 
 
-def _walk(at: str, value: Any, what: type[APIObject]) -> Iterator[str]:
+def _keys_of(provider: Provider) -> _Keys:
+    """Return the keys that only this provider has, by the class of the object they stand in."""
+    settings = (Hyperparameters, DpoHyperparameters, ReinforcementHyperparameters)
+    return {
+        FineTuningJobRequest: provider.known_fields,
+        **dict.fromkeys(settings, provider.known_hyperparameters),
+    }
+
+
+def _walk(at: str, value: Any, what: type[APIObject], keys: _Keys) -> Iterator[str]:
     """Check what stands at a place, one object or an array of them."""
     if isinstance(value, (list, tuple)):
         for place, one in enumerate(value):
-            yield from _walk(f"{at}[{place}]", one, what)
+            yield from _walk(f"{at}[{place}]", one, what, keys)
     elif isinstance(value, (APIObject, Mapping)):
         kind = _kind_of_grader(value) if issubclass(what, BaseGrader) else what
         if kind:
-            yield from _check_keys(at, value, kind)
-            yield from _check_nested(at, value, kind)
+            yield from _check_keys(at, value, kind, keys.get(kind, frozenset()))
+            yield from _check_nested(at, value, kind, keys)
 
 
 def _check_keys(
-    at: str, value: APIObject | Mapping[str, Any], what: type[APIObject]
+    at: str, value: APIObject | Mapping[str, Any], what: type[APIObject], others: frozenset[str]
 ) -> Iterator[str]:
-    names, type_ = _names(what), _get(value, "type")
+    names, type_ = [*_names(what), *sorted(others)], _get(value, "type")
     keys, similar = (
         (_get(value, "extra"), _VERY_SIMILAR) if isinstance(value, APIObject) else (value, _SIMILAR)
     )
@@ -93,22 +124,22 @@ def _check_keys(
             yield f"{place}: no field has this name; it is sent as given."
 
 
-def _check_nested(at: str, value: Any, what: type[APIObject]) -> Iterator[str]:
+def _check_nested(at: str, value: Any, what: type[APIObject], keys: _Keys) -> Iterator[str]:
     for key, kind in _nested(what).items():
         place, child = _join(at, key), _get(value, key)
         if issubclass(kind, BaseGrader) and issubclass(what, BaseGrader):
-            yield from _check_children(place, child)
+            yield from _check_children(place, child, keys)
         else:
-            yield from _walk(place, child, kind)
+            yield from _walk(place, child, kind, keys)
 
 
-def _check_children(at: str, graders: Any) -> Iterator[str]:
+def _check_children(at: str, graders: Any, keys: _Keys) -> Iterator[str]:
     """Check the graders in a multi grader, which the API takes as a map only."""
     if isinstance(graders, Mapping) and not isinstance(graders.get("type"), str):
         for name, one in graders.items():
             kind = _kind_of_grader(one)
             if kind and kind.STANDS_IN_MULTI:
-                yield from _walk(f"{at}.{name}", one, kind)
+                yield from _walk(f"{at}.{name}", one, kind, keys)
 
 
 def _below(key: Any, what: type[APIObject], type_: Any) -> list[str]:

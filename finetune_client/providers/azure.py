@@ -57,6 +57,12 @@ AZURE = Provider(
     ),
     known_fields=frozenset({"trainingType", "inference_configs"}),
     known_hyperparameters=frozenset({"prompt_loss_weight"}),
+    hints=(
+        (
+            "base model does not support fine-tuning",
+            "Open models need a training type: extra_body={'trainingType': 'GlobalStandard'}.",
+        ),
+    ),
     metric_gaps=-1.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
 )

@@ -59,6 +59,8 @@ class Provider:
         training_rules: What it takes in a training file.
         known_fields: Keys of a job that only this provider has, so that they are not misspelt.
         known_hyperparameters: The same for the settings of a job.
+        hints: Text in the server's error messages, in lower case -> a sentence that says what to
+            do, which is added to the error's message.
         metric_gaps: The number that stands in result files, events and checkpoints where a loss or
             an accuracy was not measured; `None` if such a value is left out.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
@@ -80,6 +82,7 @@ class Provider:
     training_rules: TrainingRules = field(default_factory=TrainingRules)
     known_fields: frozenset[str] = frozenset()
     known_hyperparameters: frozenset[str] = frozenset()
+    hints: tuple[tuple[str, str], ...] = ()
     metric_gaps: float | None = None
     first_poll: float = 2.0
     longest_poll: float = 30.0

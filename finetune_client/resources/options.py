@@ -14,7 +14,7 @@ from finetune_client.transport.request import NO_JSON
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from finetune_client.transport.request import Request, Timeout
+    from finetune_client.transport.request import Body, Request, Timeout
 
 __all__ = [
     "PollOptions",
@@ -31,7 +31,8 @@ class RequestOptions(TypedDict, total=False):
     Attributes:
         extra_headers: Headers beside the client's own; the credential cannot be replaced.
         extra_query: Query parameters; one that the call sets itself is replaced.
-        extra_body: Keys of the JSON body; one that the call sets itself is replaced.
+        extra_body: Keys of the JSON body, or fields of the form that a file is sent in; one that
+            the call sets itself is replaced. In a form a dict is sent as ``key[sub]``.
         timeout: Seconds for this call, one number or ``(connect, read)``; None for the client's.
     """
 
@@ -59,18 +60,20 @@ def with_options(request: Request, options: RequestOptions) -> Request:
     Raises:
         TypeError: A keyword is not one of `RequestOptions`.
         RequestError: An option is of the wrong kind, or ``extra_body`` was given to a request
-            that has no JSON body.
+            that has no body.
     """
     if not options:
         return request
     _check_names(options, RequestOptions.__optional_keys__)
     headers = _hide_headers(options)
     query, timeout = options.get("extra_query"), options.get("timeout")
+    json, body = _merge_body(request, options.get("extra_body"))
     return replace(
         request,
         headers=_merge_headers(request.headers, headers) if headers else request.headers,
         query=merge_query(request.query, query_pairs(query or {})),
-        json=_merge_body(request, options.get("extra_body")),
+        json=json,
+        body=body,
         timeout=request.timeout if timeout is None else timeout,
     )
 
@@ -128,16 +131,22 @@ def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str
     return {**{name: text for name, text in own.items() if name.lower() not in given}, **extra}
 
 
-def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> Any:
+def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> tuple[Any, Body | None]:
+    """Return the JSON body and the other body of a request, one of them with ``extra``."""
     if not extra:
-        return request.json
+        return request.json, request.body
     if not isinstance(extra, Mapping):
         raise RequestError(
             f"extra_body must be a mapping of keys to values, not {type(extra).__name__}."
         )
+    if request.body is not None:
+        from finetune_client.resources.files.multipart import Multipart  # only uploads have one
+
+        if isinstance(request.body, Multipart):
+            return request.json, request.body.with_fields(query_pairs(extra))
     own = {} if request.json is NO_JSON else request.json
     if request.method != "POST" or request.body is not None or not isinstance(own, dict):
         raise RequestError(
             f"{request.method} {request.path} has no JSON body: extra_body cannot be sent with it."
         )
-    return {**own, **extra}
+    return {**own, **extra}, None

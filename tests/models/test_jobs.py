@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from finetune_client.models import (
     FineTuningJob,
     FineTuningJobError,
+    FineTuningJobRequest,
     FineTuningJobStatus,
     Hyperparameters,
     Integration,
@@ -161,3 +162,18 @@ def test_mappings__of_other_kinds_are_read() -> None:
 
     sent = MappingProxyType({"id": "a", "metadata": MappingProxyType({"k": "v"})})
     assert FineTuningJob.from_dict(sent).to_dict() == {"id": "a", "metadata": {"k": "v"}}
+
+
+@pytest.mark.parametrize("number", [-1, -1.0])
+def test_hyperparameters__minus_one_is_kept_and_can_be_sent_again(number: float) -> None:
+    """Azure's word for "auto", in answers too; no other server takes it."""
+    answered = {"n_epochs": number, "batch_size": -1, "learning_rate_multiplier": number}
+    method = {"type": "supervised", "supervised": {"hyperparameters": answered}}
+    found = job(hyperparameters=answered, method=method)
+    assert found.hyperparameters is not None
+    assert found.hyperparameters.n_epochs == -1
+    assert found.hyperparameters.to_dict() == answered
+    for again in ({"hyperparameters": found.hyperparameters}, {"method": found.method}):
+        request = FineTuningJobRequest(model="m", training_file="file-1", **again)
+        assert request.problems("azure") == []
+        assert len(request.problems("openai")) == 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client.errors import UnknownFieldWarning
+from finetune_client.errors import ConfigurationError, UnknownFieldWarning
 from finetune_client.models import (
     EvalItem,
     FineTuningJobRequest,
@@ -166,3 +166,49 @@ def test_warning__none() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_unknown_fields(FineTuningJobRequest(model="m"))
+
+
+OWN = [
+    ("nebius", {"from_checkpoint": "ftckpt-1"}),
+    ("azure", {"trainingType": "GlobalStandard", "inference_configs": {"inference_sku": 0}}),
+    ("azure-classic", {"trainingType": "GlobalStandard"}),
+    ("azure", {"hyperparameters": {"prompt_loss_weight": 0.1}}),
+    ("nebius", {"hyperparameters": {"learning_rate": 1e-5, "lora": True, "lora_r": 16}}),
+    (
+        "nebius",
+        {
+            "method": {
+                "type": "supervised",
+                "supervised": {"hyperparameters": {"learning_rate": 1e-5, "packing": True}},
+            }
+        },
+    ),
+    ("azure", {"method": {"type": "dpo", "dpo": {"hyperparameters": {"prompt_loss_weight": 1}}}}),
+    ("litellm", {"custom_llm_provider": "openai"}),
+]
+
+
+@pytest.mark.parametrize(("provider", "sent"), OWN)
+def test_unknown_fields__a_providers_own_keys_are_known_for_it_alone(
+    provider: str, sent: dict[str, Any]
+) -> None:
+    assert unknown_fields(sent, provider=provider) == []
+    assert unknown_fields(sent) != []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unknown_fields(sent, provider=provider)
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "learning_rates", "learnin_rate", "learningrate"])
+def test_unknown_fields__an_absolute_rate_is_never_taken_for_a_multiplier(key: str) -> None:
+    request = FineTuningJobRequest(hyperparameters={key: 1e-5})
+    found = unknown_fields(request, provider="nebius")
+    near = f"hyperparameters.{key}: did you mean learning_rate? {NEAR}"
+    assert found == ([] if key == "learning_rate" else [near])
+    kept = FineTuningJobRequest(hyperparameters=Hyperparameters(extra={key: 1e-5}))
+    assert unknown_fields(kept, provider="nebius") == found
+
+
+def test_unknown_fields__of_a_provider_that_nobody_knows() -> None:
+    with pytest.raises(ConfigurationError):
+        unknown_fields({}, provider="mars")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client.providers import AZURE, OPENAI, Bounds, Limits
+from finetune_client.providers import AZURE, AZURE_CLASSIC, OPENAI, Bounds, Limits, Provider
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ from finetune_client.providers import AZURE, OPENAI, Bounds, Limits
         (Bounds(above=0, auto=False), "auto", "must be a number, got 'auto'"),
         (Bounds(above=0.00001, most=10), 1e-05, "must be > 0.00001 and <= 10, got 0.00001"),
         (Bounds(auto=False), [1], "must be a number, got [1]"),
+        (Bounds(least=1, whole=True, automatic=-1), -1, None),
+        (Bounds(least=1, whole=True, automatic=-1), -2, "must be >= 1, got -2"),
+        (Bounds(above=0, automatic=-1), -1.0, None),
+        (Bounds(above=0), -1, "must be > 0, got -1"),
     ],
 )
 def test_bounds__say_what_is_wrong(bounds: Bounds, value: Any, problem: str | None) -> None:
@@ -58,3 +62,12 @@ def test_limits__of_azure_are_narrower() -> None:
     assert AZURE.limits.suffix < OPENAI.limits.suffix
     assert settings["eval_samples"].problem(11) == "must be >= 1 and <= 10, got 11"
     assert OPENAI.limits.reinforcement["eval_samples"].problem(11) is None
+
+
+@pytest.mark.parametrize("provider", [AZURE, AZURE_CLASSIC])
+@pytest.mark.parametrize("method", ["supervised", "dpo", "reinforcement"])
+def test_limits__azure_takes_minus_one_for_every_setting(provider: Provider, method: str) -> None:
+    for name, bounds in provider.limits.hyperparameters(method).items():
+        assert bounds.problem(-1) is None, name
+    for name, bounds in OPENAI.limits.hyperparameters(method).items():
+        assert bounds.problem(-1) is not None, name

@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
+from finetune_client.errors import RequestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -64,15 +66,41 @@ class Multipart:
         content_type: str | None = None,
         on_progress: OnProgress,
     ) -> None:
-        boundary = secrets.token_hex(16)
-        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._fields = tuple(fields)
+        self._name = name
+        self._filename = filename
+        self._file_type = content_type
         self._content = content
         self._on_progress = on_progress
-        parts = [f'{_opening(boundary, key)}"\r\n\r\n{value}\r\n' for key, value in fields]
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        parts = [f'{_opening(boundary, key)}"\r\n\r\n{value}\r\n' for key, value in self._fields]
         parts.append(f'{_opening(boundary, name)}"; filename="{_escaped(filename)}"\r\n')
         parts.append(f"Content-Type: {_escaped(content_type or BINARY)}\r\n\r\n")
         self._head = "".join(parts).encode("utf-8", "replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def with_fields(self, added: Iterable[tuple[str, str]]) -> Multipart:
+        """Return the body with more fields; they replace those of the same name.
+
+        Raises:
+            RequestError: One is called like the file's field.
+        """
+        added = tuple(added)
+        names = {key.partition("[")[0] for key, _ in added}
+        if self._name in names:
+            raise RequestError(
+                f"extra_body cannot replace the field {self._name!r}: it is the file."
+            )
+        kept = [pair for pair in self._fields if pair[0].partition("[")[0] not in names]
+        return Multipart(
+            [*kept, *added],
+            name=self._name,
+            content=self._content,
+            filename=self._filename,
+            content_type=self._file_type,
+            on_progress=self._on_progress,
+        )
 
     def __len__(self) -> int:
         return len(self._head) + self._content.size + len(self._tail)

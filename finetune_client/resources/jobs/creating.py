@@ -123,7 +123,7 @@ def check_request(
         raise RequestError(
             f"The job cannot be created so, and nothing was sent:{listed}", problems=problems
         )
-    warn_unknown_fields(request)
+    warn_unknown_fields(request, provider=session.provider)
     for feature in _FEATURES:
         if body.get(feature):
             session.require(feature, f"a job's {feature}")

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import given, settings, strategies as st
 from werkzeug.formparser import parse_form_data
 
+from finetune_client.errors import RequestError
 from finetune_client.resources.files.multipart import Multipart
 from finetune_client.resources.files.progress import ignore_progress
 from finetune_client.resources.files.sources import BLOCK_SIZE, open_source
@@ -119,3 +121,23 @@ def test_multipart__any_content_arrives_as_it_is(content: bytes, name: str) -> N
         )
         fields, field, _, arrived = _parsed(body)
     assert (fields, field, arrived) == ([("purpose", "fine-tune")], "file", content)
+
+
+def test_with_fields__replaces_fields_of_the_same_name_and_adds_the_others() -> None:
+    fields = [("purpose", "fine-tune"), ("expires_after[anchor]", "created_at")]
+    with open_source(b"x") as source:
+        body = Multipart(
+            fields, name="file", content=source, filename="a.jsonl", on_progress=ignore_progress
+        )
+        more = body.with_fields([("expires_after[seconds]", "9"), ("model", "m"), ("tags[]", "a")])
+        assert _parsed(more)[0] == [
+            ("purpose", "fine-tune"),
+            ("expires_after[seconds]", "9"),
+            ("model", "m"),
+            ("tags[]", "a"),
+        ]
+        assert _parsed(more)[1:] == ("file", "a.jsonl", b"x")
+        assert _parsed(body)[0] == fields
+        with pytest.raises(RequestError) as caught:
+            body.with_fields([("file", "other")])
+    assert caught.value.message == "extra_body cannot replace the field 'file': it is the file."

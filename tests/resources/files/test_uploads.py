@@ -404,6 +404,45 @@ def test_options__reach_every_request(server: FaultServer, client: Client, path:
         client.uploads.upload_file(path, woerkers=3)  # type: ignore[call-arg]  # that is the test
 
 
+def test_options__an_extra_body_goes_into_the_form_of_a_file_and_of_a_part(
+    server: FaultServer, client: Client, path: Path
+) -> None:
+    extra: dict[str, Any] = {
+        "custom_llm_provider": "openai",
+        "route": {"team": "a", "retries": 2},
+        "dry": False,
+        "tags": ["x", "y"],
+        "none": None,
+        "text": "mehr\u00e4",
+    }
+    client.files.create(file=b"{}", extra_body=extra)
+    client.files.upload(path, extra_body=extra)
+    client.uploads.parts.create("upload_1", data=b"x", extra_body=extra)
+    for seen in server.seen:
+        form = seen.body.decode("utf-8", "replace")
+        for name, value in {
+            "custom_llm_provider": "openai",
+            "route[team]": "a",
+            "route[retries]": "2",
+            "dry": "false",
+            "tags[]": "x",
+            "text": "mehr\u00e4",
+        }.items():
+            assert f'name="{name}"\r\n\r\n{value}\r\n' in form
+        assert form.count('name="tags[]"') == 2
+        assert 'name="none"' not in form
+    assert len(server.seen) == 3
+    with pytest.raises(RequestError, match="cannot replace the field 'data': it is the file"):
+        client.uploads.parts.create("upload_1", data=b"x", extra_body={"data": "y"})
+
+
+def test_options__an_extra_body_of_a_file_replaces_the_purpose(
+    service: FileService, client: Client
+) -> None:
+    client.files.create(file=b"{}", extra_body={"purpose": "evals"})
+    assert [purpose for _, purpose, _ in service.stored] == ["evals"]
+
+
 def test_upload_file__an_answer_without_a_file_is_handed_on_where_the_upload_was_asked_for(
     server: FaultServer, client: Client, path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from finetune_client.errors import (
     InternalServerError,
     NotFoundError,
 )
+from finetune_client.providers import AZURE, AZURE_CLASSIC, OPENAI, Provider
 from finetune_client.transport import Request
 from finetune_client.transport.exchange.response import request_id
 from tests.support.fake_time import FakeTime
@@ -61,6 +62,20 @@ def test_error__says_something_when_the_server_does_not(stubs: responses.Request
         make_session(max_retries=0).send(GET)
     assert caught.value.message == (
         "The server answered 520 and said nothing more. (HTTP 520, GET /fine_tuning/jobs/ftjob-1)"
+    )
+
+
+@pytest.mark.parametrize("provider", [AZURE, AZURE_CLASSIC, OPENAI])
+def test_error__has_the_hint_of_its_provider(
+    provider: Provider, stubs: responses.RequestsMock
+) -> None:
+    said = "The specified base model does not support fine-tuning."
+    stubs.get(URL, status=400, json={"error": {"message": said}})
+    with pytest.raises(APIStatusError) as caught:
+        make_session(provider=provider).send(GET)
+    hint = " Open models need a training type: extra_body={'trainingType': 'GlobalStandard'}."
+    assert caught.value.message == (
+        f"{said} (HTTP 400, GET /fine_tuning/jobs/ftjob-1){'' if provider is OPENAI else hint}"
     )
 
 
