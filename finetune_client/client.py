@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Jobs,
         Models,
         Uploads,
+        Webhooks,
     )
     from finetune_client.transport import Config, Key, OnResponse, Timeout
 
@@ -92,6 +93,7 @@ class Client:
         session: requests.Session | None = None,
         on_response: OnResponse | None = None,
         admin_key: Key = None,
+        webhook_secret: str | None = None,
         ledger: str | PathLike[str] | None = None,
         allow_http: bool = False,
     ) -> None:
@@ -120,6 +122,7 @@ class Client:
             session: Used instead of connections of our own, and left as it is.
             on_response: Called with a `ResponseInfo` for every answer.
             admin_key: The key for the calls that need an admin's, else ``OPENAI_ADMIN_KEY``.
+            webhook_secret: What the server signs its webhooks with, else ``OPENAI_WEBHOOK_SECRET``.
             ledger: A file that remembers which idempotency key created which job, for servers that
                 keep no metadata; the first create makes it.
             allow_http: Allow plain http to another machine, which shows the key to the network.
@@ -128,6 +131,7 @@ class Client:
             ConfigurationError: Something is missing or not valid.
         """
         api_key, admin_key = as_secret(api_key), as_secret(admin_key)
+        webhook_secret = _webhook_secret(webhook_secret)
         headers = hide_secret_headers(headers, api_key, admin_key)
         config = settings(
             environ=environment,
@@ -149,6 +153,7 @@ class Client:
             headers=headers,
             on_response=on_response,
             ledger=_ledger_path(ledger),
+            webhook_secret=webhook_secret,
         )
         sender = _sender(config, session, verify=verify, cert=cert, proxies=proxies)
         self._session = Session(config, sender)
@@ -180,6 +185,7 @@ class Client:
             ConfigurationError: Something is missing or not valid.
         """
         api_key, token = as_secret(api_key), as_secret(token)
+        options["webhook_secret"] = _webhook_secret(options.get("webhook_secret"))
         options["headers"] = hide_secret_headers(options.get("headers"), api_key, token)
         check_names(options, NetworkOptions, "Client.azure")
         options["ledger"] = _ledger_path(options.get("ledger"))
@@ -209,13 +215,14 @@ class Client:
         Args:
             directory: Where it keeps its files; a temporary one by default.
             options: ``timeout``, ``total_timeout``, ``max_retries``, ``max_retry_wait``,
-                ``headers``, ``query`` and ``on_response`` as for `Client`; all others go to
-                `finetune_client.local.LocalServer`.
+                ``headers``, ``query``, ``on_response`` and ``webhook_secret`` as for `Client`; all
+                others go to `finetune_client.local.LocalServer`.
 
         Raises:
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
         """
         config = settings(environ=environment, base_url=_LOCAL_URL, provider=LOCAL)
+        options["webhook_secret"] = _webhook_secret(options.get("webhook_secret"))
         _refuse_ledger(_LOCAL_URL, options)
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
@@ -273,6 +280,13 @@ class Client:
         return Models(self._session)
 
     @cached_property
+    def webhooks(self) -> Webhooks:
+        """Webhooks that a server posts: verified and read."""
+        from finetune_client.resources.webhooks import Webhooks
+
+        return Webhooks(self._session)
+
+    @cached_property
     def fine_tuning(self) -> FineTuning:
         """`jobs`, `checkpoints` and `graders` under the official SDK's path."""
         from finetune_client.resources.fine_tuning import FineTuning
@@ -293,6 +307,7 @@ class Client:
         keys = (api_key, *self._session.config.keys)
         options["headers"] = hide_secret_headers(options.get("headers"), *keys)
         check_names(options, ClientOptions, "with_options")
+        options["webhook_secret"] = as_secret(options.get("webhook_secret"))
         _refuse_ledger(self.base_url, options)
         options["ledger"] = _ledger_path(options.get("ledger"))
         config = with_changes(self._session.config, **of_client(options))
@@ -373,6 +388,11 @@ class Client:
 
     def __reduce__(self) -> str:
         raise TypeError("A client holds a key and connections, so it cannot be pickled.")
+
+
+def _webhook_secret(given: str | None) -> str | None:
+    secret: str | None = as_secret(environment("OPENAI_WEBHOOK_SECRET") if given is None else given)
+    return secret
 
 
 def _ledger_path(ledger: str | PathLike[str] | None) -> Path | None:

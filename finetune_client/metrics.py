@@ -1,4 +1,4 @@
-"""The training curves of a job, from its events or its result file."""
+"""The training curves of a job, from its result file, its events or its checkpoints."""
 
 from __future__ import annotations
 
@@ -15,12 +15,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from finetune_client.models import FineTuningJobEvent
+    from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "is_measured"]
 
 _STEP = "step"
 _NOT_CURVES = frozenset({_STEP, "total_steps"})
+
+_NEVER_NEGATIVE = ("loss", "accurac")
+_MAY_BE_NEGATIVE = ("reward", "score")
+
+
+def is_measured(name: str, value: float) -> bool:
+    """Return whether a number is a measurement.
+
+    Azure writes -1 where nothing was measured, such as the validation loss of the steps between
+    two validations. No loss and no accuracy is -1; a reward or a grader's score may be.
+    """
+    low = name.lower()
+    if value != -1 or any(word in low for word in _MAY_BE_NEGATIVE):
+        return True
+    return not any(word in low for word in _NEVER_NEGATIVE)
 
 
 @dataclass(kw_only=True, slots=True, repr=False)
@@ -28,7 +43,8 @@ class Metrics:
     """Training curves.
 
     Attributes:
-        rows: One for each step, in their order: ``step`` and each number that is known of it.
+        rows: One for each step, in their order: ``step`` and each number that is known of it. A
+            loss or an accuracy of -1 says that nothing was measured, and is left out.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -66,6 +82,19 @@ class Metrics:
         return cls(rows=_by_step(dict(_numbers(event.data)) for event in events if event.data))
 
     @classmethod
+    def from_checkpoints(cls, checkpoints: Iterable[FineTuningJobCheckpoint]) -> Metrics:
+        """Read the metrics of a job's checkpoints, in whatever order they come.
+
+        The step is that of the metrics, or else the checkpoint's; without one it is skipped.
+        """
+        rows = (
+            {_STEP: checkpoint.step_number, **dict(_numbers(checkpoint.metrics.to_dict()))}
+            for checkpoint in checkpoints
+            if checkpoint.metrics is not None
+        )
+        return cls(rows=_by_step(rows))
+
+    @classmethod
     def from_csv(cls, content: bytes) -> Metrics:
         """Read a result file.
 
@@ -81,13 +110,16 @@ class Metrics:
         return cls(rows=_by_step(rows))
 
 
-def _by_step(rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
+def _by_step(rows: Iterable[Mapping[str, float | None]]) -> list[dict[str, float]]:
     """Merge rows of the same step, and sort them by step."""
     steps: dict[int, dict[str, float]] = {}
     for row in rows:
         step = row.get(_STEP)
         if step is not None and math.isfinite(step):
-            steps.setdefault(int(step), {}).update(row)
+            known = steps.setdefault(int(step), {})
+            for name, value in row.items():
+                if value is not None and is_measured(name, value):
+                    known[name] = value
     return [steps[step] for step in sorted(steps)]
 
 

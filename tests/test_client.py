@@ -25,6 +25,7 @@ from finetune_client.resources import (
     Jobs,
     Models,
     Uploads,
+    Webhooks,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def test_signature__is_the_contract() -> None:
     assert {name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
         *("base_url", "organization", "project", "provider", "timeout", "total_timeout"),
         *("max_retries", "headers", "query", "verify", "cert", "proxies", "session"),
-        *("on_response", "admin_key", "allow_http", "max_retry_wait", "ledger"),
+        *("on_response", "admin_key", "allow_http", "max_retry_wait"),
+        *("ledger", "webhook_secret"),
     }
 
 
@@ -68,12 +70,14 @@ def test_resources__hang_where_they_should() -> None:
         assert type(client.files) is Files
         assert type(client.uploads) is Uploads
         assert type(client.models) is Models
+        assert type(client.webhooks) is Webhooks
         assert type(client.fine_tuning) is FineTuning
         assert client.fine_tuning.jobs is client.jobs
 
 
 def test_resources__are_loaded_on_first_use_and_can_be_replaced() -> None:
     resources = {"jobs", "checkpoints", "graders", "files", "uploads", "models", "fine_tuning"}
+    resources |= {"webhooks"}
     with Client(KEY) as client:
         assert resources <= set(dir(client))
         assert not resources & set(vars(client))

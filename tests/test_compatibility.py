@@ -17,6 +17,7 @@ from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
 from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
 from finetune_client.resources import Pager, RequestOptions
+from finetune_client.webhooks import WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,6 +154,9 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`model_validate`": _lack("model_validate"),
     "`_request_id`": _lack("_request_id"),
     "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
+    "`client.webhooks.unwrap`": lambda client: (
+        _returns(client.webhooks.unwrap) == "WebhookEvent" and hasattr(WebhookEvent(), "job_id")
+    ),
     "`client.files.retrieve_content`": _lack("retrieve_content"),
     "`client.files.wait_for_processing`": lambda client: (
         "file_id" in inspect.signature(client.files.wait_for_processing).parameters

@@ -48,7 +48,8 @@ LAYERS: dict[str, frozenset[str]] = {
     "webhooks": VALUES | {"models"},
     "transport": VALUES | {"providers"},
     "resources": VALUES
-    | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "transport"},
+    | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "webhooks"}
+    | {"transport"},
     "client": VALUES | {"ledger", "local", "providers", "resources", "transport"},
     "local": VALUES | {"training_data", "grading"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},

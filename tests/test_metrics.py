@@ -113,6 +113,71 @@ def test_from_events__reads_objects_however_deep() -> None:
     assert metrics.names[-1].endswith(".a.last")
 
 
+UNMEASURED = (
+    b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n"
+    b"1,1.5,0.5,1.25,0.5\n"
+    b"2,1.25,-1,-1.0,-1\n"
+    b"3,1.0,0.75,-1,-1\n"
+    b"4,-1,0.75,1.5,0.625\n"
+)
+"""A validation every third step, and two measurements of training that are missing."""
+
+
+def test_from_csv__takes_minus_one_for_no_measurement_of_a_loss_or_an_accuracy() -> None:
+    metrics = Metrics.from_csv(UNMEASURED)
+    assert metrics.series("train_loss") == [(1, 1.5), (2, 1.25), (3, 1.0)]
+    assert metrics.series("train_accuracy") == [(1, 0.5), (3, 0.75), (4, 0.75)]
+    assert metrics.series("valid_loss") == [(1, 1.25), (4, 1.5)]
+    assert metrics.series("valid_mean_token_accuracy") == [(1, 0.5), (4, 0.625)]
+    assert [row["step"] for row in metrics.rows] == [1, 2, 3, 4]
+
+
+def test_from_csv__has_no_curve_of_what_was_never_measured() -> None:
+    content = b"step,train_loss,Valid Loss,full_valid_loss\n1,0.5,-1,-1\n2,0.25,-1,-1\n"
+    assert Metrics.from_csv(content).names == ["train_loss"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train_mean_reward",
+        "valid_reward_mean",
+        "mean_score",
+        "rewards/accuracies",
+        "learning_rate",
+        "kl",
+    ],
+)
+def test_from_csv__keeps_minus_one_where_it_may_be_a_value(name: str) -> None:
+    content = f"step,{name}\n1,-1\n2,-0.5\n".encode()
+    assert Metrics.from_csv(content).series(name) == [(1, -1.0), (2, -0.5)]
+
+
+@pytest.mark.parametrize("value", ["-0.999", "-2", "0", "1", "-1e3"])
+def test_from_csv__keeps_every_other_number(value: str) -> None:
+    content = f"step,train_loss\n1,{value}\n".encode()
+    assert Metrics.from_csv(content).series("train_loss") == [(1, float(value))]
+
+
+def test_from_events__takes_minus_one_for_no_measurement_and_keeps_what_was_measured() -> None:
+    events = [
+        _event({"step": 1, "train_loss": 0.5, "valid_loss": 0.75, "mean_reward": -1}),
+        _event({"step": 1, "valid_loss": -1.0}),
+        _event({"step": 2, "train_loss": 0.25, "valid_loss": -1, "valid": {"loss": -1}}),
+    ]
+    metrics = Metrics.from_events(events)
+    assert metrics.rows == [
+        {"step": 1, "train_loss": 0.5, "valid_loss": 0.75, "mean_reward": -1},
+        {"step": 2, "train_loss": 0.25},
+    ]
+    assert events[2].data == {
+        "step": 2,
+        "train_loss": 0.25,
+        "valid_loss": -1,
+        "valid": {"loss": -1},
+    }
+
+
 def test_series__names_the_curves_there_are() -> None:
     with pytest.raises(KeyError, match="no curve 'loss'; there are: train_loss, train_accuracy"):
         Metrics.from_csv(CSV).series("loss")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from finetune_client.cli.curve import loss_series, summarise
+from finetune_client.metrics import is_measured
 from finetune_client.training_data.report import printable
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def metrics_of(event: FineTuningJobEvent) -> dict[str, Any]:
         key: value
         for key, value in (data or {}).items()
         if isinstance(value, int | float) and not isinstance(value, bool)
+        if is_measured(key, value)
     }
 
 

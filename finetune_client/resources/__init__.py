@@ -21,5 +21,6 @@ __getattr__, __dir__, __all__ = attach(
         ".models": ["Models"],
         ".options": ["PollOptions", "RequestOptions"],
         ".pager": ["Pager"],
+        ".webhooks": ["Webhooks"],
     },
 )

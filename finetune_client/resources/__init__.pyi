@@ -15,3 +15,4 @@ from finetune_client.resources.options import (
     RequestOptions as RequestOptions,
 )
 from finetune_client.resources.pager import Pager as Pager
+from finetune_client.resources.webhooks import Webhooks as Webhooks

@@ -68,6 +68,7 @@ class Config:
         allow_http: A redirect may lead over plain http to another machine.
         on_response: Shown every answer.
         ledger: The file that remembers which idempotency key created which job.
+        webhook_secret: What the webhooks of the server are signed with.
     """
 
     base_url: BaseURL
@@ -82,6 +83,7 @@ class Config:
     allow_http: bool = False
     on_response: OnResponse | None = None
     ledger: Path | None = None
+    webhook_secret: str | None = None
 
     @property
     def keys(self) -> tuple[Any, Any]:
@@ -100,6 +102,7 @@ class ClientOptions(TypedDict, total=False):
     query: Mapping[str, Any] | None
     on_response: OnResponse | None
     ledger: str | PathLike[str] | None
+    webhook_secret: str | None
 
 
 class NetworkOptions(ClientOptions, total=False):
@@ -126,6 +129,7 @@ def with_changes(
     query: Mapping[str, Any] | None = None,
     on_response: OnResponse | None = None,
     ledger: Path | None = None,
+    webhook_secret: str | None = None,
 ) -> Config:
     """Return a copy with other settings; headers and query are added to those there are.
 
@@ -152,6 +156,7 @@ def with_changes(
         query=merge_query(config.query, check_query(query)),
         on_response=on_response or config.on_response,
         ledger=ledger or config.ledger,
+        webhook_secret=config.webhook_secret if webhook_secret is None else webhook_secret,
     )
 
 

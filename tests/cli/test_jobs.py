@@ -137,6 +137,7 @@ def test_metrics__says_so_where_there_are_none(finetune: Finetune) -> None:
     responses.get(f"{api}/fine_tuning/jobs/ftjob-1", json={"id": "ftjob-1", "status": "queued"})
     nothing = {"data": [], "has_more": False}
     responses.get(f"{api}/fine_tuning/jobs/ftjob-1/events", json=nothing)
+    responses.get(f"{api}/fine_tuning/jobs/ftjob-1/checkpoints", json=nothing)
     env = {"OPENAI_API_KEY": "sk-made-up", "OPENAI_BASE_URL": api}
     done = finetune("metrics", "ftjob-1", **env)
     as_json = finetune("metrics", "ftjob-1", "--json", **env)

@@ -4,7 +4,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from finetune_client.cli.reporting import PlainLines, json_line, losses
+from finetune_client.cli.reporting import PlainLines, json_line, losses, metrics_line
 from finetune_client.metrics import Metrics
 from finetune_client.models import FineTuningJobEvent
 
@@ -41,3 +41,9 @@ def test_event__without_a_total_each_is_shown(capsys: pytest.CaptureFixture[str]
     out.event(event(1))
     out.event(event(2))
     assert capsys.readouterr().out == "step 1 train_loss 1.0000\nstep 2 train_loss 1.0000\n"
+
+
+def test_metrics_line__leaves_out_what_was_not_measured() -> None:
+    data = {"step": 2, "total_steps": 3, "train_loss": 0.5, "valid_loss": -1, "mean_reward": -1}
+    told = metrics_line(FineTuningJobEvent(id="e-2", message="m", type="metrics", data=data))
+    assert told == "step 2/3 train_loss 0.5000 mean_reward -1.0000"

@@ -9,7 +9,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from finetune_client.errors import APIStatusError, RequestError
+from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
@@ -332,7 +332,9 @@ class Jobs(Resource):
     def metrics(
         self, fine_tuning_job_id: str | FineTuningJob, **options: Unpack[RequestOptions]
     ) -> Metrics:
-        """Return the training curves of a job: from its result file, or else from its events.
+        """Return the training curves of a job.
+
+        They are from its result file, or else from its events, or else from its checkpoints.
 
         Args:
             fine_tuning_job_id: The job; a `FineTuningJob` that has ended saves asking for it.
@@ -347,7 +349,24 @@ class Jobs(Resource):
         for file_id in (job.result_files or []) if has_files else []:
             if metrics := self._result_metrics(file_id, options):
                 return metrics
-        return Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
+        refusal: APIStatusError | ConfigurationError | None = None
+        try:
+            metrics = Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
+        except (APIStatusError, ConfigurationError) as error:  # a server without events
+            if not _is_lacking(error):
+                raise
+            refusal, metrics = error, Metrics()
+        if metrics:
+            return metrics
+        try:
+            checkpoints = self.checkpoints.list(job.id, limit=LARGEST_PAGE, **options)
+            return Metrics.from_checkpoints(checkpoints)
+        except (APIStatusError, ConfigurationError) as error:  # a server without checkpoints
+            if not _is_lacking(error):
+                raise
+        if refusal is not None:
+            raise refusal
+        return metrics
 
     def _result_metrics(self, file_id: str, options: RequestOptions) -> Metrics | None:
         """Read a result file; return `None` if it is gone, or may not be read with this key."""
@@ -406,6 +425,11 @@ class Jobs(Resource):
         watcher = polling.watch_events(fine_tuning_job_id, after, linger)
         return follow(watcher, polling.pace, on_stalled=on_stalled)
 
+    @property
+    def _has_events(self) -> bool:
+        """Whether the server has events; without them a stall shows in the status alone."""
+        return "events" not in self._session.provider.lacks
+
     def wait(
         self,
         fine_tuning_job_id: str,
@@ -453,7 +477,7 @@ class Jobs(Resource):
         )
         _check_ids(fine_tuning_job_id, after)
         check_callable("on_event", on_event)
-        if on_event or stalled_after is not None:
+        if on_event or (stalled_after is not None and self._has_events):
             watcher = polling.watch_events(fine_tuning_job_id, after)
         else:
             watcher = polling.watch_state(fine_tuning_job_id)
@@ -520,7 +544,7 @@ class Jobs(Resource):
             path_segment(job_id, "fine_tuning_job_ids")
         check_callable("on_event", on_event)
         check_callable("on_job", on_job)
-        with_events = on_event is not None or stalled_after is not None
+        with_events = on_event is not None or (stalled_after is not None and self._has_events)
         watch = polling.watch_events if with_events else polling.watch_state
         unique = [*dict.fromkeys(ids)]
         ended = wait_all(
@@ -556,6 +580,11 @@ class Jobs(Resource):
             stalled_after=stalled_after,
             on_stalled=on_stalled,
         )
+
+
+def _is_lacking(error: APIStatusError | ConfigurationError) -> bool:
+    """Return whether an error of a list may mean that the server has no such list."""
+    return isinstance(error, ConfigurationError) or error.status_code in {403, 404, 405, 501}
 
 
 def _check_ids(job_id: str, after: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client import Client
-from finetune_client.errors import InternalServerError
+from finetune_client.errors import InternalServerError, NotFoundError
 from finetune_client.models import FineTuningJob
 
 if TYPE_CHECKING:
@@ -102,3 +102,71 @@ def test_metrics__does_not_hide_that_the_server_is_down(
     _stored(server, "file-r", status=500, json={})
     with pytest.raises(InternalServerError):
         client.jobs.metrics("ftjob-1")
+
+
+def _checkpoint(number: int, **metrics: Any) -> dict[str, Any]:
+    return {"id": f"ftckpt-{number}", "step_number": number, "metrics": metrics}
+
+
+def _list(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"object": "list", "data": [*rows], "has_more": False}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        {"json": _list({"id": "ev-1", "message": "Job started"})},
+        {"status": 404, "json": {}},
+        {"status": 501, "json": {}},
+    ],
+    ids=["events without numbers", "no events", "events not implemented"],
+)
+def test_metrics__reads_checkpoints_where_nothing_else_has_numbers(
+    client: Client, server: responses.RequestsMock, events: dict[str, Any]
+) -> None:
+    server.get(JOB, json={**_job(), "result_files": []})
+    server.get(f"{JOB}/events", **events)
+    rows = [
+        _checkpoint(20, train_loss=0.25, valid_loss=0.5, step=20),
+        _checkpoint(10, train_loss=0.5, valid_loss=-1),
+        {"id": "ftckpt-0"},
+    ]
+    server.get(f"{JOB}/checkpoints", json=_list(*rows))
+    metrics = client.jobs.metrics("ftjob-1")
+    assert metrics.series("train_loss") == [(10, 0.5), (20, 0.25)]
+    assert metrics.series("valid_loss") == [(20, 0.5)]
+
+
+def test_metrics__reads_events_that_count_their_epochs_and_gradients(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    data = {"total_steps": 2, "learning_rate": 2e-4, "grad_norm": 1.5, "epoch": 0.5}
+    rows = [
+        {"id": "ev-2", "data": {"step": 2, "train_loss": 0.25, "valid_loss": 0.5, **data}},
+        {"id": "ev-1", "data": {"step": 1, "train_loss": 0.5, "valid_loss": None, **data}},
+    ]
+    server.get(JOB, json={**_job(), "result_files": []})
+    server.get(f"{JOB}/events", json=_list(*rows))
+    metrics = client.jobs.metrics("ftjob-1")
+    assert metrics.series("train_loss") == [(1, 0.5), (2, 0.25)]
+    assert metrics.series("valid_loss") == [(2, 0.5)]
+    assert metrics.names == ["train_loss", "learning_rate", "grad_norm", "epoch", "valid_loss"]
+
+
+def test_metrics__where_there_are_neither_events_nor_checkpoints_says_so(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(JOB, json={**_job(), "result_files": []})
+    server.get(f"{JOB}/events", status=404, json={})
+    server.get(f"{JOB}/checkpoints", status=405, json={})
+    with pytest.raises(NotFoundError, match="/events"):
+        client.jobs.metrics("ftjob-1")
+
+
+def test_metrics__of_a_job_without_numbers_is_empty(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(JOB, json={**_job(), "result_files": []})
+    server.get(f"{JOB}/events", json=_list())
+    server.get(f"{JOB}/checkpoints", status=404, json={})
+    assert not client.jobs.metrics("ftjob-1")

@@ -126,6 +126,17 @@ def test_stalled_after__looks_at_events_too(
     assert time.at == 5 + 5 + 10
 
 
+def test_stalled_after__without_events_looks_at_the_status_alone(
+    server: responses.RequestsMock, time: FakeTime
+) -> None:
+    client = Client("sk-1", base_url=BASE, provider="litellm")
+    client._session.clock = time.clock
+    server.get(JOB, json=_job("running"))
+    with client, pytest.raises(JobStalledError):
+        client.jobs.wait("ftjob-1", stalled_after=10, poll_interval=5)
+    assert time.at == 10
+
+
 def test_on_stalled__may_cancel_the_job(
     client: Client, server: responses.RequestsMock, time: FakeTime
 ) -> None:
