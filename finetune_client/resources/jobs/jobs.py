@@ -425,11 +425,6 @@ class Jobs(Resource):
         watcher = polling.watch_events(fine_tuning_job_id, after, linger)
         return follow(watcher, polling.pace, on_stalled=on_stalled)
 
-    @property
-    def _has_events(self) -> bool:
-        """Whether the server has events; without them a stall shows in the status alone."""
-        return "events" not in self._session.provider.lacks
-
     def wait(
         self,
         fine_tuning_job_id: str,
@@ -477,7 +472,7 @@ class Jobs(Resource):
         )
         _check_ids(fine_tuning_job_id, after)
         check_callable("on_event", on_event)
-        if on_event or (stalled_after is not None and self._has_events):
+        if on_event or stalled_after is not None:
             watcher = polling.watch_events(fine_tuning_job_id, after)
         else:
             watcher = polling.watch_state(fine_tuning_job_id)
@@ -544,7 +539,7 @@ class Jobs(Resource):
             path_segment(job_id, "fine_tuning_job_ids")
         check_callable("on_event", on_event)
         check_callable("on_job", on_job)
-        with_events = on_event is not None or (stalled_after is not None and self._has_events)
+        with_events = on_event is not None or stalled_after is not None
         watch = polling.watch_events if with_events else polling.watch_state
         unique = [*dict.fromkeys(ids)]
         ended = wait_all(

@@ -101,6 +101,7 @@ class JobPolling:
             fetch=lambda: self._calls().retrieve(job_id, **self._options),
             clock=self._session.clock,
             outage=self._outage(),
+            stalled_after=self.stalled_after,
         )
 
     def watch_events(self, job_id: str, after: str | None = None, linger: float = 0.0) -> Watcher:
