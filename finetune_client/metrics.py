@@ -10,17 +10,37 @@ import math
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
+from finetune_client import svg
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
 
-__all__ = ["Metrics", "is_measured"]
+__all__ = ["Comparison", "Metrics", "compare", "is_measured"]
 
 _STEP = "step"
 _NOT_CURVES = frozenset({_STEP, "total_steps"})
+
+_VALIDATION = (
+    "full_valid_loss",
+    "valid_loss",
+    "full_valid_mean_reward",
+    "valid_mean_reward",
+    "full_valid_mean_token_accuracy",
+    "valid_mean_token_accuracy",
+)
+"""What tells best how good a model is: the whole validation file first, then batches of it."""
+
+_LOW_IS_GOOD = ("loss", "perplexity", "error", "kl")
+
+_RAW = " (raw)"
+_NOISY = 20
+"""A curve with more points is drawn smoothed, with the raw values pale behind it."""
+_PLOT_WEIGHT = 0.6
 
 _NEVER_NEGATIVE = ("loss", "accurac")
 _MAY_BE_NEGATIVE = ("reward", "score")
@@ -65,6 +85,245 @@ class Metrics:
             raise KeyError(f"no curve {name!r}; there are: {', '.join(self.names) or 'none'}")
         return [(int(row[_STEP]), row[name]) for row in self.rows if name in row]
 
+    @property
+    def validation(self) -> str | None:
+        """The curve that tells best how good the model is, if a validation file was used.
+
+        The whole validation file before batches of it, the loss before rewards and accuracies.
+        """
+        return next((name for name in _VALIDATION if name in self.names), None)
+
+    @property
+    def losses(self) -> list[str]:
+        """The names of the losses; without any, of the rewards, as reinforcement jobs have them."""
+        names = self.names
+        return [n for n in names if n.endswith("loss")] or [n for n in names if "reward" in n]
+
+    def best(self, name: str | None = None, *, lowest: bool | None = None) -> tuple[int, float]:
+        """Return the step with the best value of a curve, and that value; the earliest of equals.
+
+        Args:
+            name: The curve; by default `validation`.
+            lowest: Whether low is good. By default it is for losses, errors, perplexity and KL,
+                and not for accuracies, rewards and scores.
+
+        Raises:
+            KeyError: There is no such curve, or no validation curve.
+            ValueError: The curve has no finite value.
+        """
+        chosen = name or self.validation
+        if chosen is None:
+            raise KeyError(f"no validation curve; there are: {', '.join(self.names) or 'none'}")
+        if lowest is None:
+            lowest = any(word in chosen.lower() for word in _LOW_IS_GOOD)
+        finite = [(step, value) for step, value in self.series(chosen) if math.isfinite(value)]
+        if not finite:
+            raise ValueError(f"the curve {chosen!r} has no finite value")
+        return (min if lowest else max)(finite, key=lambda point: point[1])
+
+    def rise_since_best(self) -> float:
+        """Return how much the loss on the validation file has risen since its lowest value.
+
+        A fraction of the lowest value: 0.1 says that the last one is a tenth higher, and that the
+        model has begun to learn its examples by heart (overfitting). 0.0 without such a loss.
+        """
+        name = self.validation
+        if name is None or not name.endswith("loss"):
+            return 0.0
+        _, lowest = self.best(name)
+        _, last = self.series(name)[-1]
+        return (last - lowest) / lowest if lowest > 0 and last > lowest else 0.0
+
+    def smoothed(self, weight: float = 0.6) -> Metrics:
+        """Return the curves as exponential moving averages, corrected for their beginning.
+
+        Args:
+            weight: How much of the average so far is kept at each point, from 0 (nothing is
+                smoothed) to below 1; 0.6 as in TensorBoard. Values that are not finite are left as
+                they are, and do not count.
+
+        Raises:
+            ValueError: The weight is not from 0 to below 1.
+        """
+        if not 0 <= weight < 1:
+            raise ValueError(f"weight must be from 0 to below 1, got {weight!r}")
+        rows: list[dict[str, float]] = [dict(row) for row in self.rows]
+        for name in self.names:
+            average = total = 0.0
+            for row in rows:
+                value = row.get(name)
+                if value is not None and math.isfinite(value):
+                    average = weight * average + (1 - weight) * value
+                    total = weight * total + (1 - weight)
+                    row[name] = average / total
+        return Metrics(rows=rows)
+
+    def to_csv(self) -> str:
+        """Return the curves as CSV: ``step`` and a column for each, empty where there is no value.
+
+        `from_csv` reads it back (encoded as UTF-8).
+        """
+        text = io.StringIO(newline="")
+        columns = [_STEP, *self.names]
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        for row in self.rows:
+            writer.writerow([int(row[_STEP]), *(row.get(name, "") for name in columns[1:])])
+        return text.getvalue()
+
+    def to_dataframe(self) -> Any:
+        """Return the curves as a `pandas.DataFrame`, indexed by step, NaN where there is no value.
+
+        Raises:
+            ImportError: pandas is not installed: ``pip install pandas``.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_dataframe() needs pandas: pip install pandas") from error
+        rows = [[row.get(name, math.nan) for name in self.names] for row in self.rows]
+        index = pd.Index([int(row[_STEP]) for row in self.rows], name=_STEP)
+        return pd.DataFrame(rows, columns=self.names, index=index, dtype=float)
+
+    def to_svg(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        title: str = "",
+        checkpoints: Iterable[FineTuningJobCheckpoint] = (),
+        n_epochs: float | None = None,
+    ) -> str:
+        """Return a drawing of the curves: smoothed, with the raw values pale behind them.
+
+        Args:
+            names: The curves; by default `losses`.
+            title: Stands above.
+            checkpoints: Marked by lines at their steps.
+            n_epochs: How many epochs the steps are; they become a second axis.
+
+        Raises:
+            KeyError: There is no such curve.
+        """
+        plotted = self._plotted(names)
+        best = self._best_of(plotted)
+        chart = svg.Chart(
+            x_label="step",
+            y_label=_y_label(plotted),
+            title=title,
+            faint=frozenset(name for name in plotted if name.endswith(_RAW)),
+            marks={
+                mark.step_number: mark.fine_tuned_model_checkpoint or mark.id
+                for mark in checkpoints
+                if mark.step_number is not None
+            },
+            best=best,
+            epochs=n_epochs,
+        )
+        return svg.draw(plotted, chart)
+
+    def _plotted(self, names: Sequence[str] | None) -> dict[str, list[tuple[int, float]]]:
+        """Return what is drawn: a curve with many points is drawn raw and smoothed."""
+        smooth = self.smoothed(_PLOT_WEIGHT)
+        plotted: dict[str, list[tuple[int, float]]] = {}
+        for name in self.losses if names is None else names:
+            points = self.series(name)
+            if len(points) > _NOISY:
+                plotted[name + _RAW] = points
+                points = smooth.series(name)
+            plotted[name] = points
+        return plotted
+
+    def _best_of(self, plotted: Iterable[str]) -> tuple[int, float] | None:
+        name = self.validation
+        if name is None or name not in plotted or name + _RAW in plotted:
+            return None
+        try:
+            return self.best(name)
+        except ValueError:
+            return None
+
+    def _repr_html_(self) -> str:
+        """Return the picture that a notebook shows, with the ends of each curve below it."""
+        if not self:
+            return f"<p>{escape(repr(self))}</p>"
+        lines = []
+        for name in self.names:
+            points = self.series(name)
+            (first, start), (last, end) = points[0], points[-1]
+            lines.append(
+                f"<tr><td>{escape(name)}</td><td>{start:.4g} (step {first})</td>"
+                f"<td>{end:.4g} (step {last})</td></tr>"
+            )
+        head = "<tr><th>curve</th><th>first</th><th>last</th></tr>"
+        return f"<div>{self.to_svg()}<table>{head}{''.join(lines)}</table></div>"
+
+    def plot(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        ax: Any = None,
+        checkpoints: Iterable[FineTuningJobCheckpoint] = (),
+        n_epochs: float | None = None,
+    ) -> Any:
+        """Draw the curves with matplotlib, and return its `Axes`.
+
+        Args:
+            names: The curves; by default `losses`.
+            ax: Where to draw; by default on a new figure.
+            checkpoints: Marked by lines at their steps.
+            n_epochs: How many epochs the steps are; they become a second axis.
+
+        Raises:
+            ImportError: matplotlib is not installed: ``pip install finetune-client[plot]``.
+            KeyError: There is no such curve.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            message = "plot() needs matplotlib: pip install 'finetune-client[plot]'"
+            raise ImportError(message) from error
+        if ax is None:
+            ax = Figure(figsize=(8, 4.5), layout="constrained").add_subplot()
+        plotted = self._plotted(names)
+        for name, points in plotted.items():
+            steps, values = zip(*points, strict=True)
+            if name.endswith(_RAW):
+                colour = ax.plot(steps, values, alpha=0.3, linewidth=1)[0].get_color()
+                ax.lines[-1].set_label("_" + name)
+            else:
+                raw = name + _RAW in plotted
+                marker = "o" if len(points) == 1 else None
+                ax.plot(steps, values, label=name, marker=marker, color=colour if raw else None)
+        for mark in checkpoints:
+            if mark.step_number is not None:
+                ax.axvline(mark.step_number, linestyle=":", color="grey", linewidth=1)
+        best = self._best_of(plotted)
+        if best is not None:
+            label = f"best: {best[1]:.4g} at step {best[0]}"
+            ax.plot(*best, "o", markersize=10, fillstyle="none", color="black", label=label)
+        ax.set_xlabel("step")
+        ax.set_ylabel(_y_label(plotted))
+        if n_epochs and self.rows:
+            per_epoch = self.rows[-1][_STEP] / n_epochs
+            top = ax.secondary_xaxis(
+                "top", functions=(lambda x: x / per_epoch, lambda x: x * per_epoch)
+            )
+            top.set_xlabel("epoch")
+        if plotted:
+            ax.legend()
+        return ax
+
+    def log_to(self, run: Any) -> None:
+        """Give each step to a run of trackio, Weights & Biases, or whatever has their ``log``.
+
+        Args:
+            run: ``run.log({name: value, ...}, step=step)`` is called for each row.
+        """
+        for row in self.rows:
+            values = {name: value for name, value in row.items() if name not in _NOT_CURVES}
+            if values:
+                run.log(values, step=int(row[_STEP]))
+
     def __bool__(self) -> bool:
         return bool(self.names)
 
@@ -108,6 +367,84 @@ class Metrics:
             for number, line in enumerate(_lines(_text(content)), start=1)
         )
         return cls(rows=_by_step(rows))
+
+
+@dataclass(kw_only=True, slots=True)
+class Comparison:
+    """Runs side by side, the best first.
+
+    Attributes:
+        name: The curve by which they are compared.
+        rows: For each run its label, its best value, the step of that, and its last value.
+            Runs that have no such curve come last, with NaN.
+        curves: Label -> the curve.
+    """
+
+    name: str
+    rows: list[tuple[str, float, int, float]]
+    curves: dict[str, list[tuple[int, float]]]
+
+    def __str__(self) -> str:
+        """Return a table of plain text."""
+        width = max([len("run"), *(len(label) for label, *_ in self.rows)])
+        lines = [f"{'run':<{width}}  {'best':>10}  {'at step':>8}  {'last':>10}"]
+        for label, best, step, last in self.rows:
+            if math.isnan(best):
+                lines.append(f"{label:<{width}}  no {self.name}")
+            else:
+                lines.append(f"{label:<{width}}  {best:>10.4g}  {step:>8}  {last:>10.4g}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        cells = [
+            f"<tr><td>{escape(label)}</td><td>{best:.4g}</td><td>{step}</td><td>{last:.4g}</td></tr>"
+            for label, best, step, last in self.rows
+        ]
+        head = "<tr><th>run</th><th>best</th><th>at step</th><th>last</th></tr>"
+        picture = svg.draw(self.curves, svg.Chart(y_label=self.name, title=self.name))
+        return f"<div>{picture}<table>{head}{''.join(cells)}</table></div>"
+
+
+def compare(
+    runs: Mapping[str, Metrics], name: str | None = None, *, lowest: bool | None = None
+) -> Comparison:
+    """Compare runs by their best value of one curve.
+
+    Args:
+        runs: Label -> curves, such as ``{job.id: client.jobs.metrics(job) for job in jobs}``.
+        name: The curve; by default the first run's `Metrics.validation`, else its first loss.
+        lowest: Whether low is good, see `Metrics.best`.
+
+    Raises:
+        ValueError: No run has any curve.
+    """
+    with_curves = [metrics for metrics in runs.values() if metrics]
+    if not with_curves:
+        raise ValueError("none of the runs has a curve to compare")
+    first = with_curves[0]
+    chosen = name or first.validation or [*first.losses, *first.names][0]
+    if lowest is None:
+        lowest = any(word in chosen.lower() for word in _LOW_IS_GOOD)
+    rows, curves = [], {}
+    for label, metrics in runs.items():
+        try:
+            step, best = metrics.best(chosen, lowest=lowest)
+        except (KeyError, ValueError):
+            rows.append((label, math.nan, 0, math.nan))
+            continue
+        curves[label] = metrics.series(chosen)
+        rows.append((label, best, step, curves[label][-1][1]))
+    sign = 1 if lowest else -1
+    rows.sort(key=lambda row: (math.isnan(row[1]), sign * row[1]))
+    return Comparison(name=chosen, rows=rows, curves=curves)
+
+
+def _y_label(names: Iterable[str]) -> str:
+    plain = [name.removesuffix(_RAW) for name in names]
+    for word in ("loss", "reward", "accuracy"):
+        if plain and all(word in name for name in plain):
+            return word
+    return "value"
 
 
 def _by_step(rows: Iterable[Mapping[str, float | None]]) -> list[dict[str, float]]:

@@ -38,12 +38,13 @@ LAYERS: dict[str, frozenset[str]] = {
     "file_lock": frozenset(),
     "loopback": frozenset(),
     "plain_json": frozenset(),
+    "svg": frozenset(),
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},
     "grading": VALUES,
     "ledger": VALUES,
-    "metrics": VALUES | {"models"},
+    "metrics": VALUES | {"models", "svg"},
     "waiting": VALUES | {"models"},
     "webhooks": VALUES | {"models"},
     "transport": VALUES | {"providers"},
@@ -51,7 +52,7 @@ LAYERS: dict[str, frozenset[str]] = {
     | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "webhooks"}
     | {"transport"},
     "client": VALUES | {"ledger", "local", "providers", "resources", "transport"},
-    "local": VALUES | {"training_data", "grading"},
+    "local": VALUES | {"training_data", "grading", "svg"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
 }
 """What each layer may import of the package; what is not named here is built on a client, and may
@@ -59,6 +60,8 @@ import anything."""
 
 LATE = {
     ("cli", "ledger"),
+    ("metrics", "matplotlib"),
+    ("metrics", "pandas"),
     ("client", "ledger"),
     ("client", "local"),
     ("resources", "ledger"),
@@ -69,11 +72,12 @@ LATE = {
 }
 """What is imported inside a function only: it need not be installed, or few need it."""
 
-PURE = VALUES | {"grading", "ledger", "models", "metrics", "waiting", "webhooks"}
+PURE = VALUES | {"grading", "ledger", "models", "svg", "waiting", "webhooks"}
 """Layers that have no third-party dependency, not even at import time."""
 
 THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(PURE, frozenset()),
+    "metrics": frozenset({"matplotlib", "pandas"}),
     "providers": frozenset(),
     "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),

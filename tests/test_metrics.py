@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import math
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.metrics import Metrics
-from finetune_client.models import FineTuningJobEvent
+from finetune_client.metrics import Metrics, compare
+from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CSV = (
     b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n"
@@ -189,3 +194,193 @@ def test_repr__says_how_much_there_is() -> None:
     rows = [{"step": float(n), "train_loss": 1.0, "valid_loss": 2.0} for n in range(1, 5001)]
     assert repr(Metrics(rows=rows)) == "Metrics(5000 steps: train_loss, valid_loss)"
     assert repr(Metrics()) == "Metrics(0 steps: no curves)"
+
+
+def _metrics(**curves: Sequence[float | None]) -> Metrics:
+    """Return curves over the steps 1, 2, 3 ..."""
+    length = max(map(len, curves.values()))
+    rows: list[dict[str, float]] = []
+    for index in range(length):
+        row: dict[str, float] = {"step": index + 1}
+        for name, values in curves.items():
+            value = values[index] if index < len(values) else None
+            if value is not None:
+                row[name] = value
+        rows.append(row)
+    return Metrics(rows=rows)
+
+
+def test_validation__prefers_the_whole_file_and_losses() -> None:
+    assert _metrics(train_loss=[1.0]).validation is None
+    assert _metrics(valid_loss=[1.0]).validation == "valid_loss"
+    assert _metrics(valid_loss=[1.0], full_valid_loss=[1.0]).validation == "full_valid_loss"
+    assert _metrics(full_valid_mean_reward=[1.0]).validation == "full_valid_mean_reward"
+
+
+def test_losses__or_else_rewards() -> None:
+    names = ["train_loss", "train_mean_token_accuracy", "valid_loss"]
+    assert _metrics(**{name: [1.0] for name in names}).losses == ["train_loss", "valid_loss"]
+    assert _metrics(train_mean_reward=[1.0], usage=[1.0]).losses == ["train_mean_reward"]
+
+
+def test_best__is_the_lowest_loss_and_the_highest_reward() -> None:
+    metrics = _metrics(
+        valid_loss=[3.0, None, 2.0, 2.0, math.nan, 2.5], train_mean_reward=[0.1, 0.9, 0.9, 0.2]
+    )
+    assert metrics.best() == metrics.best("valid_loss") == (3, 2.0)
+    assert metrics.best("train_mean_reward") == (2, 0.9)
+    assert metrics.best("valid_loss", lowest=False) == (1, 3.0)
+
+
+def test_best__without_such_a_curve() -> None:
+    with pytest.raises(KeyError, match="no validation curve; there are: train_loss"):
+        _metrics(train_loss=[1.0]).best()
+    with pytest.raises(KeyError, match="no curve 'x'; there are: train_loss"):
+        _metrics(train_loss=[1.0]).best("x")
+    with pytest.raises(ValueError, match="the curve 'train_loss' has no finite value"):
+        _metrics(train_loss=[math.nan]).best("train_loss")
+
+
+def test_rise_since_best__is_a_fraction_of_the_lowest_loss() -> None:
+    assert _metrics(valid_loss=[3.0, 2.0, 2.5]).rise_since_best() == 0.25
+    assert _metrics(valid_loss=[3.0, 2.0]).rise_since_best() == 0.0
+    assert _metrics(train_loss=[1.0, 2.0]).rise_since_best() == 0.0
+    assert _metrics(full_valid_mean_reward=[1.0, 2.0]).rise_since_best() == 0.0
+
+
+def test_smoothed__is_the_debiased_average() -> None:
+    smooth = _metrics(a=[4.0, 2.0, math.nan, None, 1.0], b=[1.0]).smoothed(0.5)
+    first, second = 4.0, (0.25 * 4 + 0.5 * 2) / 0.75
+    third = (0.125 * 4 + 0.25 * 2 + 0.5 * 1) / 0.875
+    said = smooth.series("a")
+    assert [value for _, value in said if not math.isnan(value)] == [first, second, third]
+    assert math.isnan(said[2][1])
+    assert smooth.series("b") == [(1, 1.0)]
+
+
+def test_smoothed__leaves_the_original_and_refuses_other_weights() -> None:
+    metrics = _metrics(a=[4.0, 2.0])
+    assert metrics.smoothed(0.0) == metrics
+    metrics.smoothed(0.9)
+    assert metrics == _metrics(a=[4.0, 2.0])
+    for weight in (-0.1, 1.0, math.nan):
+        with pytest.raises(ValueError, match="weight must be from 0 to below 1, got "):
+            metrics.smoothed(weight)
+
+
+def test_to_csv__is_read_back() -> None:
+    metrics = _metrics(train_loss=[2.5, 2.0], valid_loss=[None, 2.25])
+    assert metrics.to_csv() == "step,train_loss,valid_loss\n1,2.5,\n2,2.0,2.25\n"
+    assert Metrics.from_csv(metrics.to_csv().encode()) == metrics
+
+
+def test_to_dataframe__is_indexed_by_step() -> None:
+    pytest.importorskip("pandas")
+    frame = _metrics(train_loss=[2.5, 2.0], valid_loss=[None, 2.25]).to_dataframe()
+    assert list(frame.columns) == ["train_loss", "valid_loss"]
+    assert frame.index.name == "step"
+    assert frame.loc[2, "valid_loss"] == 2.25
+    assert math.isnan(frame.loc[1, "valid_loss"])
+
+
+@pytest.mark.parametrize(
+    ("method", "package", "said"),
+    [
+        ("to_dataframe", "pandas", "to_dataframe() needs pandas: pip install pandas"),
+        ("plot", "matplotlib", "plot() needs matplotlib: pip install 'finetune-client[plot]'"),
+    ],
+)
+def test_missing_packages__are_named(
+    monkeypatch: pytest.MonkeyPatch, method: str, package: str, said: str
+) -> None:
+    find = builtins.__import__
+
+    def without(name: str, *args: Any, **options: Any) -> Any:
+        if name.partition(".")[0] == package:
+            raise ImportError(name)
+        return find(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError) as caught:
+        getattr(_metrics(a=[1.0]), method)()
+    assert str(caught.value) == said
+
+
+CHECKPOINTS = [
+    FineTuningJobCheckpoint(
+        id="ftckpt_1", step_number=2, fine_tuned_model_checkpoint="ft:x:ckpt-step-2"
+    )
+]
+
+
+def test_to_svg__marks_checkpoints_epochs_and_the_best_step() -> None:
+    metrics = _metrics(train_loss=[3.0, 2.0, 1.0], valid_loss=[None, 2.0, 2.5])
+    picture = metrics.to_svg(title="ftjob-1", checkpoints=CHECKPOINTS, n_epochs=3)
+    for text in ("ftjob-1", "ft:x:ckpt-step-2", "epoch", "best: 2 at step 2", "valid_loss"):
+        assert text in picture
+
+
+def test_to_svg__draws_a_long_curve_raw_and_smoothed() -> None:
+    picture = _metrics(train_loss=[1.0 + n % 2 for n in range(50)]).to_svg()
+    assert "train_loss (raw)" in picture
+    assert ">loss</text>" in picture
+
+
+def test_repr_html__shows_picture_and_ends_and_escapes_names() -> None:
+    page = _metrics(**{"<b>loss": [2.0, 1.0]})._repr_html_()
+    assert "<svg" in page
+    assert "&lt;b&gt;loss</td><td>2 (step 1)</td><td>1 (step 2)</td>" in page
+    assert "<b>" not in page
+    assert Metrics()._repr_html_() == "<p>Metrics(0 steps: no curves)</p>"
+
+
+def test_plot__draws_the_same_with_matplotlib() -> None:
+    pytest.importorskip("matplotlib")
+    metrics = _metrics(train_loss=[3.0 - n / 20 for n in range(40)], valid_loss=[2.0, 1.0, 1.5])
+    axes = metrics.plot(checkpoints=CHECKPOINTS, n_epochs=2)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "train_loss",
+        "valid_loss",
+        "best: 1 at step 2",
+    ]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss")
+    axes.figure.canvas.draw()
+    assert metrics.plot(["valid_loss"], ax=axes) is axes
+
+
+def test_log_to__gives_each_step_to_the_run() -> None:
+    class Run:
+        def __init__(self) -> None:
+            self.rows: list[tuple[int, dict[str, float]]] = []
+
+        def log(self, values: dict[str, float], step: int) -> None:
+            self.rows.append((step, values))
+
+    run = Run()
+    _metrics(train_loss=[2.5, None, 2.0]).log_to(run)
+    assert run.rows == [(1, {"train_loss": 2.5}), (3, {"train_loss": 2.0})]
+
+
+def test_compare__puts_the_best_run_first_and_those_without_the_curve_last() -> None:
+    runs = {
+        "a": _metrics(valid_loss=[3.0, 2.0, 2.5]),
+        "none": Metrics(),
+        "b": _metrics(valid_loss=[3.0, 1.5]),
+    }
+    compared = compare(runs)
+    assert compared.name == "valid_loss"
+    assert [row[0] for row in compared.rows] == ["b", "a", "none"]
+    assert str(compared) == (
+        "run         best   at step        last\n"
+        "b            1.5         2         1.5\n"
+        "a              2         2         2.5\n"
+        "none  no valid_loss"
+    )
+    assert "<svg" in compared._repr_html_()
+
+
+def test_compare__by_a_reward_wants_the_highest() -> None:
+    runs = {"a": _metrics(train_mean_reward=[0.1]), "b": _metrics(train_mean_reward=[0.2])}
+    assert [row[0] for row in compare(runs).rows] == ["b", "a"]
+    with pytest.raises(ValueError, match="none of the runs has a curve to compare"):
+        compare({"a": Metrics()})

@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING
 import plotille
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Series = Mapping[str, Sequence[tuple[int, float]]]
 
-__all__ = ["draw", "loss_series", "summarise"]
+__all__ = ["draw", "summarise"]
 
 _COLOURS = ("bright_blue", "bright_yellow", "bright_green", "bright_magenta")
 _MARKERS = (None, "o", "x", "+")
 _MARKER_COUNT = 10
-
-
-def loss_series(names: Iterable[str]) -> list[str]:
-    """Return the names of losses; without any, of rewards, as reinforcement jobs have."""
-    known = list(names)
-    return [n for n in known if n.endswith("loss")] or [n for n in known if "reward" in n]
 
 
 def draw(series: Series, *, width: int, height: int = 12, colour: bool) -> str:

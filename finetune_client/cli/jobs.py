@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from finetune_client import Hyperparameters
+from finetune_client.atomic_file import replacing
 from finetune_client.cli.connect import connect, named_server, server_options
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
 from finetune_client.cli.run import job_options, training
@@ -18,9 +21,9 @@ from finetune_client.resources.pager import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from finetune_client import AutoOr, FineTuningJob
+    from finetune_client import AutoOr, FineTuningJob, FineTuningJobCheckpoint
+    from finetune_client.metrics import Metrics
 
 __all__ = ["COMMANDS"]
 
@@ -161,14 +164,65 @@ def checkpoints(job_id: str, as_json: bool, **server: Any) -> None:
         show_rows(client.jobs.checkpoints.list(job_id), _CHECKPOINT_COLUMNS, as_json=as_json)
 
 
+def _picture_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse another kind of picture before anything is asked for."""
+    if path is None or path.suffix.lower() == ".svg":
+        return path
+    if path.suffix.lower() != ".png":
+        raise click.BadParameter(f"{str(path)!r} must end in .png or .svg.")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise click.BadParameter(
+            "a PNG needs matplotlib: pip install 'finetune-client[plot]', or name a file .svg."
+        )
+    return path
+
+
+def _draw_into(
+    path: Path, job: FineTuningJob, metrics: Metrics, checkpoints: list[FineTuningJobCheckpoint]
+) -> None:
+    settings = job.hyperparameters
+    epochs = settings.n_epochs if settings else None
+    n_epochs = epochs if isinstance(epochs, int | float) else None
+    with replacing(path) as file:
+        if path.suffix.lower() == ".svg":
+            picture = metrics.to_svg(title=job.id, checkpoints=checkpoints, n_epochs=n_epochs)
+            file.write(picture.encode())
+        else:
+            axes = metrics.plot(checkpoints=checkpoints, n_epochs=n_epochs)
+            axes.set_title(job.id)
+            axes.figure.savefig(file, format="png", dpi=150)
+
+
 @click.command()
 @click.argument("job_id")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_picture_path,
+    help="Draw the losses into this file, PNG or SVG by its ending (PNG needs the extra plot).",
+)
+@click.option(
+    "--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write all curves here."
+)
 @server_options
 @json_option
-def metrics(job_id: str, as_json: bool, **server: Any) -> None:
-    """Show a job's measurements and draw its loss curve."""
+def metrics(
+    job_id: str, plot: Path | None, table: Path | None, as_json: bool, **server: Any
+) -> None:
+    """Show a job's measurements and draw its loss curve.
+
+    Example: finetune metrics ftjob-123 --plot curve.svg --csv curves.csv
+    """
     with connect(**server) as client:
-        found = client.jobs.metrics(job_id)
+        job = client.jobs.retrieve(job_id)
+        found = client.jobs.metrics(job)
+        if plot and found:
+            has_checkpoints = "checkpoints" not in client.provider.lacks
+            checkpoints = [*client.jobs.checkpoints.list(job_id)] if has_checkpoints else []
+            _draw_into(plot, job, found, checkpoints)
+    if table and found:
+        with replacing(table) as file:
+            file.write(found.to_csv().encode())
     reporter(as_json=as_json).curve(found)
     if not found and not as_json:
         click.echo(f"Job {job_id} has no metrics, or none yet.", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from finetune_client.cli.curve import loss_series, summarise
+from finetune_client.cli.curve import summarise
 from finetune_client.metrics import is_measured
 from finetune_client.training_data.report import printable
 
@@ -62,6 +62,10 @@ class Reporter(Protocol):
 
     def ended(self, job: FineTuningJob, where: str) -> None:
         """The job's last state, and where its metrics are."""
+
+
+_RISE_TO_MENTION = 0.02
+"""A validation loss that has risen by this fraction since its lowest value is worth a warning."""
 
 
 class JsonLines:
@@ -142,7 +146,7 @@ class PlainLines:
             self.line(metrics_line(event))
 
     def curve(self, metrics: Metrics) -> None:
-        for line in summarise(losses(metrics)):
+        for line in [*summarise(losses(metrics)), *_verdict(metrics)]:
             self.line(line)
 
     def ended(self, job: FineTuningJob, where: str) -> None:
@@ -150,6 +154,25 @@ class PlainLines:
             self.line(f"Metrics: {where}")
         if job.fine_tuned_model:
             self.line(f"Model: {job.fine_tuned_model}")
+
+
+def _verdict(metrics: Metrics) -> list[str]:
+    """Return which step was best by the validation file, and a warning if the loss rose since."""
+    name = metrics.validation
+    if name is None or len(metrics.series(name)) < 2:
+        return []
+    try:
+        step, value = metrics.best(name)
+    except ValueError:
+        return []
+    lines = [f"Best {name}: {value:.4f} at step {step}"]
+    if metrics.rise_since_best() > _RISE_TO_MENTION:
+        lines.append(
+            f"Warning: {name} has risen by {metrics.rise_since_best():.0%} since then: the model "
+            f"has begun to learn its examples by heart. The checkpoint at or before step {step} "
+            "may be the better model; fewer epochs may help."
+        )
+    return lines
 
 
 def _ignore_progress(sent: int, total: int) -> None:
@@ -195,5 +218,5 @@ def losses(metrics: Metrics) -> dict[str, list[tuple[int, float]]]:
     """Return the curves worth drawing, without points that are not finite numbers."""
     return {
         name: [point for point in metrics.series(name) if math.isfinite(point[1])]
-        for name in loss_series(metrics.names)
+        for name in metrics.losses
     }

@@ -2,19 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finetune_client.cli.curve import draw, loss_series, summarise
+from finetune_client.cli.curve import draw, summarise
 
 if TYPE_CHECKING:
     import pytest
-
-
-def test_loss_series__takes_the_losses() -> None:
-    names = ["train_loss", "train_mean_token_accuracy", "valid_loss"]
-    assert loss_series(names) == ["train_loss", "valid_loss"]
-
-
-def test_loss_series__without_losses_takes_the_rewards() -> None:
-    assert loss_series(["train_mean_reward", "usage"]) == ["train_mean_reward"]
 
 
 def test_summarise__says_first_and_last() -> None:

@@ -146,6 +146,30 @@ def test_metrics__says_so_where_there_are_none(finetune: Finetune) -> None:
     assert (as_json.stdout, as_json.stderr) == ('{"kind": "metrics", "series": {}}\n', "")
 
 
+def test_metrics__writes_pictures_and_a_table(
+    finetune: Finetune, env: dict[str, str], job: FineTuningJob, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("curve.svg", "curve.png"):
+        done = finetune("metrics", job.id, "--plot", str(tmp_path / name), **env)
+        assert done.exit_code == 0, done.output
+    picture = (tmp_path / "curve.svg").read_text()
+    assert job.id in picture
+    assert f"{job.fine_tuned_model}:ckpt-step-24" in picture
+    assert ">epoch<" in picture
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    finetune("metrics", job.id, "--csv", str(tmp_path / "curves.csv"), **env)
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert lines[0].startswith("step,train_loss,")
+    assert len(lines) == 37
+
+
+def test_metrics__refuses_another_kind_of_picture_before_it_asks(finetune: Finetune) -> None:
+    done = finetune("metrics", "ftjob-1", "--plot", "curve.jpg", OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert "'curve.jpg' must end in .png or .svg." in done.stderr
+
+
 @responses.activate
 def test_follow__names_the_model_though_its_metrics_cannot_be_had(
     finetune: Finetune, tmp_path: Path
