@@ -26,7 +26,14 @@ __all__ = ["serve"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep files, jobs and models here. Default: a temporary directory.",
 )
-def serve(port: int, directory: Path | None) -> None:
+@click.option(
+    "--fault",
+    "faults",
+    metavar="KIND[=VALUE][xCOUNT][@PATH]",
+    help="What is to go wrong, such as '429x3,reset@/jobs'. A request may then ask for a fault of "
+    "its own in a header X-Finetune-Fault.",
+)
+def serve(port: int, directory: Path | None, faults: str | None) -> None:
     """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
 
     For trying scripts out with curl or any other client. Ctrl-C ends it.
@@ -39,7 +46,11 @@ def serve(port: int, directory: Path | None) -> None:
             "Install it with: pip install 'finetune-client[local]'"
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
-    with LocalServer(directory=directory) as server:
+    try:
+        opened = LocalServer(directory=directory, faults=faults)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
+    with opened as server:
         try:
             serve_until_interrupted(server, port=port, ready=_print_url)
         except OSError as error:

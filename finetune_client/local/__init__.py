@@ -1,5 +1,6 @@
 """The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
 
+from finetune_client.local.faults import Fault, parse_faults
 from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
 from finetune_client.local.state import ServerLimits
@@ -14,6 +15,7 @@ from finetune_client.local.training.trainer import (
 
 __all__ = [
     "Example",
+    "Fault",
     "LocalServer",
     "ServerLimits",
     "Step",
@@ -21,6 +23,7 @@ __all__ = [
     "Training",
     "TrainingError",
     "TrainingTask",
+    "parse_faults",
     "running",
     "serve",
 ]

@@ -15,15 +15,18 @@ from finetune_client.local.api.models import Models
 from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
+from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
 from finetune_client.local.state import ServerLimits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
+from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Self
 
     from finetune_client.local.training.trainer import Trainer
@@ -46,15 +49,21 @@ class LocalServer:
         limits: How large files may be.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
+        faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
+            bear it; ``""`` for nothing yet. Unless it is `None`, a request may ask for its own
+            fault in a header ``X-Finetune-Fault``.
+        wait: Waits ``step_seconds``, or until the event is set, and returns whether it is.
 
     Attributes:
         app: The WSGI app.
+        faults: More faults can be added here; `None` unless ``faults`` was given.
         limits: See above.
         allowed_hosts: See above; a port adds the host it listens on.
 
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
+        ValueError: ``faults`` cannot be read.
     """
 
     def __init__(
@@ -67,7 +76,10 @@ class LocalServer:
         limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
+        faults: str | None = None,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
+        planned = [] if faults is None else parse_faults(faults)
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
@@ -79,6 +91,7 @@ class LocalServer:
                 models,
                 trainer or BigramTrainer(),
                 step_seconds=step_seconds,
+                wait=wait,
                 workers=workers,
             )
             self._jobs = Jobs(state, files, models, self._runner)
@@ -87,7 +100,10 @@ class LocalServer:
             table = routes(
                 files, Uploads(state, files), models, self._jobs, Permissions(state, models)
             )
-            self.app = make_app(self._store, table, self.allowed_hosts)
+            self.app: WSGIApplication = make_app(self._store, table, self.allowed_hosts)
+            self.faults: Faults | None = None
+            if faults is not None:
+                self.app = self.faults = Faults(self.app, planned)
             self._close_lock = threading.Lock()
             self._closed = False
             self._owner = os.getpid()
@@ -97,9 +113,14 @@ class LocalServer:
 
     def adapter(self) -> LocalAdapter:
         """Return a `requests` adapter that calls the app in this process."""
-        return LocalAdapter(self.app, self._why_unavailable)
+        return LocalAdapter(self.app, self.why_unavailable)
 
-    def _why_unavailable(self) -> str | None:
+    def count_active_jobs(self) -> int:
+        """Return how many jobs are being checked, queued, trained or paused right now."""
+        return sum(job.status not in FINAL_STATUSES | {"paused"} for job in self._jobs.all())
+
+    def why_unavailable(self) -> str | None:
+        """Return why the server cannot be called, if it cannot."""
         if os.getpid() != self._owner:  # a fork, which has no threads that train
             return "The embedded server lives in the process that made it, not in a fork of that."
         return "The embedded server has been closed." if self._closed else None

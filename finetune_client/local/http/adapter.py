@@ -13,6 +13,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
 from finetune_client.local.http.access import IN_PROCESS_KEY
+from finetune_client.local.http.errors import ConnectionDroppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,7 +46,8 @@ class LocalAdapter(HTTPAdapter):
         """Call the app with the request, and return its response.
 
         Raises:
-            requests.ConnectionError: The server has been closed, or this is a fork of its process.
+            requests.ConnectionError: The server has been closed, this is a fork of its process, or the
+            app has dropped the connection.
             Exception: Whatever the request's body raised while it was read.
         """
         reason = self._why_unavailable()
@@ -53,7 +55,10 @@ class LocalAdapter(HTTPAdapter):
             raise requests.ConnectionError(reason, request=request)
         body = _Blocks(_blocks(request.body))
         environ = _environ(request, io.BufferedReader(body, _BLOCK))
-        answer, status, headers = run_wsgi_app(self._app, environ)
+        try:
+            answer, status, headers = run_wsgi_app(self._app, environ)
+        except ConnectionDroppedError as error:
+            raise requests.ConnectionError(str(error), request=request) from error
         if body.failure is not None:
             raise body.failure
         code, _space, phrase = status.partition(" ")

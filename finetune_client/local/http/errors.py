@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ConnectionDroppedError",
     "RequestRefusedError",
     "invalid_value",
     "missing_parameter",
@@ -12,6 +13,10 @@ __all__ = [
     "no_such_job",
     "no_such_model",
 ]
+
+
+class ConnectionDroppedError(ConnectionResetError):
+    """The connection is to be dropped instead of being answered."""
 
 
 class RequestRefusedError(Exception):

@@ -18,14 +18,14 @@ import time
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
 from finetune_client.local.http.access import check_access
-from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.errors import ConnectionDroppedError, RequestRefusedError
 from finetune_client.local.http.request_fields import MAX_JSON_BYTES, too_large
 
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ class _Parser(HTTPRequestParser):
             raise too_large(self.content_length, max_bytes)
 
 
+class _Task(WSGITask):
+    """Calls the app, and closes the connection where the app wants it dropped."""
+
+    def execute(self) -> None:
+        """Write the response."""
+        try:
+            super().execute()
+        except ConnectionDroppedError:
+            raise ClientDisconnected from None
+
+
 class _ErrorTask(ErrorTask):
     """Answers a request that never reaches the app, in JSON like all others."""
 
@@ -109,6 +120,7 @@ class _ErrorTask(ErrorTask):
 class _Channel(HTTPChannel):
     """A connection that, after a refusal, is shut down before it is closed."""
 
+    task_class = _Task
     error_task_class = _ErrorTask
     lingers = False
     _linger_until: float | None = None

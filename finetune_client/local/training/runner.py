@@ -14,7 +14,8 @@ from finetune_client.local.training.trainer import TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
@@ -48,6 +49,7 @@ class Runner:
         models: Where tuned models are read and added.
         trainer: What trains.
         step_seconds: How long to wait after each step, so that there is time to watch.
+        wait: Waits so long, or until the event is set, and returns whether it is.
         workers: How many jobs train at once; the others are queued.
     """
 
@@ -59,6 +61,7 @@ class Runner:
         trainer: Trainer,
         *,
         step_seconds: float,
+        wait: Callable[[threading.Event, float], bool],
         workers: int,
     ) -> None:
         self._state = state
@@ -67,6 +70,7 @@ class Runner:
         self._trainer = trainer
         self._examples = ExampleFiles()
         self._step_seconds = step_seconds
+        self._wait = wait
         self._closed = False
         self._check_queue = JobQueue("check", self._check, 1)
         self._train_queue = JobQueue("train", self._train, workers)
@@ -173,7 +177,7 @@ class Runner:
             job.add_step(step, training.total_steps)
             if step.checkpoint:
                 self._add_checkpoint(job, training, step)
-        return job.stop.wait(self._step_seconds)
+        return self._wait(job.stop, self._step_seconds)
 
     def _stop(self, job: TrainingJob, training: Training) -> None:
         with self._state.lock:
