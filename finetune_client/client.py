@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from finetune_client.providers import Provider
     from finetune_client.resources import (
+        Chat,
         Checkpoints,
         Files,
         FineTuning,
@@ -278,6 +279,13 @@ class Client:
         from finetune_client.resources.models import Models
 
         return Models(self._session)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Chat completions: answers of models."""
+        from finetune_client.resources.chat import Chat
+
+        return Chat(self._session)
 
     @cached_property
     def webhooks(self) -> Webhooks:

@@ -153,6 +153,16 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`to_json`": _lack("to_json"),
     "`model_validate`": _lack("model_validate"),
     "`_request_id`": _lack("_request_id"),
+    "`client.chat.completions.create`": lambda client: (
+        "stream_options" not in inspect.signature(client.chat.completions.create).parameters
+    ),
+    (
+        "`completion.usage.prompt_tokens_details`, `completion.choices[0].logprobs` and what else "
+        "is deeper in an answer"
+    ): lambda _: (
+        models.Usage.from_dict({"prompt_tokens_details": {"a": 1}}).prompt_tokens_details
+        == {"a": 1}
+    ),
     "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
     "`client.webhooks.unwrap`": lambda client: (
         _returns(client.webhooks.unwrap) == "WebhookEvent" and hasattr(WebhookEvent(), "job_id")

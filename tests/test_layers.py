@@ -51,6 +51,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "resources": VALUES
     | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "webhooks"}
     | {"transport"},
+    "job_files": VALUES | {"models", "providers", "resources"},
     "client": VALUES | {"ledger", "local", "providers", "resources", "transport"},
     "local": VALUES | {"training_data", "grading", "svg"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
@@ -64,6 +65,7 @@ LATE = {
     ("metrics", "pandas"),
     ("client", "ledger"),
     ("client", "local"),
+    ("job_files", "tomli"),
     ("resources", "ledger"),
     ("resources", "rich"),
     ("training_data", "msgspec"),
@@ -83,6 +85,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
     "resources": frozenset({"rich"}),
     "client": frozenset({"requests"}),
+    "job_files": frozenset({"tomli", "tomllib"}),  # the latter is in Python from 3.11 on
     NAME: frozenset(),
 }
 

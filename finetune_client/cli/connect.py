@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -73,8 +73,12 @@ def connect(
     provider: str | None,
     allow_http: bool,
     ledger_path: Path | None = None,
+    dry_run: bool = False,
 ) -> Client:
-    """Make the client that the options ask for."""
+    """Make the client that the options ask for; one that sends nothing needs no key."""
+    key: Literal[False] | None = False if dry_run else None
     if provider in {"azure", "azure-classic"}:
-        return Client.azure(base_url, allow_http=allow_http, ledger=ledger_path)
-    return Client(base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path)
+        return Client.azure(base_url, api_key=key, allow_http=allow_http, ledger=ledger_path)
+    return Client(
+        key, base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path
+    )

@@ -10,19 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import Hyperparameters
+from finetune_client import FineTuningJobRequest, Hyperparameters
 from finetune_client.atomic_file import replacing
 from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.job_file import (
+    create_job,
+    dry_run_option,
+    job_file_option,
+    override,
+    show_what_is_sent,
+)
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
 from finetune_client.cli.run import job_options, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
+from finetune_client.job_files import JobFile
 from finetune_client.resources.pager import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from finetune_client import AutoOr, FineTuningJob, FineTuningJobCheckpoint
+    from finetune_client import FineTuningJob, FineTuningJobCheckpoint
     from finetune_client.metrics import Metrics
 
 __all__ = ["COMMANDS"]
@@ -58,41 +66,72 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("training_file")
-@click.option("--model", "-m", required=True, help="The base model.")
+@click.argument("training_file", required=False)
+@click.option("--model", "-m", help="The base model; needed without --file.")
 @click.option("--validation-file", help="The id of an uploaded file.")
+@job_file_option
 @job_options
+@dry_run_option
 @server_options
 @json_option
 def create(
-    training_file: str,
-    epochs: AutoOr[int] | None,
-    batch_size: AutoOr[int] | None,
-    learning_rate_multiplier: AutoOr[float] | None,
+    training_file: str | None,
+    model: str | None,
+    validation_file: str | None,
+    job_file: JobFile | None,
+    dry_run: bool,
+    ledger_path: Path | None,
+    as_json: bool,
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
-    ledger_path: Path | None,
-    as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Create a job from TRAINING_FILE, the id of an uploaded file."""
-    for file in (training_file, wanted["validation_file"]):
-        if file and not file.startswith("file-") and os.path.isfile(file):  # noqa: PTH113 - any id
-            raise click.UsageError(
-                f"{file!r} is a file here, not the id of an uploaded one. "
-                f"Upload it first, with: finetune upload {shlex.quote(file)}"
-            )
-    settings = Hyperparameters(
-        n_epochs=epochs, batch_size=batch_size, learning_rate_multiplier=learning_rate_multiplier
-    )
+    """Create a job from TRAINING_FILE, the id of an uploaded file, or as JOB_FILE describes it.
+
+    What is given on the command line wins over what JOB_FILE says. The files that it names are
+    checked and uploaded first.
+    """
+    if job_file is None:
+        if training_file is None or model is None:
+            raise click.UsageError("Give TRAINING_FILE and --model, or --file JOB_FILE.")
+        for file in (training_file, validation_file):
+            if file and not file.startswith("file-") and os.path.isfile(file):  # noqa: PTH113 - any id
+                raise click.UsageError(
+                    f"{file!r} is a file here, not the id of an uploaded one. "
+                    f"Upload it first, with: finetune upload {shlex.quote(file)}"
+                )
     with connect(
-        base_url=base_url, provider=provider, allow_http=allow_http, ledger_path=ledger_path
+        base_url=base_url,
+        provider=provider,
+        allow_http=allow_http,
+        ledger_path=ledger_path,
+        dry_run=dry_run,
     ) as client:
-        job = client.jobs.create(
-            training_file=training_file, **training(client, settings), **wanted
+        if job_file is None:
+            job_file = JobFile(
+                request=FineTuningJobRequest(
+                    training_file=training_file,
+                    validation_file=validation_file,
+                    **training(client, Hyperparameters()),
+                )
+            )
+            training_file = validation_file = None
+        override(
+            job_file,
+            client.provider,
+            model=model,
+            training_file=training_file,
+            validation_file=validation_file,
+            **wanted,
         )
-        _show(job, as_json=as_json)
+        if dry_run:
+            show_what_is_sent(client, job_file, as_json=as_json)
+            return
+        named = named_server(base_url=base_url, provider=provider, allow_http=allow_http)
+        job = create_job(client, job_file, named=named, as_json=as_json)
+        if as_json or not job_file.paths:
+            _show(job, as_json=as_json)
 
 
 @click.command()

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from finetune_client.resources import CreateStep
     from finetune_client.resources.files.progress import OnProgress
 
-__all__ = ["DATA_FILE", "expires_after_option", "job_options", "run", "training"]
+__all__ = [
+    "DATA_FILE",
+    "Steps",
+    "create_with_steps",
+    "expires_after_option",
+    "job_options",
+    "run",
+    "training",
+]
 
 DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -120,9 +128,9 @@ def run(
     )
     named = None if local else named_server(**server)
     with Client.local() if local else connect(**server, ledger_path=ledger_path) as client:
-        job = _create(
+        job = create_with_steps(
             client,
-            _Steps(out, server=named),
+            Steps(out, server=named),
             model=model,
             training_file=file,
             validation_file=validation,
@@ -143,7 +151,7 @@ def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
     return {"method": FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))}
 
 
-class _Steps:
+class Steps:
     """Reports the steps of `jobs.create`, and knows how far it has come.
 
     Attributes:
@@ -192,7 +200,7 @@ class _Steps:
         self.close()
 
 
-def _create(client: Client, steps: _Steps, **arguments: Any) -> FineTuningJob:
+def create_with_steps(client: Client, steps: Steps, **arguments: Any) -> FineTuningJob:
     """Create the job, or take the one with the idempotency key, and report each step.
 
     Raises:

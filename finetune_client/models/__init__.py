@@ -10,6 +10,7 @@ from finetune_client.lazy import attach
 
 _NAMES = {
     ".auto": "AUTO Auto AutoOr",
+    ".chat": "ChatCompletion Choice Usage",
     ".checkpoints": "CheckpointPermission FineTuningJobCheckpoint FineTuningJobCheckpointMetrics",
     ".events": "FineTuningJobEvent FineTuningJobEventLevel FineTuningJobEventType",
     ".examples.lines": "ChatExample CompletionExample PreferenceExample PreferenceInput"

@@ -1,6 +1,7 @@
 # ruff: noqa: F403  # each module's `__all__` is what it gives to the package
 
 from finetune_client.models.auto import *
+from finetune_client.models.chat import *
 from finetune_client.models.checkpoints import *
 from finetune_client.models.events import *
 from finetune_client.models.examples.lines import *

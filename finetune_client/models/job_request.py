@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from finetune_client.providers import Limits
+    from finetune_client.providers import Feature, Limits
 
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
@@ -171,6 +171,16 @@ def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
     places = {problem.partition(": ")[0] for problem in found}
     rest = (one for one in unsendable("", sent) if one.partition(": ")[0] not in places)
     return [*found, *rest]
+
+
+def needed_features(sent: Mapping[str, Any]) -> Iterator[tuple[Feature, str]]:
+    """Yield what a server must have for the JSON form of a request, each in words too."""
+    features: tuple[Feature, ...] = ("method", "metadata", "integrations", "suffix")
+    for feature in features:  # they are called like the keys that need them
+        if sent.get(feature):
+            yield feature, f"a job's {feature}"
+    if "method" in sent and "hyperparameters" in sent:
+        yield "method_and_hyperparameters", "method and hyperparameters in one job"
 
 
 def _suffix_problems(suffix: Any, limits: Limits) -> Iterator[str]:

@@ -62,6 +62,10 @@ AZURE = Provider(
             "base model does not support fine-tuning",
             "Open models need a training type: extra_body={'trainingType': 'GlobalStandard'}.",
         ),
+        (
+            "deploymentnotfound",
+            "On Azure model= is the name of a deployment; a tuned model must be deployed first.",
+        ),
     ),
     metric_gaps=-1.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
@@ -71,6 +75,7 @@ AZURE_CLASSIC = replace(
     AZURE,
     name="azure-classic",
     url_ends_with="",
+    chat_path="/deployments/{model}/chat/completions",
     # The specification has no `method`, but the service takes it: recorded with 2024-10-21 and
     # with 2025-04-01-preview. Nothing says that models cannot be deleted.
     lacks={

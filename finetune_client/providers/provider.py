@@ -49,6 +49,8 @@ class Provider:
         url_ends_with: The end that a base URL on one of the hosts must have to be this provider's.
         key_header: The header of the key: ``Authorization`` (as Bearer) or ``api-key``.
         query: What goes into the query of every request, such as ``api-version``.
+        chat_path: Where chat completions are, below the base URL; ``{model}`` stands for the name of
+            the model.
         lacks: The features it does not have, each with the evidence for it. Asking for one is an
             error, and nothing is sent; ``dataclasses.replace(provider, lacks={})`` asks all the
             same.
@@ -59,8 +61,8 @@ class Provider:
         training_rules: What it takes in a training file.
         known_fields: Keys of a job that only this provider has, so that they are not misspelt.
         known_hyperparameters: The same for the settings of a job.
-        hints: Text in the server's error messages, in lower case -> a sentence that says what to
-            do, which is added to the error's message.
+        hints: Text in the message or the code of the server's errors, in lower case -> a sentence
+            that says what to do, which is added to the error's message.
         last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
         shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
             them, are shut down. Where two fit, the first counts.
@@ -77,6 +79,7 @@ class Provider:
     url_ends_with: str = ""
     key_header: Literal["Authorization", "api-key"] = "Authorization"
     query: Mapping[str, str] = field(default_factory=dict)
+    chat_path: str = "/chat/completions"
     lacks: Mapping[Feature, str] = field(default_factory=dict)
     marks_jobs: bool = False
     keeps_ids: bool = False

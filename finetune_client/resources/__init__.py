@@ -11,6 +11,7 @@ from finetune_client.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        ".chat": ["Chat", "ChatCompletions"],
         ".checkpoints": ["Checkpoints", "JobCheckpoints", "Permissions"],
         ".files.files": ["Files"],
         ".files.uploads": ["Uploads"],

@@ -1,3 +1,4 @@
+from finetune_client.resources.chat import Chat as Chat, ChatCompletions as ChatCompletions
 from finetune_client.resources.checkpoints import (
     Checkpoints as Checkpoints,
     JobCheckpoints as JobCheckpoints,

@@ -296,6 +296,16 @@ CALLS = {
         {"grader": SCORE.to_dict()},
         body={"grader": SCORE.to_dict()},
     ),
+    "complete a chat": Call(
+        "createChatCompletion",
+        lambda client, **options: client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "Who?"}], seed=3, **options
+        ),
+        "/chat/completions",
+        {"choices": []},
+        body={"model": MODEL, "messages": [{"role": "user", "content": "Who?"}], "seed": 3},
+        paid=True,
+    ),
     "list models": Call(
         "listModels",
         lambda client, **options: client.models.list(**options).data,

@@ -20,7 +20,7 @@ from finetune_client.errors import (
     TrainingDataError,
 )
 from finetune_client.models import FineTuningJob
-from finetune_client.models.job_request import request_problems
+from finetune_client.models.job_request import needed_features, request_problems
 from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
 from finetune_client.resources.jobs.idempotency import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from finetune_client.ledger import Claim
     from finetune_client.models import FileObject, FineTuningJobRequest
-    from finetune_client.providers import Feature, Provider
+    from finetune_client.providers import Provider
     from finetune_client.resources.options import RequestOptions
     from finetune_client.training_data import Report
     from finetune_client.transport import Session
@@ -59,9 +59,6 @@ FileArgument = str | os.PathLike[str]
 """A file id, or a path (not text) of a file to check and upload."""
 
 _FILE_ID = re.compile(r"file-[A-Za-z0-9_-]+")
-
-_FEATURES: tuple[Feature, ...] = ("method", "metadata", "integrations", "suffix")
-"""Features that are called like the arguments that need them."""
 
 _log = logging.getLogger("finetune_client")
 
@@ -126,11 +123,8 @@ def check_request(
         )
     warn_unknown_fields(request, provider=session.provider)
     warn_of_shutdowns(session.provider, body.get("model"), session.clock.now())
-    for feature in _FEATURES:
-        if body.get(feature):
-            session.require(feature, f"a job's {feature}")
-    if "method" in body and "hyperparameters" in body:
-        session.require("method_and_hyperparameters", "method and hyperparameters in one job")
+    for feature, what in needed_features(body):
+        session.require(feature, what)
 
 
 def _file_names(body: Mapping[str, Any]) -> list[str]:

@@ -57,10 +57,13 @@ CONTRACT = [
     "Model",
     "Deleted",
     "Page",
+    "ChatCompletion",
     "ChatExample",
+    "Choice",
     "CompletionExample",
     "PreferenceExample",
     "ReinforcementExample",
+    "Usage",
 ]
 """The models that users' scripts name."""
 

@@ -37,9 +37,11 @@ LISTS = (
 )
 WHERE: dict[str, tuple[str, ...]] = {
     "AudioData": ("InputAudio/properties/input_audio",),
+    "ChatCompletion": ("CreateChatCompletionResponse",),
     "ChatExample": ("FineTuneChatRequestInput",),
     "ChatMessage": CHAT_MESSAGES,
     "CheckpointPermission": ("FineTuningCheckpointPermission",),
+    "Choice": ("CreateChatCompletionResponse/properties/choices/items",),
     "CompletionExample": ("FineTuneCompletionRequestInput",),
     "Deleted": (
         "DeleteFileResponse",
@@ -99,6 +101,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "ToolCall": ("ChatCompletionMessageToolCall",),
     "Upload": ("Upload",),
     "UploadPart": ("UploadPart",),
+    "Usage": ("CompletionUsage",),
     "WandbIntegration": ("FineTuningIntegration/properties/wandb",),
 }
 NO_SCHEMA = {"UnknownGrader": "it stands for what no schema tells of yet"}

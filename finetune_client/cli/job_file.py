@@ -1,0 +1,207 @@
+"""What the commands that create a job from a description share."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from finetune_client import FineTuningJobRequest
+from finetune_client.cli.output import reporter
+from finetune_client.cli.reporting import json_line, printable
+from finetune_client.cli.run import Steps, create_with_steps
+from finetune_client.errors import RequestError, UnknownFieldWarning
+from finetune_client.job_files import FILE_FIELDS, JobFile, file_argument
+from finetune_client.models import MethodType
+from finetune_client.models.codec import to_plain
+from finetune_client.resources.jobs.creating import check_files
+from finetune_client.resources.jobs.idempotency import HEADER, with_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client import AutoOr, Client, FineTuningJob
+    from finetune_client.providers import Provider
+
+__all__ = [
+    "create_job",
+    "dry_run_option",
+    "job_file_option",
+    "override",
+    "refuse_problems",
+    "show_what_is_sent",
+]
+
+_SECRET_KEYS = frozenset({"api_key", "access_token", "password", "secret", "token"})
+"""Keys in a request that hold a credential, such as that of Weights and Biases."""
+
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Send nothing, and print what would be sent, without any key.",
+)
+
+
+def _read_job_file(
+    ctx: click.Context,  # noqa: ARG001  # what click calls it with
+    param: click.Parameter,  # noqa: ARG001
+    path: Path | None,
+) -> JobFile | None:
+    return None if path is None else JobFile.read(path)
+
+
+job_file_option = click.option(
+    "--file",
+    "-f",
+    "job_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_read_job_file,
+    metavar="JOB_FILE",
+    help="A job described in a .json or .toml file.",
+)
+
+
+def override(
+    job: JobFile,
+    provider: Provider,
+    *,
+    model: str | None,
+    training_file: str | None = None,
+    validation_file: str | None = None,
+    suffix: str | None,
+    seed: int | None,
+    idempotency_key: str | None,
+    epochs: AutoOr[int] | None,
+    batch_size: AutoOr[int] | None,
+    learning_rate_multiplier: AutoOr[float] | None,
+) -> None:
+    """Put what was given on the command line in place of what a job file says."""
+    body = job.request.to_dict()
+    given = {"model": model, "suffix": suffix, "seed": seed}
+    body.update({name: value for name, value in given.items() if value is not None})
+    files = {"training_file": training_file, "validation_file": validation_file}
+    for name, text in files.items():
+        if text is not None:
+            body.pop(name, None)
+            job.paths.pop(name, None)
+            named = file_argument(text, Path())
+            if isinstance(named, Path):
+                job.paths[name] = named
+            else:
+                body[name] = named
+    settings = {
+        "n_epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate_multiplier": learning_rate_multiplier,
+    }
+    _set_hyperparameters(
+        body, {k: to_plain(v) for k, v in settings.items() if v is not None}, provider
+    )
+    job.request = FineTuningJobRequest.from_dict(body)
+    job.idempotency_key = idempotency_key or job.idempotency_key
+
+
+def _set_hyperparameters(
+    body: dict[str, Any], settings: Mapping[str, Any], provider: Provider
+) -> None:
+    """Set hyperparameters where the job has its own, or else where the provider takes them."""
+    if not settings:
+        return
+    if "method" not in body and ("hyperparameters" in body or "method" in provider.lacks):
+        place = body
+    else:
+        method = body.setdefault("method", {"type": MethodType.SUPERVISED})
+        if not isinstance(method, dict) or not isinstance(method.get("type"), str):
+            return  # it is reported with all other problems
+        place = method.setdefault(method["type"], {})
+    if isinstance(place, dict):
+        own = place.get("hyperparameters")
+        place["hyperparameters"] = {**(own if isinstance(own, dict) else {}), **settings}
+
+
+def refuse_problems(job: JobFile, provider: Provider) -> None:
+    """Refuse a job that cannot be created, and warn of keys that are not known.
+
+    Raises:
+        RequestError: It has problems; all of them are named.
+    """
+    for text in job.unknown_fields(provider):
+        click.echo(f"Warning: {printable(text)}", err=True)
+    problems = job.problems(provider)
+    if problems:
+        listed = "".join(f"\n- {problem}" for problem in problems)
+        raise RequestError(
+            f"The job cannot be created so, and nothing was sent:{listed}", problems=problems
+        )
+
+
+def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool) -> FineTuningJob:
+    """Create the job, and report each step if there are files to upload.
+
+    Args:
+        client: The client.
+        job: The job.
+        named: The options that name the server in another command; `None` for the embedded server.
+        as_json: Report no step: the job alone is to be printed.
+
+    Raises:
+        RequestError: It cannot be created.
+        TrainingDataError: A file is not fit to train on.
+    """
+    refuse_problems(job, client.provider)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownFieldWarning)  # these were told already
+        if as_json or not job.paths:
+            return client.jobs.create(**job.arguments())
+        steps = Steps(reporter(as_json=False), server=named)
+        return create_with_steps(client, steps, **job.arguments())
+
+
+def show_what_is_sent(client: Client, job: JobFile, *, as_json: bool) -> None:
+    """Check the job and its files, and print the requests that would create it.
+
+    Raises:
+        RequestError: It cannot be created.
+        TrainingDataError: A file is not fit to train on.
+    """
+    provider = client.provider
+    refuse_problems(job, provider)
+    body = job.request.to_dict()
+    check_files(job.paths, body, provider, lambda _: None)
+    uploads = [
+        {
+            "file": str(path),
+            "bytes": path.stat().st_size,
+            "purpose": "fine-tune",
+            "becomes": name,
+        }
+        for name, path in job.paths.items()
+    ]
+    for name in FILE_FIELDS:
+        if name in job.paths:
+            body[name] = f"(the id of {job.paths[name].name} when it is uploaded)"
+    key = job.idempotency_key or "(a new one)"
+    if provider.marks_jobs:
+        body = dict(with_key(body, key, provider.limits.metadata_pairs))
+    sent = {
+        "uploads": uploads,
+        "request": {
+            "method": "POST",
+            "url": f"{client.base_url}/fine_tuning/jobs",
+            "headers": {HEADER: key},
+            "body": _without_secrets(body),
+        },
+    }
+    click.echo(json_line(sent) if as_json else json.dumps(sent, indent=2, allow_nan=False))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: "(not shown)" if key in _SECRET_KEYS and one else _without_secrets(one)
+            for key, one in value.items()
+        }
+    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
