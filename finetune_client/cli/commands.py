@@ -6,6 +6,7 @@ import click
 
 from finetune_client import __version__
 from finetune_client.cli import files, jobs
+from finetune_client.cli.evaluate import COMMANDS as EVALUATE
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
 from finetune_client.cli.run import run
@@ -23,5 +24,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, ledger):
+for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
     cli.add_command(_command)

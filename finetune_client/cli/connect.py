@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 from finetune_client import Client
+from finetune_client.loopback import is_loopback
 from finetune_client.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PROVIDER", "Command", "connect", "ledger_option", "named_server", "server_options"]
+__all__ = [
+    "PROVIDER",
+    "Command",
+    "confirm_cost",
+    "connect",
+    "ledger_option",
+    "named_server",
+    "server_options",
+    "yes_option",
+]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -82,3 +94,32 @@ def connect(
     return Client(
         key, base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path
     )
+
+
+yes_option = click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask before something that costs money."
+)
+
+
+def confirm_cost(client: Client, cost: str, *, yes: bool, quiet: bool = False) -> None:
+    """Say what will be paid for, and ask once, on a terminal and against a server that bills.
+
+    A server on this machine does not, nor does a provider that is known not to.
+
+    Args:
+        client: The client.
+        cost: A sentence.
+        yes: Do not ask.
+        quiet: Do not say it either, where nothing is asked.
+
+    Raises:
+        click.Abort: The answer was no.
+    """
+    free = not client.provider.bills or is_loopback(urlsplit(client.base_url).hostname or "")
+    asks = (
+        not (free or yes) and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    )
+    if asks:
+        click.confirm(f"{cost} Continue?", abort=True, err=True)
+    elif not quiet:
+        click.echo(cost, err=True)

@@ -11,6 +11,7 @@ LOCAL = Provider(
     marks_jobs=True,
     keeps_ids=True,
     environment=(),
+    bills=False,
     first_poll=0.05,
     longest_poll=0.5,
 )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client import FineTuningJob, NotFoundError, RequestError, StringCheckGrader
+from finetune_client.evaluation import AnswerFile, evaluate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from finetune_client import Client
+    from tests.evaluation.conftest import Service
+
+EXACT = {
+    "type": "string_check",
+    "name": "exact",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.reference}}",
+    "operation": "eq",
+}
+
+
+def test_evaluate__shows_that_the_tuned_model_is_better(client: Client, questions: Path) -> None:
+    found = evaluate(client, questions, models=["base", "tuned"], grader=EXACT)
+    assert [result.mean for result in found.results] == [0.6, 1.0]
+    (one,) = found.comparisons
+    assert one.difference == pytest.approx(0.4)
+    assert (one.wins, one.losses, one.ties) == (2, 0, 3)
+    assert [question.reference for question, _, _ in found.changes()] == ["Lima", "N'Djamena"]
+    assert found.results[0].cut_off == 2
+
+
+def test_evaluate__grades_by_likeness_unless_told_otherwise(
+    client: Client, questions: Path
+) -> None:
+    found = evaluate(client, questions, models=["base", "tuned"])
+    base, tuned = found.results
+    assert tuned.mean == 1.0
+    assert 0.6 < base.mean < 0.95
+
+
+@pytest.mark.parametrize(
+    "grader",
+    [
+        StringCheckGrader.from_dict(EXACT),
+        lambda text, item: text == item["reference"],
+    ],
+    ids=["a model", "a function"],
+)
+def test_evaluate__takes_graders_of_every_kind(
+    client: Client, questions: Path, grader: Any
+) -> None:
+    found = evaluate(client, questions, models=["base"], grader=grader)
+    assert found.results[0].mean == 0.6
+
+
+def test_evaluate__takes_jobs_for_models(client: Client, questions: Path) -> None:
+    job = FineTuningJob.from_dict({"id": "ftjob-1", "fine_tuned_model": "tuned"})
+    assert evaluate(client, questions, models=[job]).models == ["tuned"]
+    unfinished = FineTuningJob.from_dict({"id": "ftjob-1"})
+    with pytest.raises(RequestError) as caught:
+        evaluate(client, questions, models=[unfinished])
+    assert str(caught.value) == (
+        "'ftjob-1' is neither the name of a model nor a job that has one. Nothing was sent."
+    )
+
+
+def test_evaluate__asks_nothing_twice(
+    client: Client, service: Service, questions: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "answers.jsonl"
+    evaluate(client, questions, models=["base"], output=output)
+    found = evaluate(client, questions, models=["base", "tuned"], output=output, grader=EXACT)
+    assert [body["model"] for body in service.asked].count("base") == 5
+    assert len(found.comparisons) == 1
+
+
+def test_evaluate__compares_with_answers_of_a_model_that_is_gone(
+    client: Client, service: Service, questions: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "kept.jsonl"
+    evaluate(client, questions, models=["tuned"], output=old, max_tokens=9)
+    service.fail["tuned"] = 404
+    service.asked.clear()
+    found = evaluate(client, questions, models=["tuned", "base"], reference=old, grader=EXACT)
+    assert {body["model"] for body in service.asked} == {"base"}
+    assert [result.mean for result in found.results] == [1.0, 0.6]
+    with AnswerFile(old) as file:
+        assert len(file.all()) == 5
+
+
+def test_evaluate__a_failed_question_is_missing_and_named(
+    client: Client, service: Service, questions: Path
+) -> None:
+    service.fail["Spain"] = 400
+    found = evaluate(client, questions, models=["tuned"], grader=EXACT)
+    assert (found.results[0].count, found.results[0].missing) == (4, 1)
+    assert found.failures == [("tuned", 3, "no Spain (HTTP 400, POST /chat/completions)")]
+
+
+def test_evaluate__a_model_that_is_not_there_ends_it(
+    client: Client, service: Service, questions: Path
+) -> None:
+    service.fail["gone"] = 404
+    with pytest.raises(NotFoundError):
+        evaluate(client, questions, models=["gone"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"models": []}, "evaluate needs at least one model. Nothing was sent."),
+        (
+            {"models": ["base"], "grader": {"type": "string_check"}},
+            "Missing required parameter: 'grader.name'. Nothing was sent.",
+        ),
+    ],
+)
+def test_evaluate__refuses_before_it_asks(
+    client: Client, service: Service, questions: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        evaluate(client, questions, **options)
+    assert str(caught.value) == said
+    assert service.asked == []
+
+
+def test_evaluate__an_answer_that_cannot_be_graded_is_named(
+    client: Client, questions: Path
+) -> None:
+    grader = EXACT | {"reference": "{{item.nothing}}"}
+    found = evaluate(client, questions, models=["tuned"], grader=grader)
+    assert found.results[0].count == 0
+    assert "cannot grade this answer" in found.failures[0][2]
