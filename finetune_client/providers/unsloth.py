@@ -25,6 +25,7 @@ UNSLOTH = Provider(
         "result_files": "it answers with an empty list for every job's result files",
     },
     environment=("UNSLOTH_API_KEY",),
+    methods=("supervised",),
     first_poll=1.0,
     longest_poll=5.0,
 )
