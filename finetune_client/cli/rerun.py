@@ -122,7 +122,7 @@ def rerun(
         )
         override(job, client.provider, model=None, **wanted)
         for note in notes:
-            click.echo(printable(f"Not as it was: {note}"), err=True)
+            click.echo(printable(f"Note: {note}"), err=True)
         if dry_run:
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
@@ -149,9 +149,7 @@ def _leave_out_ids(job: JobFile) -> None:
         )
     if request.validation_file:
         click.echo(
-            printable(
-                f"Not as it was: validation_file: {request.validation_file} is not here; left out."
-            ),
+            printable(f"Note: validation_file: {request.validation_file} is not here; left out."),
             err=True,
         )
         request.validation_file = None

@@ -99,7 +99,7 @@ def archived(folder: Path, kind: str, *, provider: str = "openai", count: int = 
 
 def told(done: Result) -> list[str]:
     """The places that stand in the notes."""
-    return re.findall(r"^Not as it was: ([^:]+):", done.stderr, re.MULTILINE)
+    return re.findall(r"^Note: ([^:]+):", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -283,7 +283,7 @@ def test_rerun__ids_of_the_old_server_mean_nothing_elsewhere(
     args = ("rerun", job, "-m", "m", "--dry-run", *AZURE)
     done = finetune(*args)
     assert "validation_file" not in json.loads(done.stdout)["request"]["body"]
-    assert done.stderr == "Not as it was: validation_file: file-2 is not here; left out.\n"
+    assert done.stderr == "Note: validation_file: file-2 is not here; left out.\n"
     (job / DATA_FILES["training_file"]).unlink()
     refused = finetune(*args)
     assert refused.exit_code == 2
