@@ -248,6 +248,8 @@ def _parse(path: Path) -> Mapping[str, Any]:
     try:
         text = raw.decode("utf-8-sig")
         data = json.loads(text) if kind == ".json" else _loads_toml(text)
+    except ConfigurationError:  # it is a ValueError too
+        raise
     except json.JSONDecodeError as error:
         reason = f"{error.msg} (at line {error.lineno}, column {error.colno})"
     except UnicodeDecodeError as error:

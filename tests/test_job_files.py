@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from finetune_client import (
     SupervisedMethod,
     WandbIntegration,
 )
-from finetune_client.errors import RequestError
+from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.job_files import JobFile, file_argument
 from finetune_client.providers import AZURE, BEDROCK, LITELLM, NEBIUS, OPENAI
 from tests.support.local_api import chat_lines, jsonl
@@ -148,13 +149,16 @@ def test_write__refuses_what_cannot_be_read_back(
         ("a/b", Path("/jobs/a/b")),
         ("/data/train", Path("/data/train")),
         ("ft-data-12", "ft-data-12"),
-        ("x" * 300, "x" * 300),
         ("", ""),
         ("\0", "\0"),
     ],
 )
 def test_file_argument__is_a_path_or_an_id(text: str, expected: str | Path) -> None:
     assert file_argument(text, Path("/jobs")) == expected
+
+
+def test_file_argument__an_id_may_be_longer_than_a_name(tmp_path: Path) -> None:
+    assert file_argument("x" * 300, tmp_path) == "x" * 300
 
 
 def test_file_argument__a_file_that_is_there_is_a_path(tmp_path: Path) -> None:
@@ -168,6 +172,7 @@ def test_file_argument__a_file_that_is_there_is_a_path(tmp_path: Path) -> None:
         ("job.json", '{"a": 1,\n}', "(at line 2, column 1)."),
         ("job.json", "[1]", "it must be an object, got list."),
         ("job.json", b"\xff", "it is not UTF-8 (at byte 1)."),
+        ("job.json", "[" * 100_000, "it is nested too deeply."),
         ("job.toml", "model = \n", "(at line 1, column 9)."),
     ],
 )
@@ -188,6 +193,35 @@ def test_read__takes_json_and_toml_alone(tmp_path: Path) -> None:
     assert caught.value.message == (
         "A job file is JSON or TOML: its name must end in .json or .toml, got 'job.yaml'."
     )
+
+
+def test_read__toml_needs_a_package_on_an_old_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version_info", (3, 10, 0))
+        patch.setitem(sys.modules, "tomli", None)
+        with pytest.raises(ConfigurationError) as caught:
+            described(tmp_path, 'model = "m"', "job.toml")
+    assert caught.value.message == (
+        "Reading TOML needs the package tomli on this Python: pip install 'finetune-client[cli]', or "
+        "write the job file as JSON."
+    )
+
+
+@pytest.mark.parametrize("file", [{"id": 5}, {"url": "x"}, {"path": ""}, {"id": "a", "path": "b"}])
+def test_read__what_is_no_file_is_told_with_the_rest(tmp_path: Path, file: Any) -> None:
+    job = described(tmp_path, {"model": "m", "training_file": file})
+    assert job.problems(OPENAI) == [f"training_file: must be text, got {file!r}"]
+
+
+def test_read__an_object_leaves_nothing_to_guess(tmp_path: Path) -> None:
+    job = described(
+        tmp_path,
+        {"training_file": {"path": "file-data"}, "validation_file": {"id": "a/b.jsonl"}},
+    )
+    assert job.paths == {"training_file": tmp_path / "file-data"}
+    assert job.request.validation_file == "a/b.jsonl"
 
 
 def test_read__takes_a_byte_order_mark(tmp_path: Path) -> None:

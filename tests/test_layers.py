@@ -52,6 +52,7 @@ LAYERS: dict[str, frozenset[str]] = {
     | {"ledger", "models", "providers", "training_data", "metrics", "waiting", "webhooks"}
     | {"transport"},
     "job_files": VALUES | {"models", "providers", "resources"},
+    "rerun": VALUES | {"models", "providers"},
     "client": VALUES | {"ledger", "local", "providers", "resources", "transport"},
     "local": VALUES | {"training_data", "grading", "svg"},
     NAME: VALUES | {"client", "models", "training_data", "webhooks"},
@@ -86,6 +87,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "resources": frozenset({"rich"}),
     "client": frozenset({"requests"}),
     "job_files": frozenset({"tomli", "tomllib"}),  # the latter is in Python from 3.11 on
+    "rerun": frozenset(),
     NAME: frozenset(),
 }
 

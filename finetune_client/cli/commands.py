@@ -9,6 +9,7 @@ from finetune_client.cli import files, jobs
 from finetune_client.cli.evaluate import COMMANDS as EVALUATE
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
+from finetune_client.cli.rerun import rerun
 from finetune_client.cli.run import run
 from finetune_client.cli.serve import serve
 
@@ -24,5 +25,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
+for _command in (run, rerun, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
     cli.add_command(_command)

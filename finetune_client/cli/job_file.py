@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,11 @@ from finetune_client.resources.jobs.creating import check_files
 from finetune_client.resources.jobs.idempotency import HEADER, with_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from finetune_client import AutoOr, Client, FineTuningJob
     from finetune_client.providers import Provider
+    from finetune_client.rerun import Note
 
 __all__ = [
     "create_job",
@@ -160,8 +162,16 @@ def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool
         return create_with_steps(client, steps, **job.arguments())
 
 
-def show_what_is_sent(client: Client, job: JobFile, *, as_json: bool) -> None:
+def show_what_is_sent(
+    client: Client, job: JobFile, *, as_json: bool, notes: Sequence[Note] | None = None
+) -> None:
     """Check the job and its files, and print the requests that would create it.
+
+    Args:
+        client: Whose server would create it.
+        job: The job.
+        as_json: Print it on one line.
+        notes: What could not be carried over from another server.
 
     Raises:
         RequestError: It cannot be created.
@@ -186,7 +196,7 @@ def show_what_is_sent(client: Client, job: JobFile, *, as_json: bool) -> None:
     key = job.idempotency_key or "(a new one)"
     if provider.marks_jobs:
         body = dict(with_key(body, key, provider.limits.metadata_pairs))
-    sent = {
+    sent: dict[str, Any] = {
         "uploads": uploads,
         "request": {
             "method": "POST",
@@ -195,6 +205,8 @@ def show_what_is_sent(client: Client, job: JobFile, *, as_json: bool) -> None:
             "body": _without_secrets(body),
         },
     }
+    if notes is not None:
+        sent["notes"] = [asdict(note) for note in notes]
     click.echo(json_line(sent) if as_json else json.dumps(sent, indent=2, allow_nan=False))
 
 

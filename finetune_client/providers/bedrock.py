@@ -19,4 +19,6 @@ BEDROCK = Provider(
     lacks={"suffix": "it is not in the documentation of its jobs"},
     environment=("AWS_BEARER_TOKEN_BEDROCK",),
     training_rules=TrainingRules(examples=100),
+    methods=("reinforcement",),
+    grader_types=("lambda",),
 )

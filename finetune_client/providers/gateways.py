@@ -26,6 +26,7 @@ LITELLM = Provider(
         "metadata_filter": "the proxy passes no metadata on",
     },
     environment=("LITELLM_API_KEY",),
+    methods=("supervised",),
     known_fields=frozenset({"custom_llm_provider", "target_model_names"}),
 )
 

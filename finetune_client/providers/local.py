@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.training_rules import TrainingRules
 
 __all__ = ["LOCAL"]
 
@@ -12,6 +13,8 @@ LOCAL = Provider(
     keeps_ids=True,
     environment=(),
     bills=False,
+    training_rules=TrainingRules(learns_images=False),
+    grader_types=("string_check", "text_similarity", "multi"),
     first_poll=0.05,
     longest_poll=0.5,
 )

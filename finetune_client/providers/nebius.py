@@ -30,6 +30,7 @@ NEBIUS = Provider(
             "batch_size": Bounds(least=1, most=32, whole=True),
         },
     ),
+    methods=("supervised",),
     known_fields=frozenset({"from_checkpoint"}),
     known_hyperparameters=frozenset(
         {

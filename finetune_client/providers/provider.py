@@ -59,6 +59,8 @@ class Provider:
         environment: The variables the key is looked up in, first that is set.
         limits: Which values it takes in a request.
         training_rules: What it takes in a training file.
+        methods: The kinds of method that its documentation has.
+        grader_types: The types of grader that its documentation has; None for those of the API.
         known_fields: Keys of a job that only this provider has, so that they are not misspelt.
         known_hyperparameters: The same for the settings of a job.
         hints: Text in the message or the code of the server's errors, in lower case -> a sentence
@@ -87,6 +89,8 @@ class Provider:
     environment: tuple[str, ...] = ("OPENAI_API_KEY",)
     limits: Limits = field(default_factory=Limits)
     training_rules: TrainingRules = field(default_factory=TrainingRules)
+    methods: tuple[str, ...] = ("supervised", "dpo", "reinforcement")
+    grader_types: tuple[str, ...] | None = None
     known_fields: frozenset[str] = frozenset()
     known_hyperparameters: frozenset[str] = frozenset()
     hints: tuple[tuple[str, str], ...] = ()

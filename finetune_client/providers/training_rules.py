@@ -30,6 +30,7 @@ class TrainingRules:
         images: Images in one example.
         image_bytes: Bytes of one image.
         image_examples: Examples with images in one file, if that is known.
+        learns_images: Images are trained on; else only the text beside them is.
         reinforcement_images: Images may stand in reinforcement examples.
         outputs: Messages in one output of a preference example; None for any number.
         examples: The least number of examples in a file.
@@ -41,6 +42,7 @@ class TrainingRules:
     images: int = 10
     image_bytes: int = 10 * 1024 * 1024
     image_examples: int | None = 50_000
+    learns_images: bool = True
     reinforcement_images: bool = True
     outputs: int | None = 1
     examples: int = 10

@@ -26,6 +26,7 @@ UNSLOTH = Provider(
     },
     environment=("UNSLOTH_API_KEY",),
     bills=False,
+    methods=("supervised",),
     first_poll=1.0,
     longest_poll=5.0,
 )

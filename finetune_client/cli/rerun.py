@@ -1,0 +1,194 @@
+"""``finetune rerun``: the same job, again or on another server."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from finetune_client import Client
+from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
+from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
+from finetune_client.cli.job_file import create_job, dry_run_option, override, show_what_is_sent
+from finetune_client.cli.output import json_option, reporter, show_rows
+from finetune_client.cli.reporting import printable
+from finetune_client.cli.run import DATA_FILE, job_options
+from finetune_client.cli.watching import watch
+from finetune_client.errors import RequestError
+from finetune_client.job_files import JobFile
+from finetune_client.providers import COMPATIBLE, Provider, find_provider
+from finetune_client.rerun import adapt_request, has_images
+
+__all__ = ["rerun"]
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _read_grader(
+    ctx: click.Context,  # noqa: ARG001  # what click calls it with
+    param: click.Parameter,  # noqa: ARG001
+    path: Path | None,
+) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        grader = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.BadParameter(f"{str(path)!r} is not JSON: {error}.") from None
+    if not isinstance(grader, dict):
+        raise click.BadParameter(f"{str(path)!r} must be an object, got {type(grader).__name__}.")
+    return grader
+
+
+@click.command()
+@click.argument("source")
+@click.option("--model", "-m", help="The base model; needed on another server.")
+@click.option(
+    "--grader",
+    type=DATA_FILE,
+    callback=_read_grader,
+    metavar="JSON",
+    help="The grader of a reinforcement job, in place of its own.",
+)
+@job_options
+@click.option("--source-base-url", metavar="URL", help="Where the job is, as --base-url.")
+@click.option("--source-provider", type=PROVIDER, help="What kind of server that is.")
+@dry_run_option
+@click.option(
+    "--local",
+    is_flag=True,
+    help="Run it on the embedded server: the same API, a tiny model, no account, no key.",
+)
+@server_options
+@json_option
+def rerun(
+    source: str,
+    model: str | None,
+    grader: Mapping[str, Any] | None,
+    source_base_url: str | None,
+    source_provider: str | None,
+    dry_run: bool,
+    local: bool,
+    ledger_path: Path | None,
+    base_url: str | None,
+    provider: str | None,
+    allow_http: bool,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Create the same job as SOURCE again, here or on another server.
+
+    SOURCE is the id of a job, or the folder of an archived one, or a job file. A job's id is looked
+    for where OPENAI_BASE_URL says, else at OpenAI, or at --source-base-url; --base-url and --provider
+    say where the new job is created. Its files are downloaded, checked by the rules of that server
+    and uploaded there. What cannot be carried over is told, with what is done instead.
+    """
+    if local and (base_url or provider):
+        raise click.UsageError("--local goes with neither --base-url nor --provider.")
+    elsewhere = bool(local or base_url or provider)
+    if elsewhere and model is None:
+        raise click.UsageError("On another server --model is needed: its models have other names.")
+    target: dict[str, Any] = {
+        "base_url": base_url if elsewhere else source_base_url,
+        "provider": provider if elsewhere else source_provider,
+        "allow_http": allow_http,
+    }
+    with ExitStack() as stack:
+        job, origin = _read_source(
+            source,
+            stack,
+            base_url=source_base_url,
+            provider=source_provider,
+            allow_http=allow_http,
+            keep_ids=not elsewhere,
+        )
+        if elsewhere:
+            _leave_out_ids(job)
+        client = stack.enter_context(
+            Client.local() if local else connect(**target, ledger_path=ledger_path, dry_run=dry_run)
+        )
+        job.request, notes = adapt_request(
+            job.request,
+            origin or client.provider,
+            client.provider,
+            model=model,
+            grader=grader,
+            images=any(has_images(path) for path in job.paths.values() if path.is_file()),
+        )
+        override(job, client.provider, model=None, **wanted)
+        for note in notes:
+            click.echo(printable(f"Note: {note}"), err=True)
+        if dry_run:
+            show_what_is_sent(client, job, as_json=as_json, notes=notes)
+            return
+        named = None if local else named_server(**target)
+        made = create_job(client, job, named=named, as_json=as_json)
+        if local:
+            watch(client, reporter(as_json=as_json), made.id, again=None)
+        elif as_json or not job.paths:
+            show_rows([made], ("id", "status", "model"), as_json=as_json)
+
+
+def _leave_out_ids(job: JobFile) -> None:
+    """Leave out the validation file if only its id on the old server is known.
+
+    Raises:
+        RequestError: Only the id of the training file is known.
+    """
+    request = job.request
+    if request.training_file:
+        raise RequestError(
+            f"The training file is not here: {request.training_file!r} is its id on the server that "
+            f"had the job. Put it beside the job file as {DATA_FILES['training_file']!r}, or use "
+            "finetune create -f if it is an id on the new server."
+        )
+    if request.validation_file:
+        click.echo(
+            printable(f"Note: validation_file: {request.validation_file} is not here; left out."),
+            err=True,
+        )
+        request.validation_file = None
+
+
+def _read_source(
+    source: str,
+    stack: ExitStack,
+    *,
+    base_url: str | None,
+    provider: str | None,
+    allow_http: bool,
+    keep_ids: bool,
+) -> tuple[JobFile, Provider | None]:
+    """Return the job to make again, and whose it is: `None` if it is the new server's own.
+
+    Args:
+        source: A folder, a job file or a job's id.
+        stack: What removes the downloaded files in the end.
+        base_url: Where a job with this id is.
+        provider: Whose the job is, if it was said.
+        allow_http: See `connect`.
+        keep_ids: The new server is the old one, where the files are.
+    """
+    path = Path(source)
+    if path.exists():
+        folder = path if path.is_dir() else path.parent
+        job = read_job(path) if path.is_dir() else JobFile.read(path)
+        named = provider or provider_of_account(folder)
+        return job, COMPATIBLE if named is None else find_provider(named)
+    with connect(base_url=base_url, provider=provider, allow_http=allow_http) as client:
+        found = client.jobs.retrieve(source)
+        if keep_ids:
+            return JobFile.of_job(found, client.provider), None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="finetune-")))
+        paths = {}
+        for name, file in DATA_FILES.items():
+            file_id = getattr(found, name)
+            if file_id:
+                click.echo(f"{printable(file_id)}: downloading ...", err=True)
+                paths[name] = client.files.download(file_id, folder / file)
+        return JobFile.of_job(found, client.provider, paths), client.provider

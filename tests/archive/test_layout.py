@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from finetune_client.archive.layout import (
+    DATA_FILES,
+    INDEX,
+    JOB_FILES,
+    provider_of_account,
+    read_job,
+)
+from finetune_client.errors import RequestError
+from finetune_client.job_files import JobFile
+from finetune_client.models import FineTuningJobRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "ftjob-1"
+    folder.mkdir()
+    return folder
+
+
+REQUEST = FineTuningJobRequest(model="m", training_file="file-1", validation_file="file-2")
+
+
+def test_read_job__files_that_are_there_stand_for_the_ids(folder: Path) -> None:
+    JobFile(request=REQUEST).write(folder / JOB_FILES[0])
+    (folder / DATA_FILES["training_file"]).touch()
+    assert read_job(folder) == JobFile(
+        request=FineTuningJobRequest(model="m", validation_file="file-2"),
+        paths={"training_file": folder / "training_file.jsonl"},
+    )
+
+
+def test_read_job__a_path_in_the_job_file_wins(folder: Path) -> None:
+    paths = {"training_file": folder / "other.jsonl"}
+    JobFile(request=FineTuningJobRequest(model="m"), paths=paths).write(folder / JOB_FILES[0])
+    (folder / DATA_FILES["training_file"]).touch()
+    assert read_job(folder).paths == paths
+
+
+def test_read_job__may_be_toml(folder: Path) -> None:
+    (folder / "job.toml").write_text('model = "m"\n', encoding="utf-8")
+    assert read_job(folder) == JobFile(request=FineTuningJobRequest(model="m"))
+
+
+def test_read_job__says_that_a_folder_is_another(folder: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        read_job(folder)
+    assert caught.value.message == (
+        f"The folder {str(folder)!r} does not describe a job: it has no job.json or job.toml."
+    )
+
+
+@pytest.mark.parametrize(
+    ("index", "provider"),
+    [({"provider": "azure"}, "azure"), ({"provider": 5}, None), ({}, None), ([], None)],
+)
+def test_provider__is_in_the_index(folder: Path, index: object, provider: str | None) -> None:
+    (folder.parent / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    assert provider_of_account(folder) == provider
+
+
+def test_provider__without_an_index(folder: Path) -> None:
+    assert provider_of_account(folder) is None
+
+
+def test_provider__of_an_index_that_cannot_be_read(folder: Path) -> None:
+    (folder.parent / INDEX).write_text("{", encoding="utf-8")
+    with pytest.raises(RequestError) as caught:
+        provider_of_account(folder)
+    assert caught.value.message.startswith(
+        f"The index {str(folder.parent / INDEX)!r} is not JSON: "
+    )
