@@ -21,6 +21,7 @@ LITELLM = Provider(
         "pause": _ROUTES,
         "permissions": _ROUTES,
         "graders": _ROUTES,
+        "weights": _ROUTES,
         "method": _DROPPED,
         "metadata": _DROPPED,
         "metadata_filter": "the proxy passes no metadata on",

@@ -34,6 +34,7 @@ Feature = Literal[
     "result_files",  # a job's files of metrics
     "suffix",  # a suffix for the name of the new model
     "uploads",  # the Uploads API
+    "weights",  # a checkpoint's files, which are the model's weights
 ]
 
 

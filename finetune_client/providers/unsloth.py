@@ -22,6 +22,7 @@ UNSLOTH = Provider(
         "permissions": _STUDIO,
         "metadata": "it answers with null for every job's metadata",
         "metadata_filter": "it keeps no metadata",
+        "weights": "it gives no files; they are on the disk of the machine that trained them",
         "result_files": "it answers with an empty list for every job's result files",
     },
     environment=("UNSLOTH_API_KEY",),
