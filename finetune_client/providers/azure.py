@@ -63,7 +63,6 @@ AZURE = Provider(
             "Open models need a training type: extra_body={'trainingType': 'GlobalStandard'}.",
         ),
     ),
-    metric_gaps=-1.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 

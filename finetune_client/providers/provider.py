@@ -65,8 +65,6 @@ class Provider:
         last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
         shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
             them, are shut down. Where two fit, the first counts.
-        metric_gaps: The number that stands in result files, events and checkpoints where a loss or
-            an accuracy was not measured; `None` if such a value is left out.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
         max_file_bytes: The largest file that ``POST /files`` takes.
         max_upload_bytes: The largest file that the Uploads API takes.
@@ -89,7 +87,6 @@ class Provider:
     hints: tuple[tuple[str, str], ...] = ()
     last_job_day: str | None = None
     shutdowns: Mapping[str, str] = field(default_factory=dict)
-    metric_gaps: float | None = None
     first_poll: float = 2.0
     longest_poll: float = 30.0
     max_file_bytes: int = 512 * 1000 * 1000
