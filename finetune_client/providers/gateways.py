@@ -27,7 +27,7 @@ LITELLM = Provider(
         "metadata_filter": "the proxy passes no metadata on",
     },
     environment=("LITELLM_API_KEY",),
-    known_fields=frozenset({"custom_llm_provider", "target_model_names"}),
+    routing_fields=frozenset({"custom_llm_provider", "target_model_names"}),
 )
 
 PORTKEY = Provider(

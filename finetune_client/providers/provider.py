@@ -59,7 +59,9 @@ class Provider:
         limits: Which values it takes in a request.
         training_rules: What it takes in a training file.
         known_fields: Keys of a job that only this provider has, so that they are not misspelt.
-        known_hyperparameters: The same for the settings of a job.
+        routing_fields: Keys of a job by which a gateway finds who trains; only this provider has
+            them. They go into the form of a file too that is uploaded for the job.
+        known_hyperparameters: The same as ``known_fields`` for the settings of a job.
         hints: Text in the server's error messages, in lower case -> a sentence that says what to
             do, which is added to the error's message.
         last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
@@ -83,6 +85,7 @@ class Provider:
     limits: Limits = field(default_factory=Limits)
     training_rules: TrainingRules = field(default_factory=TrainingRules)
     known_fields: frozenset[str] = frozenset()
+    routing_fields: frozenset[str] = frozenset()
     known_hyperparameters: frozenset[str] = frozenset()
     hints: tuple[tuple[str, str], ...] = ()
     last_job_day: str | None = None
