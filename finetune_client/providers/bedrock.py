@@ -3,7 +3,7 @@
 Their documentation is about reinforcement on open weights, with graders that are Lambda functions:
 ``{"type": "lambda", "lambda": {"function": ARN}}``.
 
-https://docs.aws.amazon.com/bedrock/latest/userguide/
+https://docs.aws.amazon.com/bedrock/latest/userguide/rft-open-weight-access-security.html
 """
 
 from __future__ import annotations

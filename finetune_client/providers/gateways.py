@@ -1,7 +1,7 @@
 """Gateways that pass requests on to other providers.
 
 https://docs.litellm.ai/docs/fine_tuning
-https://portkey.ai/docs/integrations/libraries/openai-compatible
+https://portkey.ai/docs/aigw/integrations/llms/openai/fine-tuning
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ LITELLM = Provider(
         "metadata": _DROPPED,
         "metadata_filter": "the proxy passes no metadata on",
     },
-    environment=("LITELLM_API_KEY",),
+    # https://docs.litellm.ai/docs/proxy/api_key_auth has the first, LiteLLM's own client the second.
+    environment=("LITELLM_API_KEY", "LITELLM_PROXY_API_KEY"),
     routing_fields=frozenset({"custom_llm_provider", "target_model_names"}),
 )
 

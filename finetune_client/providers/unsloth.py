@@ -1,6 +1,6 @@
 """Unsloth Studio, which trains on the user's own GPU.
 
-https://docs.unsloth.ai/new/studio
+https://unsloth.ai/docs/basics/api
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ UNSLOTH = Provider(
         "weights": "it gives no files; they are on the disk of the machine that trained them",
         "result_files": "it answers with an empty list for every job's result files",
     },
+    # https://unsloth.ai/docs/integrations/unsloth-start
     environment=("UNSLOTH_API_KEY",),
     first_poll=1.0,
     longest_poll=5.0,
