@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/rft-open-weight-access-secu
 
 from __future__ import annotations
 
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 from finetune_client.providers.training_rules import TrainingRules
 
@@ -18,5 +19,6 @@ BEDROCK = Provider(
     hosts=("bedrock-mantle.*.api.aws",),
     lacks={"suffix": "it is not in the documentation of its jobs"},
     environment=("AWS_BEARER_TOKEN_BEDROCK",),
+    limits=UNKNOWN_LIMITS,
     training_rules=TrainingRules(examples=100),
 )

@@ -6,6 +6,7 @@ https://portkey.ai/docs/aigw/integrations/llms/openai/fine-tuning
 
 from __future__ import annotations
 
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
 __all__ = ["LITELLM", "PORTKEY"]
@@ -28,6 +29,7 @@ LITELLM = Provider(
     },
     # https://docs.litellm.ai/docs/proxy/api_key_auth has the first, LiteLLM's own client the second.
     environment=("LITELLM_API_KEY", "LITELLM_PROXY_API_KEY"),
+    limits=UNKNOWN_LIMITS,
     routing_fields=frozenset({"custom_llm_provider", "target_model_names"}),
 )
 
@@ -36,4 +38,5 @@ PORTKEY = Provider(
     base_url="https://aigw.portkey.ai/v1",
     hosts=("aigw.portkey.ai", "api.portkey.ai"),
     environment=("PORTKEY_API_KEY",),
+    limits=UNKNOWN_LIMITS,
 )

@@ -5,6 +5,7 @@ https://unsloth.ai/docs/basics/api
 
 from __future__ import annotations
 
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
 __all__ = ["UNSLOTH"]
@@ -27,6 +28,7 @@ UNSLOTH = Provider(
     },
     # https://unsloth.ai/docs/integrations/unsloth-start
     environment=("UNSLOTH_API_KEY",),
+    limits=UNKNOWN_LIMITS,
     first_poll=1.0,
     longest_poll=5.0,
 )
