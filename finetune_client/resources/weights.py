@@ -182,6 +182,7 @@ def download_weights(
         },
     )
     if place.is_complete():
+        place.tidy()
         return path
     total, done = sum(file.bytes or 0 for file in named.values()), 0
     with place.filling(), open_progress(progress, path.name) as on_progress:
@@ -189,14 +190,15 @@ def download_weights(
             shifted = _shifted(on_progress, done, total)
             if not place.has(name):
                 with place.writing(name, number) as (sink, already):
-                    files.write_content(
-                        file,
-                        sink,
-                        on_progress=shifted,
-                        deadline=deadline,
-                        done=already,
-                        **options,
-                    )
+                    if already != file.bytes:  # else it was killed before it got its name
+                        files.write_content(
+                            file,
+                            sink,
+                            on_progress=shifted,
+                            deadline=deadline,
+                            done=already,
+                            **options,
+                        )
             done += file.bytes or 0
             on_progress(done, total)
     return path
@@ -230,11 +232,8 @@ class _Place:
             raise RequestError(f"{os.fspath(path)!r} is a file; give the path of a directory.")
         # A directory that is there may be where a disk is mounted, or where this process works:
         # it cannot be replaced by another one.
-        self._draft = (
-            self._target / f"{_OURS}part"
-            if self._is_there
-            else self._target.with_name(f"{self._target.name}.part")
-        )
+        self._beside = self._target.with_name(f"{self._target.name}.part")
+        self._draft = self._target / f"{_OURS}part" if self._is_there else self._beside
 
     def is_complete(self) -> bool:
         """Return whether all of it was downloaded before, and is still there."""
@@ -242,11 +241,20 @@ class _Place:
             _is_whole(self._target / name, file) for name, file in self._names.items()
         )
 
+    def tidy(self) -> None:
+        """Remove what a call left that was killed when all was in its place already."""
+        with suppress(OSError):
+            self._draft.rmdir()
+        for draft in (self._draft, self._beside):
+            with suppress(OSError):
+                if (path := _lock_path(draft)).exists() and (lock := LockFile(path)).acquire():
+                    lock.release()
+
     @contextmanager
     def filling(self) -> Iterator[None]:
         """Fill the draft in the block, then put it into its place; it stays if the block raises."""
         self._draft.parent.mkdir(parents=True, exist_ok=True)
-        lock = LockFile(self._draft.with_name(f"{self._draft.name}.lock"))
+        lock = LockFile(_lock_path(self._draft))
         held = True
         with suppress(OSError):  # a file system without locks: nothing keeps two calls apart
             held = lock.acquire()
@@ -275,7 +283,7 @@ class _Place:
     def has(self, name: str) -> bool:
         """Return whether a file is there whole."""
         # It is in the directory itself if a call was killed while it moved the files there.
-        return (self._draft / name).is_file() or (self._target / name).is_file()
+        return (self._draft / name).is_file() or _is_whole(self._target / name, self._names[name])
 
     @contextmanager
     def writing(self, name: str, number: int) -> Iterator[tuple[IO[bytes], int]]:
@@ -295,14 +303,20 @@ class _Place:
             self._draft.rename(self._target)
             settle(self._target.parent)
             return
-        for name in [*self._names, _INDEX]:  # the index last: it says that all is there
+        for name in self._names:
             if (source := self._draft / name).exists():
                 (self._target / name).parent.mkdir(parents=True, exist_ok=True)
                 source.replace(self._target / name)
         for folder in sorted(self._draft.rglob("*"), reverse=True):
-            folder.rmdir()
+            if folder.is_dir():
+                folder.rmdir()
+        (self._draft / _INDEX).replace(self._target / _INDEX)  # last: it says that all is there
         self._draft.rmdir()
         settle(self._target)
+
+
+def _lock_path(draft: Path) -> Path:
+    return draft.with_name(f"{draft.name}.lock")
 
 
 def _exists(path: Path, message: str) -> FileExistsError:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,11 +29,11 @@ from tests.support.file_service import DATA, FileService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from finetune_client import Client
     from tests.support.faults.wire import Seen
 
+ROOT = Path(__file__).parents[2]
 FILES = {
     "file-1": ("/data/ftjob-1/step-20/adapter_config.json", b'{"r": 16}'),
     "file-2": ("/data/ftjob-1/step-20/adapter_model.safetensors", DATA),
@@ -462,21 +465,72 @@ def test_download__what_is_left_of_another_download_is_not_touched(
     assert {path: path.read_bytes() for path in draft.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("moved", [["adapter_config.json"], [*WEIGHTS]])
-def test_download__killed_while_the_files_are_put_into_their_place(
-    client: Client, server: FaultServer, tmp_path: Path, moved: list[str]
+KILLED = """
+import os, sys
+from pathlib import Path
+from finetune_client import Client
+
+url, directory, step, count = sys.argv[1:]
+
+def die_at_the_last(real):
+    calls = iter(range(1, 100))
+    def wrapped(*args, **kwargs):
+        if next(calls) == int(count):
+            os.kill(os.getpid(), 9)
+        return real(*args, **kwargs)
+    return wrapped
+
+owner = os if step == "fsync" else Path
+setattr(owner, step, die_at_the_last(getattr(owner, step)))
+with Client("sk-1", base_url=url, provider="nebius") as client:
+    client.models.download("ftjob-1", directory)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no kill -9")
+@pytest.mark.parametrize(
+    ("existing", "step", "count"),
+    [
+        (False, "replace", 1),  # before there is an index
+        (False, "fsync", 4),  # a file is there, but not on the disk yet
+        (False, "replace", 3),  # nor has it its name
+        (False, "rename", 1),  # all are there
+        (True, "replace", 6),  # one is in its place
+        (True, "rmdir", 1),  # all are, but not the index
+        (True, "rmdir", 2),  # the index is, too
+    ],
+)
+def test_download__killed_and_called_again(
+    client: Client, server: FaultServer, tmp_path: Path, existing: bool, step: str, count: int
 ) -> None:
-    client.models.download("ftjob-1", tmp_path / "whole")
     target = tmp_path / "w"
-    (target / ".finetune-part" / "1_Pooling").mkdir(parents=True)
-    (target / "1_Pooling").mkdir()
-    for name in [*WEIGHTS, INDEX]:
-        place = target if name in moved else target / ".finetune-part"
-        (tmp_path / "whole" / name).rename(place / name)
+    if existing:
+        target.mkdir()
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, server.url, str(target), step, str(count)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert killed.returncode == -9
+    assert existing or not target.exists()
+    client.models.download("ftjob-1", target)
     client.models.download("ftjob-1", target)
     assert _tree(target) == WEIGHTS
     assert sorted(path.name for path in target.glob(".*")) == [INDEX]
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
     assert _fetched(server) == ["file-1", "file-2", "file-3"]
+
+
+def test_download__another_file_of_the_same_name_is_not_taken_for_one_that_was_moved(
+    client: Client, tmp_path: Path
+) -> None:
+    target = tmp_path / "w"
+    target.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        client.models.download("ftjob-1", target, progress=_stop_after(500_000))
+    (target / "adapter_model.safetensors").write_bytes(b"half of it")
+    client.models.download("ftjob-1", target)
+    assert _tree(target) == WEIGHTS
 
 
 def test_download__killed_before_there_was_an_index(client: Client, tmp_path: Path) -> None:
