@@ -68,7 +68,7 @@ class Provider:
         shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
             them, are shut down. Where two fit, the first counts.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
-        max_file_bytes: The largest file that ``POST /files`` takes.
+        max_file_bytes: The largest file that ``POST /files`` takes; infinite if it takes any.
         max_upload_bytes: The largest file that the Uploads API takes.
     """
 
@@ -92,8 +92,8 @@ class Provider:
     shutdowns: Mapping[str, str] = field(default_factory=dict)
     first_poll: float = 2.0
     longest_poll: float = 30.0
-    max_file_bytes: int = 512 * 1000 * 1000
-    max_upload_bytes: int = 8 * 1000 * 1000 * 1000
+    max_file_bytes: float = 512 * 1000 * 1000
+    max_upload_bytes: float = 8 * 1000 * 1000 * 1000
 
     def is_at(self, host: str, url: str) -> bool:
         """Return whether a base URL is one of this provider's.

@@ -5,6 +5,8 @@ https://unsloth.ai/docs/basics/api
 
 from __future__ import annotations
 
+import math
+
 from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
@@ -29,6 +31,9 @@ UNSLOTH = Provider(
     # https://unsloth.ai/docs/integrations/unsloth-start
     environment=("UNSLOTH_API_KEY",),
     limits=UNKNOWN_LIMITS,
+    # On one's own machine; and there are no uploads in parts that a larger file could come by.
+    max_file_bytes=math.inf,
+    max_upload_bytes=math.inf,
     first_poll=1.0,
     longest_poll=5.0,
 )
