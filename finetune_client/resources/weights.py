@@ -47,6 +47,9 @@ _OURS: Final = ".finetune-"
 """What the names of our own files begin with; no file of a server may be called so."""
 
 _INDEX: Final = f"{_OURS}weights.json"
+_LONGEST_NAME: Final = 255
+"""In bytes; so it is on nearly every file system."""
+
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _DEVICES: Final = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)
@@ -288,13 +291,12 @@ class _Place:
     @contextmanager
     def writing(self, name: str, number: int) -> Iterator[tuple[IO[bytes], int]]:
         """Open what there is of a file, to be continued; it gets its name when the block ends well."""
-        partial = self._draft / f"{_OURS}{number}.part"
+        partial, whole = self._draft / f"{_OURS}{number}.part", self._draft / name
+        whole.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("ab") as sink:
             yield sink, sink.tell()
             sink.flush()
             os.fsync(sink.fileno())
-        whole = self._draft / name
-        whole.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(whole)
 
     def _finish(self) -> None:
@@ -375,11 +377,11 @@ def _named(checkpoint_id: str, files: list[FileObject]) -> dict[str, FileObject]
 def _is_safe(part: str) -> bool:
     """Return whether a part of a path is a plain name on every system."""
     try:
-        part.encode()
+        size = len(part.encode())
     except UnicodeEncodeError:
         return False
     return (
-        bool(part)
+        0 < size <= _LONGEST_NAME
         and part[-1] not in " ."  # which Windows drops; and no "." or ".."
         and _NOT_IN_NAMES.search(part) is None
         and _DEVICES.fullmatch(part.partition(".")[0].rstrip()) is None

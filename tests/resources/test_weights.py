@@ -289,6 +289,8 @@ UNSAFE = [
     ".finetune-weights.json",
     ".FineTune-0.part",
     "folder/",
+    "x" * 256,
+    "ü" * 128,
 ]
 
 
