@@ -86,9 +86,10 @@ def find_checkpoint(
         raise RequestError(
             f"checkpoint must be an id, a step or a checkpoint, not {type(checkpoint).__name__}."
         )
-    job_id, wanted = _job_id(jobs, model, options), checkpoint
-    if wanted is None and isinstance(model, str) and ":ckpt-step-" in model:
-        wanted = model
+    name, wanted = model.id if isinstance(model, Model) else model, checkpoint
+    job_id = _job_id(jobs, name, options)
+    if wanted is None and isinstance(name, str) and ":ckpt-step-" in name:
+        wanted = name
     found = list(jobs.checkpoints.list(job_id, limit=LARGEST_PAGE, **options))
     if wanted is not None:
         fitting = [
@@ -111,15 +112,14 @@ def find_checkpoint(
     return max(found, key=lambda one: (one.step_number or 0, one.created_at or 0))
 
 
-def _job_id(jobs: Jobs, model: object, options: RequestOptions) -> str:
-    """Return the id of the job that is, or made, a model."""
-    if isinstance(model, FineTuningJob):
-        return model.id
-    name = model.id if isinstance(model, Model) else model
+def _job_id(jobs: Jobs, name: object, options: RequestOptions) -> str:
+    """Return the id of a job, which may be given by the name of the model that it made."""
+    if isinstance(name, FineTuningJob):
+        return name.id
     if not isinstance(name, str) or not name:
         raise RequestError(
             "model must be the name of a model, the id of a job, a FineTuningJob, a Model or a "
-            f"checkpoint, not {type(model).__name__ if model != '' else 'an empty text'}."
+            f"checkpoint, not {type(name).__name__ if name != '' else 'an empty text'}."
         )
     if name.startswith("ftckpt"):
         raise RequestError(

@@ -149,6 +149,7 @@ LAST = FineTuningJobCheckpoint(id="ftckpt_9", result_files=["file-2"])
         ("ft:m:o::1", None, "ftckpt_2"),
         (Model(id="ft:m:o::1"), None, "ftckpt_2"),
         ("ft:m:o::1:ckpt-step-3", None, "ftckpt_1"),
+        (Model(id="ft:m:o::1:ckpt-step-3"), None, "ftckpt_1"),
         ("ftjob-1", "ftckpt_1", "ftckpt_1"),
         ("ftjob-1", 3, "ftckpt_1"),
         ("ftjob-1", "ft:m:o::1:ckpt-step-3", "ftckpt_1"),
