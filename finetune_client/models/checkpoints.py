@@ -17,6 +17,7 @@ from finetune_client.models.codec import (
     pop_number,
     pop_required,
     pop_text,
+    pop_texts,
     to_plain,
     write_fields,
 )
@@ -94,6 +95,7 @@ class FineTuningJobCheckpoint(APIObject):
         fine_tuned_model_checkpoint: The name to use it by, as a model.
         fine_tuning_job_id: The job that made it.
         metrics: How good it is.
+        result_files: Ids of the files of its weights, where the server gives them (Nebius).
         step_number: The step after which it was made.
         extra: Keys that no field has, and values of a kind that their field does not take.
     """
@@ -104,6 +106,7 @@ class FineTuningJobCheckpoint(APIObject):
     fine_tuned_model_checkpoint: str | None = None
     fine_tuning_job_id: str | None = None
     metrics: FineTuningJobCheckpointMetrics | None = None
+    result_files: list[str] | None = None
     step_number: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -125,6 +128,7 @@ class FineTuningJobCheckpoint(APIObject):
             fine_tuned_model_checkpoint=pop_text(rest, "fine_tuned_model_checkpoint"),
             fine_tuning_job_id=pop_text(rest, "fine_tuning_job_id"),
             metrics=pop_model(rest, "metrics", FineTuningJobCheckpointMetrics.from_dict),
+            result_files=pop_texts(rest, "result_files"),
             step_number=pop_integer(rest, "step_number"),
             extra=rest,
         )
@@ -139,6 +143,7 @@ class FineTuningJobCheckpoint(APIObject):
                 "fine_tuned_model_checkpoint": self.fine_tuned_model_checkpoint,
                 "fine_tuning_job_id": self.fine_tuning_job_id,
                 "metrics": to_plain(self.metrics),
+                "result_files": to_plain(self.result_files),
                 "step_number": self.step_number,
             },
             self.extra,

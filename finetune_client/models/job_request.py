@@ -254,9 +254,9 @@ def _hyperparameter_problems(at: str, settings: Any, method: str, limits: Limits
         return
     for name, bounds in limits.hyperparameters(method).items():
         yield from number(f"{at}.{name}", settings.get(name), bounds)
-    if method == MethodType.REINFORCEMENT and settings.get("reasoning_effort") is not None:
-        known = limits.reasoning_efforts
-        yield from choice(f"{at}.reasoning_effort", settings["reasoning_effort"], known)
+    effort, known = settings.get("reasoning_effort"), limits.reasoning_efforts
+    if method == MethodType.REINFORCEMENT and effort is not None and known is not None:
+        yield from choice(f"{at}.reasoning_effort", effort, known)
 
 
 def _integrations_problems(at: str, integrations: Any) -> Iterator[str]:

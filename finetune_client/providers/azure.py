@@ -29,7 +29,7 @@ AZURE = Provider(
     url_ends_with="/v1",
     key_header="api-key",
     keeps_ids=True,
-    lacks={"uploads": _V1, "metadata_filter": _V1},
+    lacks={"uploads": _V1, "metadata_filter": _V1, "weights": _V1},
     environment=("AZURE_OPENAI_API_KEY",),
     limits=Limits(
         suffix=40,
@@ -67,7 +67,6 @@ AZURE = Provider(
             "On Azure model= is the name of a deployment; a tuned model must be deployed first.",
         ),
     ),
-    metric_gaps=-1.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 
@@ -87,5 +86,6 @@ AZURE_CLASSIC = replace(
         "integrations": _CLASSIC,
         "files_paging": _CLASSIC,
         "file_expiry": _CLASSIC,
+        "weights": _CLASSIC,
     },
 )

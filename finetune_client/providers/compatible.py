@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
 __all__ = ["COMPATIBLE"]
 
-COMPATIBLE = Provider(name="compatible")
+COMPATIBLE = Provider(name="compatible", limits=UNKNOWN_LIMITS)

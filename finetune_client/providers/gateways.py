@@ -1,11 +1,12 @@
 """Gateways that pass requests on to other providers.
 
 https://docs.litellm.ai/docs/fine_tuning
-https://portkey.ai/docs/integrations/libraries/openai-compatible
+https://portkey.ai/docs/aigw/integrations/llms/openai/fine-tuning
 """
 
 from __future__ import annotations
 
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
 __all__ = ["LITELLM", "PORTKEY"]
@@ -21,13 +22,16 @@ LITELLM = Provider(
         "pause": _ROUTES,
         "permissions": _ROUTES,
         "graders": _ROUTES,
+        "weights": _ROUTES,
         "method": _DROPPED,
         "metadata": _DROPPED,
         "metadata_filter": "the proxy passes no metadata on",
     },
-    environment=("LITELLM_API_KEY",),
+    # https://docs.litellm.ai/docs/proxy/api_key_auth has the first, LiteLLM's own client the second.
+    environment=("LITELLM_API_KEY", "LITELLM_PROXY_API_KEY"),
+    limits=UNKNOWN_LIMITS,
     methods=("supervised",),
-    known_fields=frozenset({"custom_llm_provider", "target_model_names"}),
+    routing_fields=frozenset({"custom_llm_provider", "target_model_names"}),
 )
 
 PORTKEY = Provider(
@@ -35,4 +39,5 @@ PORTKEY = Provider(
     base_url="https://aigw.portkey.ai/v1",
     hosts=("aigw.portkey.ai", "api.portkey.ai"),
     environment=("PORTKEY_API_KEY",),
+    limits=UNKNOWN_LIMITS,
 )

@@ -18,7 +18,7 @@ from finetune_client.display import format_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DPO", "REINFORCEMENT", "SUPERVISED", "Bounds", "Limits"]
+__all__ = ["DPO", "REINFORCEMENT", "SUPERVISED", "UNKNOWN_LIMITS", "Bounds", "Limits"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +85,8 @@ REINFORCEMENT = {
 class Limits:
     """What one kind of server takes in a request.
 
+    The numbers that something may be at most are infinite where no limit is known.
+
     Attributes:
         suffix: Characters of a suffix, at most.
         suffix_characters: Those that a suffix may have, as in a regular expression; `None` for all.
@@ -92,19 +94,19 @@ class Limits:
         metadata_pairs: Pairs in `metadata`, at most.
         metadata_key, metadata_value: Characters of a key and of a value, at most.
         supervised, dpo, reinforcement: Setting -> the numbers it may be, by method.
-        reasoning_efforts: What ``reasoning_effort`` may be.
+        reasoning_efforts: What ``reasoning_effort`` may be; `None` for anything.
     """
 
-    suffix: int = 64
+    suffix: float = 64
     suffix_characters: str | None = None
     seed: Bounds = Bounds(least=0, most=2**31 - 1, whole=True, auto=False)
-    metadata_pairs: int = 16
-    metadata_key: int = 64
-    metadata_value: int = 512
+    metadata_pairs: float = 16
+    metadata_key: float = 64
+    metadata_value: float = 512
     supervised: Mapping[str, Bounds] = field(default_factory=lambda: SUPERVISED)
     dpo: Mapping[str, Bounds] = field(default_factory=lambda: DPO)
     reinforcement: Mapping[str, Bounds] = field(default_factory=lambda: REINFORCEMENT)
-    reasoning_efforts: tuple[str, ...] = ("default", "low", "medium", "high")
+    reasoning_efforts: tuple[str, ...] | None = ("default", "low", "medium", "high")
 
     def hyperparameters(self, method: str) -> Mapping[str, Bounds]:
         """Return the settings of a method; none for an unknown method."""
@@ -114,3 +116,21 @@ class Limits:
             "reinforcement": self.reinforcement,
         }
         return known.get(method, {})
+
+
+def _without_ends(settings: Mapping[str, Bounds]) -> dict[str, Bounds]:
+    return {name: Bounds(whole=bounds.whole) for name, bounds in settings.items()}
+
+
+UNKNOWN_LIMITS = Limits(
+    suffix=math.inf,
+    seed=Bounds(whole=True, auto=False),
+    metadata_pairs=math.inf,
+    metadata_key=math.inf,
+    metadata_value=math.inf,
+    supervised=_without_ends(SUPERVISED),
+    dpo=_without_ends(DPO),
+    reinforcement=_without_ends(REINFORCEMENT),
+    reasoning_efforts=None,
+)
+"""Those of a server that is not known to have any: that a number is one is all that is checked."""

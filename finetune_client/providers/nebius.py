@@ -5,7 +5,9 @@ https://docs.tokenfactory.nebius.com/api-reference/introduction
 
 from __future__ import annotations
 
-from finetune_client.providers.limits import SUPERVISED, Bounds, Limits
+from dataclasses import replace
+
+from finetune_client.providers.limits import UNKNOWN_LIMITS, Bounds
 from finetune_client.providers.provider import Provider
 
 __all__ = ["NEBIUS"]
@@ -23,9 +25,10 @@ NEBIUS = Provider(
         "result_files": "its result files are weights, not metrics",
     },
     environment=("NEBIUS_API_KEY",),
-    limits=Limits(
+    limits=replace(
+        UNKNOWN_LIMITS,
         supervised={
-            **SUPERVISED,
+            **UNKNOWN_LIMITS.supervised,
             "n_epochs": Bounds(least=1, most=20, whole=True),
             "batch_size": Bounds(least=1, most=32, whole=True),
         },

@@ -34,6 +34,7 @@ Feature = Literal[
     "result_files",  # a job's files of metrics
     "suffix",  # a suffix for the name of the new model
     "uploads",  # the Uploads API
+    "weights",  # a checkpoint's files, which are the model's weights
 ]
 
 
@@ -62,17 +63,17 @@ class Provider:
         methods: The kinds of method that its documentation has.
         grader_types: The types of grader that its documentation has; None for those of the API.
         known_fields: Keys of a job that only this provider has, so that they are not misspelt.
-        known_hyperparameters: The same for the settings of a job.
+        routing_fields: Keys of a job by which a gateway finds who trains; only this provider has
+            them. They go into the form of a file too that is uploaded for the job.
+        known_hyperparameters: The same as ``known_fields`` for the settings of a job.
         hints: Text in the message or the code of the server's errors, in lower case -> a sentence
             that says what to do, which is added to the error's message.
         last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
         shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
             them, are shut down. Where two fit, the first counts.
-        metric_gaps: The number that stands in result files, events and checkpoints where a loss or
-            an accuracy was not measured; `None` if such a value is left out.
         bills: Whether what it does costs money, as far as is known.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
-        max_file_bytes: The largest file that ``POST /files`` takes.
+        max_file_bytes: The largest file that ``POST /files`` takes; infinite if it takes any.
         max_upload_bytes: The largest file that the Uploads API takes.
     """
 
@@ -92,16 +93,16 @@ class Provider:
     methods: tuple[str, ...] = ("supervised", "dpo", "reinforcement")
     grader_types: tuple[str, ...] | None = None
     known_fields: frozenset[str] = frozenset()
+    routing_fields: frozenset[str] = frozenset()
     known_hyperparameters: frozenset[str] = frozenset()
     hints: tuple[tuple[str, str], ...] = ()
     last_job_day: str | None = None
     shutdowns: Mapping[str, str] = field(default_factory=dict)
-    metric_gaps: float | None = None
     bills: bool = True
     first_poll: float = 2.0
     longest_poll: float = 30.0
-    max_file_bytes: int = 512 * 1000 * 1000
-    max_upload_bytes: int = 8 * 1000 * 1000 * 1000
+    max_file_bytes: float = 512 * 1000 * 1000
+    max_upload_bytes: float = 8 * 1000 * 1000 * 1000
 
     def is_at(self, host: str, url: str) -> bool:
         """Return whether a base URL is one of this provider's.

@@ -1,10 +1,13 @@
 """Unsloth Studio, which trains on the user's own GPU.
 
-https://docs.unsloth.ai/new/studio
+https://unsloth.ai/docs/basics/api
 """
 
 from __future__ import annotations
 
+import math
+
+from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
 
 __all__ = ["UNSLOTH"]
@@ -22,11 +25,17 @@ UNSLOTH = Provider(
         "permissions": _STUDIO,
         "metadata": "it answers with null for every job's metadata",
         "metadata_filter": "it keeps no metadata",
+        "weights": "it gives no files; they are on the disk of the machine that trained them",
         "result_files": "it answers with an empty list for every job's result files",
     },
+    # https://unsloth.ai/docs/integrations/unsloth-start
     environment=("UNSLOTH_API_KEY",),
     bills=False,
     methods=("supervised",),
+    limits=UNKNOWN_LIMITS,
+    # On one's own machine; and there are no uploads in parts that a larger file could come by.
+    max_file_bytes=math.inf,
+    max_upload_bytes=math.inf,
     first_poll=1.0,
     longest_poll=5.0,
 )

@@ -15,7 +15,7 @@ from finetune_client.transport import query_pairs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["as_list", "as_path", "check_arguments", "check_callable", "list_query"]
+__all__ = ["as_directory", "as_list", "as_path", "check_arguments", "check_callable", "list_query"]
 
 
 def check_arguments(action: str, *checks: Iterator[str]) -> None:
@@ -66,10 +66,24 @@ def as_path(value: object, name: str) -> Path:
     Raises:
         RequestError: It is not a path, or is empty, or ends with a slash, as that of a folder.
     """
+    path = _path_text(value, name)
+    if path.endswith(("/", os.sep)):
+        raise RequestError(f"{name} must be the path of a file, not of a folder, got {value!r}.")
+    return Path(path)
+
+
+def as_directory(value: object, name: str) -> Path:
+    """Return the path of a directory.
+
+    Raises:
+        RequestError: It is not a path, or is empty.
+    """
+    return Path(_path_text(value, name))
+
+
+def _path_text(value: object, name: str) -> str:
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or not path:
         given = "an empty text" if path == "" else type(value).__name__
         raise RequestError(f"{name} must be a path, not {given}.")
-    if path.endswith(("/", os.sep)):
-        raise RequestError(f"{name} must be the path of a file, not of a folder, got {value!r}.")
-    return Path(path)
+    return path

@@ -20,6 +20,7 @@ __all__ = [
     "PollOptions",
     "RequestOptions",
     "check_poll_options",
+    "options_of_uploads",
     "with_options",
     "without_extra_body",
 ]
@@ -67,7 +68,7 @@ def with_options(request: Request, options: RequestOptions) -> Request:
     _check_names(options, RequestOptions.__optional_keys__)
     headers = _hide_headers(options)
     query, timeout = options.get("extra_query"), options.get("timeout")
-    json, body = _merge_body(request, options.get("extra_body"))
+    json, body = _merge_body(request, _extra_body(options))
     return replace(
         request,
         headers=_merge_headers(request.headers, headers) if headers else request.headers,
@@ -90,6 +91,34 @@ def without_extra_body(options: RequestOptions) -> RequestOptions:
     others = options.copy()
     others.pop("extra_body", None)
     return others
+
+
+def options_of_uploads(
+    options: RequestOptions, own: RequestOptions | None, routing_fields: frozenset[str]
+) -> RequestOptions:
+    """Return the options for the files that a call uploads.
+
+    Args:
+        options: The call's own, which hold for the uploads too, but for ``extra_body``.
+        own: What is given for the uploads alone; it wins.
+        routing_fields: The keys of the call's ``extra_body`` that go into the form of a file too.
+
+    Raises:
+        TypeError: A keyword is not one of `RequestOptions`.
+        RequestError: An option is not a mapping.
+    """
+    if own is not None and not isinstance(own, Mapping):
+        raise RequestError(
+            f"upload_options must be a mapping of options, not {type(own).__name__}."
+        )
+    given: RequestOptions = {**own} if own is not None else {}
+    without_extra_body(given)
+    body = _extra_body(options) or {}
+    routed = {key: value for key, value in body.items() if key in routing_fields}
+    merged: RequestOptions = {**without_extra_body(options), **given}
+    if form := {**routed, **(_extra_body(given) or {})}:
+        merged["extra_body"] = form
+    return merged
 
 
 def check_poll_options(options: PollOptions) -> PollOptions:
@@ -126,6 +155,17 @@ def _hide_headers(options: RequestOptions) -> Mapping[str, str] | None:
     return hidden
 
 
+def _extra_body(options: RequestOptions) -> Mapping[str, Any] | None:
+    extra = options.get("extra_body")
+    if not extra:
+        return None
+    if not isinstance(extra, Mapping):
+        raise RequestError(
+            f"extra_body must be a mapping of keys to values, not {type(extra).__name__}."
+        )
+    return extra
+
+
 def _merge_headers(own: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     given = {name.lower() for name in extra}
     return {**{name: text for name, text in own.items() if name.lower() not in given}, **extra}
@@ -135,10 +175,6 @@ def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> tuple[Any,
     """Return the JSON body and the other body of a request, one of them with ``extra``."""
     if not extra:
         return request.json, request.body
-    if not isinstance(extra, Mapping):
-        raise RequestError(
-            f"extra_body must be a mapping of keys to values, not {type(extra).__name__}."
-        )
     if request.body is not None:
         from finetune_client.resources.files.multipart import Multipart  # only uploads have one
 

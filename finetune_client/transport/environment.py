@@ -59,7 +59,8 @@ def settings(
         ConfigurationError: One is missing or not valid.
     """
     kind = None if provider is None else find_provider(provider)
-    if base_url is None and (url := _environment_base_url(kind, environ)):
+    url = None if base_url is not None else _environment_base_url(kind, environ)
+    if url is not None:
         base = parse_base_url(url, allow_http=allow_http, name="OPENAI_BASE_URL")
     else:
         base = parse_base_url(_default_base_url(kind, base_url), allow_http=allow_http)
@@ -68,7 +69,7 @@ def settings(
     return Config(
         base_url=base,
         provider=kind,
-        credential=_credential(kind, api_key, environ),
+        credential=_credential(kind, api_key, environ, beside_url=url is not None),
         admin_credential=_admin_credential(kind, admin_key, environ),
         headers=_account_headers(
             organization or (_variable(environ, "OPENAI_ORG_ID") if openai else None),
@@ -144,7 +145,10 @@ def _variable(environ: Environ, name: str) -> str | None:
     return (environ(name) or "").strip() or None
 
 
-def _credential(kind: Provider, key: Key, environ: Environ) -> Credential:
+def _credential(
+    kind: Provider, key: Key, environ: Environ, *, beside_url: bool = False
+) -> Credential:
+    """Return the key; ``beside_url`` says that the base URL is from ``OPENAI_BASE_URL``."""
     if key is not None:
         return Credential.of(key, header=kind.key_header, name="api_key")
     for variable in kind.environment:
@@ -155,6 +159,10 @@ def _credential(kind: Provider, key: Key, environ: Environ) -> Credential:
         found := as_secret(_variable(environ, "AZURE_OPENAI_AD_TOKEN"))
     ):
         return Credential.of(found, header="Authorization", name="AZURE_OPENAI_AD_TOKEN")
+    # Guides of other services (Bedrock's) set both variables, for the official SDK: the key is for
+    # that URL then, whoever is there. A URL from elsewhere never gets what may be OpenAI's key.
+    if beside_url and (found := as_secret(_variable(environ, "OPENAI_API_KEY"))):
+        return Credential.of(found, header=kind.key_header, name="OPENAI_API_KEY")
     if not kind.environment:
         return Credential.of(None, header=kind.key_header, name="api_key")
     raise ConfigurationError(_no_key_message(kind.environment[0]))

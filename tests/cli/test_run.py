@@ -219,7 +219,8 @@ def test_run__epochs_are_auto_or_a_whole_number(
 def test_run__settings_out_of_range_are_all_named_and_nothing_is_sent(
     finetune: Finetune, train: Path, remote: str
 ) -> None:
-    done = finetune("run", train, "--model", "tiny", "--epochs", 51, "--batch-size", 0)
+    settings = ("--provider", "openai", "--epochs", 51, "--batch-size", 0)
+    done = finetune("run", train, "--model", "tiny", *settings)
     assert done.exit_code == 2
     assert "method.supervised.hyperparameters.n_epochs" in done.output
     assert "method.supervised.hyperparameters.batch_size" in done.output

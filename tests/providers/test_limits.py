@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from finetune_client.providers import AZURE, AZURE_CLASSIC, OPENAI, Bounds, Limits, Provider
+from finetune_client.models import FineTuningJobRequest
+from finetune_client.providers import (
+    AZURE,
+    AZURE_CLASSIC,
+    LOCAL,
+    NEBIUS,
+    OPENAI,
+    PROVIDERS,
+    Bounds,
+    Limits,
+    Provider,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +82,47 @@ def test_limits__azure_takes_minus_one_for_every_setting(provider: Provider, met
         assert bounds.problem(-1) is None, name
     for name, bounds in OPENAI.limits.hyperparameters(method).items():
         assert bounds.problem(-1) is not None, name
+
+
+UNUSUAL: dict[str, Any] = {
+    "model": "m",
+    "training_file": "file-1",
+    "suffix": "x" * 65,
+    "seed": -1,
+    "metadata": {**{str(number): "v" for number in range(17)}, "k" * 65: "v" * 513},
+    "method": {
+        "type": "reinforcement",
+        "reinforcement": {
+            "grader": {"type": "lambda", "lambda": {"function": "arn"}},
+            "hyperparameters": {
+                "n_epochs": 100,
+                "batch_size": -1,
+                "learning_rate_multiplier": -1,
+                "eval_samples": 0,
+                "reasoning_effort": "utmost",
+            },
+        },
+    },
+}
+KNOWN = [OPENAI, AZURE, AZURE_CLASSIC, LOCAL]
+
+
+@pytest.mark.parametrize("provider", [one for one in PROVIDERS.values() if one not in KNOWN])
+def test_limits__what_nobody_knows_is_sent(provider: Provider) -> None:
+    request = FineTuningJobRequest.from_dict(UNUSUAL)
+    assert request.problems(limits=provider.limits) == []
+    assert len(request.problems(limits=OPENAI.limits)) == 10
+
+
+@pytest.mark.parametrize("value", ["3", True, 1.5, math.nan, [1]])
+def test_limits__that_a_number_is_one_is_checked_everywhere(value: Any) -> None:
+    for provider in PROVIDERS.values():
+        bounds = provider.limits.hyperparameters("supervised")["n_epochs"]
+        assert bounds.problem(value) is not None, provider.name
+
+
+def test_limits__of_nebius_are_its_own_alone() -> None:
+    settings = NEBIUS.limits.supervised
+    assert settings["n_epochs"].problem(21) == "must be >= 1 and <= 20, got 21"
+    assert settings["batch_size"].problem(33) == "must be >= 1 and <= 32, got 33"
+    assert settings["learning_rate_multiplier"].problem(-1) is None

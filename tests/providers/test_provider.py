@@ -11,10 +11,12 @@ from finetune_client.providers import (
     AZURE_CLASSIC,
     BEDROCK,
     COMPATIBLE,
+    LITELLM,
     NEBIUS,
     OPENAI,
     PORTKEY,
     PROVIDERS,
+    UNSLOTH,
     Feature,
     Provider,
     find_provider,
@@ -110,7 +112,10 @@ def test_provider__what_azure_is_recorded_to_take_is_not_refused() -> None:
         (BEDROCK, "AWS_BEARER_TOKEN_BEDROCK"),
         (NEBIUS, "NEBIUS_API_KEY"),
         (PORTKEY, "PORTKEY_API_KEY"),
+        (UNSLOTH, "UNSLOTH_API_KEY"),
+        (LITELLM, "LITELLM_API_KEY"),
     ],
 )
 def test_provider__its_key_is_never_openais(provider: Provider, variable: str) -> None:
-    assert provider.environment == (variable,)
+    assert provider.environment[0] == variable
+    assert "OPENAI_API_KEY" not in provider.environment

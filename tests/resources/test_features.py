@@ -88,7 +88,17 @@ CALLS: list[tuple[Feature, str, Callable[[Client], Any]]] = [
     ),
     ("suffix", "a job's suffix", lambda client: client.jobs.create(**JOB, suffix="mine")),
     ("uploads", "uploads.cancel", lambda client: client.uploads.cancel("u")),
+    (
+        "weights",
+        "downloading a model's weights",
+        lambda client: client.models.download("j", "x"),
+    ),
 ]
+
+ALSO_NEEDED: dict[Feature, set[Feature]] = {
+    "method_and_hyperparameters": {"method"},
+    "weights": {"file_content"},
+}
 
 
 def _client(provider: Provider) -> Client:
@@ -115,9 +125,8 @@ def test_lacking__is_refused_in_one_sentence(
 def test_lacking__only_what_needs_it_is_refused(
     feature: Feature, what: str, call: Callable[[Client], Any]
 ) -> None:
-    others = {other: "no" for other in get_args(Feature) if other != feature}
-    if feature == "method_and_hyperparameters":
-        del others["method"]  # a job with both has it too
+    needed = {feature, *ALSO_NEEDED.get(feature, ())}
+    others = {other: "no" for other in get_args(Feature) if other not in needed}
     for lacks in ({}, others):
         with responses.RequestsMock() as server, _client(Provider(name="acme", lacks=lacks)) as one:
             for method in ("GET", "POST", "DELETE"):

@@ -8,6 +8,7 @@ from finetune_client.errors import RequestError
 from finetune_client.resources.options import (
     RequestOptions,
     check_poll_options,
+    options_of_uploads,
     with_options,
     without_extra_body,
 )
@@ -92,6 +93,16 @@ def test_without_extra_body__leaves_the_rest() -> None:
     options: RequestOptions = {"extra_body": {"a": 1}, "timeout": 3.0, "extra_query": {"q": 1}}
     assert without_extra_body(options) == {"timeout": 3.0, "extra_query": {"q": 1}}
     assert "extra_body" in options
+
+
+def test_options_of_uploads__are_the_calls_without_its_body_and_its_own_win() -> None:
+    options: RequestOptions = {"extra_body": {"route": "a", "b": 1}, "timeout": 3.0}
+    own: RequestOptions = {"timeout": 60.0, "extra_headers": {"Authorization": "sk-not-for-logs"}}
+    merged = options_of_uploads(options, own, frozenset({"route", "other"}))
+    assert (merged["extra_body"], merged["timeout"]) == ({"route": "a"}, 60.0)
+    assert "sk-not-for-logs" not in repr(merged)
+    assert own["extra_headers"] == {"Authorization": "sk-not-for-logs"}
+    assert options_of_uploads(options, None, frozenset()) == {"timeout": 3.0}
 
 
 def test_poll_options__take_no_timeout() -> None:

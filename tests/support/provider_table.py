@@ -28,6 +28,7 @@ OPERATIONS: dict[Feature, str] = {
     "file_expiry": "`files.create(expires_after=)`",
     "files_paging": "`files.list(limit=, after=, order=)`",
     "uploads": "`uploads`",
+    "weights": "`models.download`",
     "delete_model": "`models.delete`",
     "permissions": "`checkpoints.permissions`",
     "graders": "`graders.run`, `graders.validate`",

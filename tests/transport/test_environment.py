@@ -116,6 +116,41 @@ def test_key__given_wins_and_false_sends_none() -> None:
     assert _settings(base_url="http://localhost/v1", provider=LOCAL).credential.secret() is None
 
 
+MANTLE = "https://bedrock-mantle.us-west-2.api.aws/v1"
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "key"),
+    [
+        ({"OPENAI_BASE_URL": MANTLE}, {}, "sk-env"),
+        ({"OPENAI_BASE_URL": MANTLE, "AWS_BEARER_TOKEN_BEDROCK": "aws"}, {}, "aws"),
+        ({"OPENAI_BASE_URL": MANTLE}, {"api_key": KEY}, KEY),
+        ({"OPENAI_BASE_URL": f"{AZURE_HOST}/openai/v1"}, {}, "sk-env"),
+        (
+            {"OPENAI_BASE_URL": f"{AZURE_HOST}/openai/v1", "AZURE_OPENAI_AD_TOKEN": "entra"},
+            {},
+            "entra",
+        ),
+    ],
+)
+def test_key__openais_variable_goes_with_its_base_url_whoever_is_there(
+    more: dict[str, str], given: dict[str, Any], key: str
+) -> None:
+    assert _settings({"OPENAI_API_KEY": "sk-env", **more}, **given).credential.secret() == key
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"base_url": MANTLE}, {"provider": "bedrock", "base_url": MANTLE}, {"provider": "nebius"}],
+)
+def test_key__openais_goes_to_no_other_providers_address_from_elsewhere(
+    given: dict[str, Any],
+) -> None:
+    environ = {"OPENAI_API_KEY": "sk-env", "OPENAI_BASE_URL": "https://env.example/v1"}
+    with pytest.raises(ConfigurationError, match="There is no API key"):
+        _settings(environ, **given)
+
+
 def test_admin_key__from_the_environment_of_openai_only() -> None:
     environ = {"OPENAI_ADMIN_KEY": "sk-admin"}
     assert _settings(environ, api_key=KEY).admin_credential.secret() == "sk-admin"

@@ -52,6 +52,7 @@ class Download:
         sized: Compare the length with the file object's in any case, not only where the answer
             does not say how long it is.
         on_progress: Called with ``(done, total)``.
+        done: The bytes that the sink has already, from an earlier download of the same file.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Download:
         retrieve: Callable[[], FileObject],
         sized: bool,
         on_progress: OnProgress,
+        done: int = 0,
     ) -> None:
         self._session = session
         self._request = request
@@ -70,8 +72,8 @@ class Download:
         self._retrieve = retrieve
         self._sized = sized
         self._on_progress = on_progress
-        self._done = 0
-        self._furthest = 0
+        self._done = done
+        self._furthest = done
         self._limit = math.inf
         self._has_begun = False
         self._etag: str | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from finetune_client.atomic_file import replacing
 from finetune_client.errors import APIResponseError, TrainingDataError, WaitTimeoutError
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from finetune_client.resources.files.progress import Progress
+    from finetune_client.resources.files.progress import OnProgress, Progress
     from finetune_client.resources.files.sources import FileInput
     from finetune_client.resources.options import PollOptions, RequestOptions
     from finetune_client.resources.pager import Pager
@@ -343,6 +343,42 @@ class Files(Resource):
                 on_progress=on_progress,
             ).run()
         return target
+
+    def write_content(
+        self,
+        file: FileObject,
+        sink: IO[bytes],
+        *,
+        on_progress: OnProgress,
+        deadline: float | None,
+        done: int = 0,
+        **options: Unpack[RequestOptions],
+    ) -> None:
+        """Write a file's content to an open file, as `download` does.
+
+        Args:
+            file: The file's object.
+            sink: Where to write; it can be emptied, and stands where its content ends.
+            on_progress: Called with ``(received, total)`` in bytes.
+            deadline: When it must be over, on the monotonic clock; `None` for no limit.
+            done: The bytes that the sink has already, from an earlier call: only the rest is asked
+                for, unless the server has another content now, or cannot give the rest alone.
+            **options: See `RequestOptions`.
+
+        Raises:
+            IntegrityError: As `download`.
+            APIError: See `finetune_client.errors`.
+        """
+        request, _ = self._content(file.id, options, deadline)
+        Download(
+            self._session,
+            request,
+            sink,
+            retrieve=lambda: file,
+            sized=True,
+            on_progress=on_progress,
+            done=done,
+        ).run()
 
     def stream(self, file_id: str, **options: Unpack[RequestOptions]) -> Iterator[bytes]:
         """Return an iterator over a file's content in blocks of at most 64 KiB, as it comes.

@@ -143,7 +143,7 @@ def expiry_fields(expires_after: Mapping[str, Any] | None) -> list[tuple[str, st
     return [(f"expires_after[{key}]", str(value)) for key, value in (expires_after or {}).items()]
 
 
-def check_size(source: Source, limit: int, where: str, instead: str) -> None:
+def check_size(source: Source, limit: float, where: str, instead: str) -> None:
     """Check that a source is not larger than ``where`` takes; ``instead`` says what to do then.
 
     Raises:

@@ -320,7 +320,7 @@ class _FileUploadCalls(Resource):
         self._read(_cancel(upload_id), Upload.from_dict, self._other_options)
 
 
-def _check_bytes(count: object, limit: int) -> None:
+def _check_bytes(count: object, limit: float) -> None:
     if type(count) is not int or not 1 <= count <= limit:
         raise RequestError(f"bytes must be a whole number from 1 to {limit}, not {count!r}.")
 

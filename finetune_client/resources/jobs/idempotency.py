@@ -75,7 +75,7 @@ def checked_key(key: object) -> str:
     return key
 
 
-def with_key(body: Mapping[str, Any], key: str, max_pairs: int) -> Mapping[str, Any]:
+def with_key(body: Mapping[str, Any], key: str, max_pairs: float) -> Mapping[str, Any]:
     """Return the body of a create with a key in its metadata, if there is room for one more pair.
 
     A key that is there already (metadata copied from another job) is replaced.

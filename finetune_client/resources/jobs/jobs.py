@@ -14,7 +14,7 @@ from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
 from finetune_client.resources.base import Resource
-from finetune_client.resources.options import with_options, without_extra_body
+from finetune_client.resources.options import options_of_uploads, with_options, without_extra_body
 from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
@@ -73,6 +73,7 @@ class Jobs(Resource):
         idempotency_key: str | None = None,
         check: bool = True,
         expires_after: Mapping[str, Any] | int | None = None,
+        upload_options: RequestOptions | None = None,
         on_step: OnStep | None = None,
         **options: Unpack[RequestOptions],
     ) -> FineTuningJob:
@@ -94,8 +95,12 @@ class Jobs(Resource):
             check: False sends whatever was given, unchecked.
             expires_after: When the server deletes the files that are uploaded, see
                 `Files.create`.
+            upload_options: `RequestOptions` for the files that are uploaded, such as
+                ``{"extra_body": {...}}`` for further fields of their form; they win over the call's.
             on_step: Called with a `CreateStep` for each step. What it raises ends the call.
-            **options: See `RequestOptions`.
+            **options: See `RequestOptions`. They hold for every request that the call makes, but
+                ``extra_body`` is for the job alone; only what a gateway routes by
+                (`Provider.routing_fields`) goes into the form of a file too.
 
         Raises:
             RequestError: Something is wrong with the values; nothing was sent.
@@ -115,6 +120,9 @@ class Jobs(Resource):
         from finetune_client.resources.jobs.idempotency import checked_key, new_key
 
         other_options = without_extra_body(options)
+        file_options = options_of_uploads(
+            options, upload_options, self._session.provider.routing_fields
+        )
         check_callable("on_step", on_step)
         report_step = on_step or _ignore_step
         paths = paths_in({"training_file": training_file, "validation_file": validation_file})
@@ -147,7 +155,7 @@ class Jobs(Resource):
                 if check and paths:
                     check_files(paths, body, self._session.provider, report_step)
                 for argument, path in paths.items():
-                    body[argument] = self._upload(path, expires_after, report_step, other_options)
+                    body[argument] = self._upload(path, expires_after, report_step, file_options)
                 report_step(CreateStep(kind="creating"))
             job = create_job(
                 self._session,

@@ -110,6 +110,7 @@ OURS_ALONE = {
     ("FineTuningJob", "shared_with_openai"): "three examples of the document have it",
     ("FineTuningJob", "usage_metrics"): "three examples of the document have it",
     ("FineTuningJob", "user_provided_suffix"): "three examples of the document have it",
+    ("FineTuningJobCheckpoint", "result_files"): "Nebius gives the weights so",
     ("InputImage", "file_id"): "two examples of the document have it",
     ("Page", "unreadable"): "rows that cannot be read; it is not on the wire",
     ("PreferenceExample", "preferred_output"): "what the service takes today",

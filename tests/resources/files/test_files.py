@@ -330,6 +330,27 @@ def test_stream__gives_small_blocks(client: Client) -> None:
     assert max(map(len, blocks)) <= 65_536
 
 
+def test_upload__a_server_on_ones_own_machine_takes_a_file_of_any_size_at_once(
+    tmp_path: Path,
+) -> None:
+    large = tmp_path / "train.jsonl"
+    with large.open("wb") as file:
+        file.truncate(600 * 1000 * 1000)
+    sent: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        sent.append(total)
+        raise KeyboardInterrupt
+
+    with (
+        FaultServer() as server,
+        connect(server, provider="unsloth") as client,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        client.files.upload(large, progress=stop)
+    assert sent == [600 * 1000 * 1000]
+
+
 def _waiting(*statuses: str | None, **options: Any) -> tuple[Any, list[float]]:
     """Wait for a file whose status is one after the other; the result, or the error."""
     time = FakeTime()

@@ -24,7 +24,7 @@ from tests.support.sent import sent_json
 if TYPE_CHECKING:
     import responses
 
-    from finetune_client.resources import CreateStep
+    from finetune_client.resources import CreateStep, RequestOptions
     from tests.support.fake_time import FakeTime
 
 ROOT = Path(__file__).parents[3]
@@ -238,6 +238,77 @@ def test_create__lets_the_files_that_it_uploads_expire(
     client.jobs.create(model="gpt-4o-mini", training_file=good, expires_after=3600)
     assert b'name="expires_after[seconds]"\r\n\r\n3600\r\n' in storing.form
     assert "expires_after" not in sent_json(server.calls[1].request)
+
+
+EXTRA = {"custom_llm_provider": "azure", "trainingType": "Standard"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "upload_options", "form", "headers"),
+    [
+        ("openai", None, {}, "job"),
+        ("litellm", None, {"custom_llm_provider": "azure"}, "job"),
+        ("openai", {"extra_body": {"route": "a"}}, {"route": "a"}, "job"),
+        (
+            "litellm",
+            {"extra_body": {"custom_llm_provider": "openai"}, "extra_headers": {"X-For": "file"}},
+            {"custom_llm_provider": "openai"},
+            "file",
+        ),
+    ],
+)
+def test_create__what_goes_into_the_form_of_a_file(
+    server: responses.RequestsMock,
+    good: Path,
+    provider: str,
+    upload_options: RequestOptions | None,
+    form: dict[str, str],
+    headers: str,
+) -> None:
+    storing = Storing(server, _stored(good, "file-t"))
+    server.post(f"{BASE}/fine_tuning/jobs", json=JOB)
+    with Client("sk-1", base_url=BASE, provider=provider) as client:
+        client.jobs.create(
+            model="gpt-4o-mini",
+            training_file=good,
+            extra_body=EXTRA,
+            extra_headers={"X-For": "job"},
+            upload_options=upload_options,
+        )
+    sent = storing.form.decode()
+    for name in {*EXTRA, "route"}:
+        part = f'name="{name}"\r\n\r\n'
+        assert sent.count(part) == (name in form)
+        assert name not in form or part + form[name] in sent
+    assert server.calls[0].request.headers["X-For"] == headers
+    assert server.calls[1].request.headers["X-For"] == "job"
+    assert sent_json(server.calls[1].request).items() >= EXTRA.items()
+    assert "route" not in sent_json(server.calls[1].request)
+
+
+@pytest.mark.parametrize(
+    ("upload_options", "kind", "message"),
+    [
+        (["a"], RequestError, "upload_options must be a mapping of options, not list."),
+        (
+            {"extra_body": ["a"]},
+            RequestError,
+            "extra_body must be a mapping of keys to values, not list.",
+        ),
+        ({"extra_boby": {}}, TypeError, "unexpected keyword argument 'extra_boby'"),
+    ],
+)
+def test_create__upload_options_are_checked_before_anything_is_sent(
+    client: Client,
+    server: responses.RequestsMock,
+    good: Path,
+    upload_options: Any,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(kind) as caught:
+        client.jobs.create(model="gpt-4o-mini", training_file=good, upload_options=upload_options)
+    assert str(caught.value) == message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names are not bytes there")
