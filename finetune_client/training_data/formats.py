@@ -99,7 +99,7 @@ _SAMPLE = 100
 """Lines from which the format of a file is detected."""
 
 
-def format_of(example: dict[str, Any]) -> FormatName | None:
+def format_of(example: Mapping[str, Any]) -> FormatName | None:
     """Return a line's format by its keys; chat and reinforcement examples are both ``chat``."""
     if "messages" in example:
         return "chat"
