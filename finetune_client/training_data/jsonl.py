@@ -21,6 +21,7 @@ __all__ = [
     "canonical",
     "encoding_by",
     "encoding_of",
+    "lines_of",
     "long_digest",
     "read_lines",
     "sameness",
@@ -71,24 +72,29 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
     Raises:
         TrainingDataError: It cannot be read, or begins as UTF-16 and is not.
     """
-    for number, raw in enumerate(_raw_lines(path), 1):
+    with open_file(path) as file:
+        yield from lines_of(file, path)
+
+
+def lines_of(file: io.BufferedReader, path: str | os.PathLike[str]) -> Iterator[Line]:
+    """Read an open file line by line, as `read_lines` does; messages call it `path`."""
+    for number, raw in enumerate(_raw_lines(file, path), 1):
         yield _cleaned(number, raw)
 
 
-def _raw_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    with open_file(path) as file:
-        encoding = encoding_by(file.peek(4))
-        if encoding == "utf-8":
-            yield from file
-            return
-        with io.TextIOWrapper(file, encoding, newline="\n") as text:
-            try:
-                for line in text:
-                    yield line.encode()
-            except UnicodeError as error:
-                raise TrainingDataError(
-                    f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
-                ) from error
+def _raw_lines(file: io.BufferedReader, path: str | os.PathLike[str]) -> Iterator[bytes]:
+    encoding = encoding_by(file.peek(4))
+    if encoding == "utf-8":
+        yield from file
+        return
+    with io.TextIOWrapper(file, encoding, newline="\n") as text:
+        try:
+            for line in text:
+                yield line.encode()
+        except UnicodeError as error:
+            raise TrainingDataError(
+                f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
+            ) from error
 
 
 def _cleaned(number: int, raw: bytes) -> Line:

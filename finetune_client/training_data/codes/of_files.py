@@ -33,6 +33,11 @@ FILE_CODES: tuple[Code, ...] = (
         "Leave out {surplus} of them.",
     ),
     error(
+        "not_jsonl",
+        "The file is {found} and not JSONL, so none of its lines was checked.",
+        "{remedy}.",
+    ),
+    error(
         "utf16",
         "The file is UTF-16 and not UTF-8, so none of its lines was checked.",
         "Save it as UTF-8, or repair it with training_data.fix.",

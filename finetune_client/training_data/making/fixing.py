@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.training_data.file_kinds import refuse_other_kinds
 from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
@@ -102,12 +103,13 @@ def fix(
 
     Raises:
         FileExistsError: There is a file ``output``, and ``overwrite`` is not set.
-        TrainingDataError: The file cannot be read, or begins as UTF-16 and is not.
+        TrainingDataError: The file cannot be read, begins as UTF-16 and is not, or is plainly not JSONL.
     """
     source = Path(path)
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
+    refuse_other_kinds(source)
     work = _Work(_repeated_lines(source) if duplicates else set())
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")

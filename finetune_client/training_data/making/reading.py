@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.jsonl import encoding_by, read_lines
+from finetune_client.training_data.file_kinds import HEAD, file_kind
+from finetune_client.training_data.jsonl import encoding_by, lines_of
 from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ _SUFFIXES: dict[str, RowFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
+_FORMATS: tuple[RowFormat, ...] = ("jsonl", "json", "csv", "tsv")
 _BLOCK = 64 * 1024
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_MARK = 16
@@ -51,13 +56,14 @@ def read_rows(
 
     JSONL may have a byte order mark, CRLF and blank lines. JSON is an array of objects, or objects
     one after the other. The first row of CSV and TSV names the columns, and every cell is text, as
-    long as `csv.field_size_limit` allows.
+    long as `csv.field_size_limit` allows. Each of them may be compressed with gzip.
 
     Args:
         path: The file, in UTF-8 or UTF-16.
         columns: The key to give -> the file's name for it, as
             ``{"prompt": "Question", "completion": "Answer"}``; nothing else is given then.
-        format: What the file is, where its suffix does not tell.
+        format: What the file is; by default its suffix tells, with or without ``.gz``, but JSON and
+            CSV are also read where they are called JSONL, and CSV whatever stands between its cells.
 
     Raises:
         RequestError: The format is not known.
@@ -65,13 +71,57 @@ def read_rows(
             column; the message names the place. Rows before it have been given by then.
     """
     source = Path(path)
-    kind = format or _SUFFIXES.get(source.suffix.lower())
-    if kind not in _READERS:
+    named = _SUFFIXES.get(_suffix(source))
+    if (format or named) not in _FORMATS:
         raise RequestError(
             f"What kind of file {source} is cannot be told from its name: pass format=, one of "
-            f"{', '.join(_READERS)}."
+            f"{', '.join(_FORMATS)}."
         )
-    return _renamed(source, _READERS[kind](source), columns)
+    return _renamed(source, _rows(source, format, named), columns)
+
+
+def _suffix(source: Path) -> str:
+    suffixes = [suffix.lower() for suffix in source.suffixes[-2:]]
+    return suffixes[0] if suffixes[1:] == [".gz"] else "".join(suffixes[-1:])
+
+
+def _rows(source: Path, format: RowFormat | None, named: RowFormat | None) -> Iterator[_Row]:
+    try:
+        with _opened(source) as file:
+            head = file.peek(HEAD)[:HEAD]
+            # A pipe and what is unpacked give fewer bytes than there are.
+            found = file_kind(head, whole=len(head) < HEAD and file.seekable())
+            if found is not None and found.readable_as is None:
+                raise TrainingDataError(
+                    f"{source} is {found.found} and cannot be read. "
+                    f"{found.remedy.format(path=source)}."
+                )
+            kind = format or named
+            told = found and found.readable_as
+            if format is None and named in ("jsonl", "json") and told in ("json", "csv"):
+                kind = told
+            if kind == "jsonl":
+                yield from _jsonl(file, source)
+            elif kind == "json":
+                yield from _json(file, source)
+            elif found is not None and kind == told == "csv":
+                yield from _csv(file, source, found.delimiter)
+            else:
+                yield from _csv(file, source, "\t" if kind == "tsv" else ",")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TrainingDataError(f"{source} cannot be unpacked: {error}.") from error
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[io.BufferedReader]:
+    """Open a file to read its bytes, unpacked if it is compressed with gzip."""
+    with open_file(source, HEAD) as file:
+        if file.peek(3).startswith(b"\x1f\x8b\x08"):
+            raw: Any = gzip.GzipFile(fileobj=file)  # typeshed's does not pass for a RawIOBase
+            with io.BufferedReader(raw, HEAD) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def _renamed(
@@ -94,8 +144,8 @@ def _unreadable(source: Path, place: str, reason: str) -> TrainingDataError:
     return TrainingDataError(f"{source}, {place}: {reason}.", problems=[f"{place}: {reason}"])
 
 
-def _jsonl(source: Path) -> Iterator[_Row]:
-    for number, raw, _ in read_lines(source):
+def _jsonl(file: io.BufferedReader, source: Path) -> Iterator[_Row]:
+    for number, raw, _ in lines_of(file, source):
         if raw:
             try:
                 value = json.loads(raw)
@@ -104,9 +154,9 @@ def _jsonl(source: Path) -> Iterator[_Row]:
             yield _Row(f"line {number}", value)
 
 
-def _json(source: Path) -> Iterator[_Row]:
-    with _text(source) as file:
-        stream = _Stream(file)
+def _json(file: io.BufferedReader, source: Path) -> Iterator[_Row]:
+    with _text(file) as text:
+        stream = _Stream(text)
         try:
             for number, value in enumerate(stream.values(), 1):
                 yield _Row(f"object {number}", value)
@@ -191,9 +241,9 @@ class _Stream:
         return at_end or error.msg.startswith("Unterminated string")
 
 
-def _csv(source: Path, dialect: str = "excel") -> Iterator[_Row]:
-    with _text(source, newline="") as file:
-        rows = csv.DictReader(file, dialect=dialect, strict=True)
+def _csv(file: io.BufferedReader, source: Path, delimiter: str) -> Iterator[_Row]:
+    with _text(file, newline="") as text:
+        rows = csv.DictReader(text, delimiter=delimiter, strict=True)
         try:
             _check_names(source, rows.fieldnames or [])
             for row in rows:
@@ -217,14 +267,6 @@ def _whole(source: Path, number: int, row: dict[str | Any, str | Any]) -> dict[s
     return row
 
 
-def _tsv(source: Path) -> Iterator[_Row]:
-    return _csv(source, "excel-tab")
-
-
-def _text(source: Path, newline: str | None = None) -> TextIO:
-    file = open_file(source)
+def _text(file: io.BufferedReader, newline: str | None = None) -> TextIO:
     encoding = encoding_by(file.peek(4)).replace("utf-8", "utf-8-sig")
     return io.TextIOWrapper(file, encoding, newline=newline)
-
-
-_READERS = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}
