@@ -119,17 +119,18 @@ _COLUMN = re.compile(r"[^{}<>\n]{1,60}")
 """The name of a column."""
 
 
-def file_kind(head: bytes, *, whole: bool) -> FileKind | None:
+def file_kind(head: bytes, *, whole: bool, encoding: str | None = None) -> FileKind | None:
     """Return what a file is; None if it may be JSONL, or is empty or not known.
 
     Args:
         head: Its first bytes, at most `HEAD` of them.
         whole: Whether that is all of it.
+        encoding: What it is in, if that is neither UTF-8 nor UTF-16.
     """
     for magic, kind in _BINARY:
         if magic.match(head):
             return _SPREADSHEET if kind.found == "a zip archive" and _OFFICE.search(head) else kind
-    text = _decoded(head)
+    text = _decoded(head, encoding)
     if _MARKUP.match(text):
         return _WEB_PAGE
     text = text.lstrip()
@@ -140,11 +141,13 @@ def file_kind(head: bytes, *, whole: bool) -> FileKind | None:
     return _table(text, whole=whole)
 
 
-def _decoded(head: bytes) -> str:
-    encoding = encoding_by(head[:4])
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)
+def _decoded(head: bytes, encoding: str | None) -> str:
+    told = encoding_by(head[:4])
+    if told == "utf-8":
+        told = encoding or "utf-8-sig"
     try:
-        return decoder().decode(head)  # a character that is cut at the end is left out
+        # A character that is cut at the end is left out.
+        return codecs.getincrementaldecoder(told)().decode(head)
     except UnicodeError:
         return head.decode("latin-1")
 
