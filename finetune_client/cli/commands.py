@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from finetune_client import __version__
-from finetune_client.cli import files, jobs
+from finetune_client.cli import files, jobs, making
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
 from finetune_client.cli.run import run
@@ -23,5 +23,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, ledger):
+for _command in (run, serve, *jobs.COMMANDS, *files.COMMANDS, *making.COMMANDS, ledger):
     cli.add_command(_command)

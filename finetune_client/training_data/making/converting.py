@@ -85,7 +85,8 @@ def _shape(row: Mapping[str, Any]) -> Shape:
     raise TrainingDataError(
         "The row is none of the shapes that are known: it has neither conversations or messages, "
         f"nor instruction, nor prompt, but {listed(row)}. Rename the columns that hold the question "
-        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...})."
+        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...}), or --column "
+        "prompt=... --column completion=... on the command line."
     )
 
 

@@ -289,7 +289,8 @@ def test_convert__unknown_row_and_shape() -> None:
     assert caught.value.message == (
         "Row 1: The row is none of the shapes that are known: it has neither conversations or "
         "messages, nor instruction, nor prompt, but 'text'. Rename the columns that hold the question "
-        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...})."
+        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...}), or --column "
+        "prompt=... --column completion=... on the command line."
     )
     with pytest.raises(TrainingDataError) as caught:
         list(convert([{"input": {"messages": []}, "preferred_output": []}]))
