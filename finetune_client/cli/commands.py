@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from finetune_client import __version__
-from finetune_client.cli import files, jobs
-from finetune_client.cli.evaluate import COMMANDS as EVALUATE
+from finetune_client.cli import evaluate, files, jobs, making
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
 from finetune_client.cli.rerun import rerun
@@ -25,5 +24,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, rerun, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
+_MODULES = (jobs, files, making, evaluate)
+
+for _command in (run, rerun, serve, ledger, *(one for m in _MODULES for one in m.COMMANDS)):
     cli.add_command(_command)

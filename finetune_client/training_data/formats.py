@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["FORMATS", "METHODS", "Format", "FormatName", "detect_format", "format_of"]
+__all__ = [
+    "FORMATS",
+    "METHODS",
+    "Format",
+    "FormatName",
+    "detect_format",
+    "format_of",
+    "format_with_grader",
+]
 
 FormatName = Literal["chat", "completions", "preference", "reinforcement"]
 
@@ -99,7 +107,7 @@ _SAMPLE = 100
 """Lines from which the format of a file is detected."""
 
 
-def format_of(example: dict[str, Any]) -> FormatName | None:
+def format_of(example: Mapping[str, Any]) -> FormatName | None:
     """Return a line's format by its keys; chat and reinforcement examples are both ``chat``."""
     if "messages" in example:
         return "chat"
@@ -114,25 +122,28 @@ def detect_format(lines: Iterable[bytes | None], among: tuple[FormatName, ...]) 
     """Return the format that most of the first lines have, else the first of `among`."""
     numbers: Counter[FormatName] = Counter()
     for line in itertools.islice(lines, _SAMPLE):
-        found = None if line is None else _format_with_grader(line)
+        found = None if line is None else _format_of_line(line)
         if found in among:
             numbers[found] += 1
     return numbers.most_common(1)[0][0] if numbers else among[0]
 
 
-def _format_with_grader(line: bytes) -> FormatName | None:
+def _format_of_line(line: bytes) -> FormatName | None:
     try:
         example = json.loads(line.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(example, dict):
-        return None
+    return format_with_grader(example) if isinstance(example, dict) else None
+
+
+def format_with_grader(example: Mapping[str, Any]) -> FormatName | None:
+    """Return the format of an example by its keys, and by its last message if it has messages."""
     if "messages" in example and _is_for_a_grader(example):
         return "reinforcement"
     return format_of(example)
 
 
-def _is_for_a_grader(example: dict[str, Any]) -> bool:
+def _is_for_a_grader(example: Mapping[str, Any]) -> bool:
     """Return whether an example ends with the user's message and has keys for a grader."""
     messages = example["messages"]
     last = messages[-1] if isinstance(messages, list) and messages else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data.sources import open_file
+from finetune_client.training_data.text_encodings import is_utf8, not_decodable, recoded
 
 if TYPE_CHECKING:
     import os
@@ -21,6 +22,7 @@ __all__ = [
     "canonical",
     "encoding_by",
     "encoding_of",
+    "lines_of",
     "long_digest",
     "read_lines",
     "sameness",
@@ -65,30 +67,63 @@ def encoding_by(head: bytes) -> str:
     return next((name for name, begins in _UTF_16.items() if begins.match(head)), "utf-8")
 
 
-def read_lines(path: str | os.PathLike[str]) -> Iterator[Line]:
+def read_lines(path: str | os.PathLike[str], encoding: str | None = None) -> Iterator[Line]:
     """Read a file line by line, whatever wrote it: UTF-8 or UTF-16, with CRLF, with blank lines.
 
+    Args:
+        path: The file.
+        encoding: What it is in, if that is neither of them.
+
     Raises:
-        TrainingDataError: It cannot be read, or begins as UTF-16 and is not.
+        TrainingDataError: It cannot be read, begins as UTF-16 and is not, or is not in the encoding
+            that was given.
     """
-    for number, raw in enumerate(_raw_lines(path), 1):
-        yield _cleaned(number, raw)
-
-
-def _raw_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
     with open_file(path) as file:
-        encoding = encoding_by(file.peek(4))
-        if encoding == "utf-8":
-            yield from file
-            return
-        with io.TextIOWrapper(file, encoding, newline="\n") as text:
-            try:
-                for line in text:
-                    yield line.encode()
-            except UnicodeError as error:
-                raise TrainingDataError(
-                    f"{path} begins as a UTF-16 file but is not one ({error}): save it as UTF-8."
-                ) from error
+        yield from lines_of(file, path, encoding)
+
+
+def lines_of(
+    file: io.BufferedReader, path: str | os.PathLike[str], encoding: str | None = None
+) -> Iterator[Line]:
+    """Read an open file line by line, as `read_lines` does; messages call it `path`."""
+    told = encoding_by(file.peek(4))
+    lines: Iterator[tuple[bytes, bool]]
+    if told != "utf-8":
+        is_not = "begins as a UTF-16 file but is not one"
+        lines = ((raw, False) for raw in _read_as(file, told, f"{path} {is_not}"))
+    elif encoding is None or is_utf8(encoding):
+        lines = ((raw, False) for raw in file)
+    elif "\n".encode(encoding) == b"\n":
+        lines = _recoded(file, path, encoding)
+    else:
+        lines = ((raw, True) for raw in _read_as(file, encoding, f"{path} is not {encoding}"))
+    for number, (raw, is_changed) in enumerate(lines, 1):
+        line = _cleaned(number, raw)
+        yield line._replace(found=("encoding", *line.found)) if is_changed else line
+
+
+def _recoded(
+    file: io.BufferedReader, path: str | os.PathLike[str], encoding: str
+) -> Iterator[tuple[bytes, bool]]:
+    """Return the lines in UTF-8, and whether they were not."""
+    number = 1
+    try:
+        for raw in file:
+            line = recoded(raw, encoding)
+            yield line, line != raw
+            number += 1
+    except UnicodeDecodeError as error:
+        raise not_decodable(path, f"line {number}", error, encoding) from error
+
+
+def _read_as(file: io.BufferedReader, encoding: str, wrong: str) -> Iterator[bytes]:
+    """Return the lines in UTF-8, of a file in which a line feed takes more than a byte."""
+    with io.TextIOWrapper(file, encoding, newline="\n") as text:
+        try:
+            for line in text:
+                yield line.encode()
+        except UnicodeError as error:
+            raise TrainingDataError(f"{wrong} ({error}): save it as UTF-8.") from error
 
 
 def _cleaned(number: int, raw: bytes) -> Line:

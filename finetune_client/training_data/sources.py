@@ -50,15 +50,20 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
         )
 
 
-def open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
+def open_file(path: str | os.PathLike[str], buffering: int = -1) -> io.BufferedReader:
     """Open a file to read its bytes.
+
+    Args:
+        path: The file.
+        buffering: The bytes to be read at once, as many as can be peeked at.
 
     Raises:
         TrainingDataError: There is no such file, it cannot be read, or it is a device, which may
             have no end.
     """
     try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115 - a str will do; the caller closes it
+        # A str will do; the caller closes it.
+        file: io.BufferedReader = open(path, "rb", buffering)  # type: ignore[assignment]  # noqa: PTH123, SIM115
     except OSError as wrong:
         raise unreadable(path, (wrong.strerror or str(wrong)).lower()) from wrong
     except ValueError as wrong:  # a null character

@@ -129,6 +129,7 @@ BAD_LINES = [
 BAD_FILES = [
     BadFile(code="empty_file", lines=[]),
     BadFile(code="too_few_examples", lines=good_lines("chat", 9)),
+    BadFile(code="not_jsonl", lines=[b"[" + b",".join(good_lines("chat")) + b"]"]),
     BadFile(
         code="utf16",
         lines=["\n".join(each.decode() for each in good_lines("chat")).encode("utf-16-le")],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         def read(self, size: int, /) -> bytes: ...
 
 
-__all__ = ["BLOCK", "Block", "blocks", "next_line_start"]
+__all__ = ["BLOCK", "Block", "blocks", "next_line_start", "read_block"]
 
 BLOCK = 256 * 1024
 """Bytes read at once."""
@@ -36,10 +36,15 @@ class Block(NamedTuple):
     size: int
 
 
-def blocks(file: BinaryReader, most: int, size: int | None = None) -> Iterator[Block]:
-    """Read `size` bytes (all by default); a line of more than `most` bytes is passed over."""
+def blocks(
+    file: BinaryReader, most: int, size: int | None = None, head: bytes = b""
+) -> Iterator[Block]:
+    """Read `size` bytes (all by default); a line of more than `most` bytes is passed over.
+
+    `head` is what has been read of them already.
+    """
     rest = _Rest(most)
-    for chunk in _chunks(file, size):
+    for chunk in _chunks(file, size, head):
         end = chunk.rfind(b"\n")
         if end < 0:
             rest.add(chunk)
@@ -50,10 +55,13 @@ def blocks(file: BinaryReader, most: int, size: int | None = None) -> Iterator[B
         yield rest.complete(b"", line_feed=0)
 
 
-def _chunks(file: BinaryReader, size: int | None) -> Iterator[bytes]:
+def _chunks(file: BinaryReader, size: int | None, head: bytes) -> Iterator[bytes]:
     left = size
+    if head:
+        yield head
+        left = left and left - len(head)
     while left is None or left > 0:
-        chunk = _read(file, BLOCK if left is None else min(BLOCK, left))
+        chunk = read_block(file, BLOCK if left is None else min(BLOCK, left))
         if not chunk:
             return
         if left is not None:
@@ -61,7 +69,13 @@ def _chunks(file: BinaryReader, size: int | None) -> Iterator[bytes]:
         yield chunk
 
 
-def _read(file: BinaryReader, size: int) -> bytes:
+def read_block(file: BinaryReader, size: int) -> bytes:
+    """Read at most so many bytes.
+
+    Raises:
+        TrainingDataError: They cannot be read.
+        RequestError: The file is open in text mode.
+    """
     try:
         chunk = file.read(size)
     except OSError as wrong:
@@ -116,7 +130,7 @@ class _Rest:
 
 def next_line_start(file: BinaryReader, position: int) -> int:
     """Find where the first line after `position` begins; `file` stands there already."""
-    while chunk := _read(file, BLOCK):
+    while chunk := read_block(file, BLOCK):
         end = chunk.find(b"\n")
         if end >= 0:
             return position + end + 1

@@ -15,11 +15,12 @@ from finetune_client.models.methods import (
     SupervisedMethod,
 )
 from finetune_client.providers import find_provider
-from finetune_client.training_data.checking.blocks import blocks
+from finetune_client.training_data.checking.blocks import blocks, read_block
 from finetune_client.training_data.checking.counts import FileCounts, grader_variables
 from finetune_client.training_data.checking.lines import CheckSettings
 from finetune_client.training_data.checking.passes import FilePass
 from finetune_client.training_data.checking.whole_file import check_whole_file
+from finetune_client.training_data.file_kinds import HEAD, command_path, file_kind
 from finetune_client.training_data.formats import FORMATS, METHODS, detect_format
 from finetune_client.training_data.jsonl import encoding_by
 from finetune_client.training_data.sources import name_of, opened, size_of
@@ -97,7 +98,8 @@ def check(
     length = _whole("context_length", context_length) or rules.context_length(model)
     with opened(path) as file:
         size = size_of(file)
-        read = blocks(file, most, size or None)
+        head = read_block(file, HEAD)
+        read = blocks(file, most, size or None, head)
         first = list(itertools.islice(read, 1))
         settings = CheckSettings(
             format=_format(first, given_method),
@@ -109,10 +111,15 @@ def check(
             secrets=secrets,
             max_line_bytes=most,
         )
-        if first and encoding_by(first[0].data) != "utf-8":
-            return check_whole_file(
-                name_of(path), settings, _unread(itertools.chain(first, read)), None
-            )
+        kind = file_kind(head, whole=len(head) < HEAD)
+        if kind is not None or encoding_by(head[:4]) != "utf-8":
+            counts = _unread(itertools.chain(first, read))
+            if kind is None:
+                counts.problems("utf16")
+            else:
+                remedy = kind.remedy.format(path=command_path(path))
+                counts.problems("not_jsonl", found=kind.found, remedy=remedy)
+            return check_whole_file(name_of(path), settings, counts, None)
         file_pass = FilePass(
             source=path,
             size=size,
@@ -147,12 +154,11 @@ def _format(first: list[Block], given_method: str | None) -> FormatName:
 
 
 def _unread(read: Iterable[Block]) -> FileCounts:
-    """Count the lines of a file in UTF-16, which are not looked at."""
+    """Count the lines of a file, without looking at them."""
     counts = FileCounts()
     for block in read:
-        counts.lines += len(block.lines) - (block.data == b"\0")  # half of the last line feed
+        counts.lines += len(block.lines) - (block.data == b"\0")  # half of a line feed in UTF-16
         counts.size += block.size
-    counts.problems("utf16")
     return counts
 
 

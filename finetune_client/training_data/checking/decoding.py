@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.training_data.problems import json_reason, kind
+from finetune_client.training_data.text_encodings import is_mostly_utf8, likely_encoding
 
 if TYPE_CHECKING:
     from finetune_client.training_data.problems import ProblemCollector
@@ -54,7 +55,11 @@ class LineDecoder:
             self._report_problem("invalid_json", reason="expecting value", column=1)
         except UnicodeDecodeError as wrong:
             byte = f"{raw[wrong.start]:02X}"
-            self._report_problem("invalid_utf8", position=wrong.start + 1, byte=byte)
+            likely = None
+            if self._report_problem.remaining("invalid_utf8") and not is_mostly_utf8(raw):
+                likely = likely_encoding(raw)
+            name = repr(likely) if likely else "..."
+            self._report_problem("invalid_utf8", position=wrong.start + 1, byte=byte, encoding=name)
         except json.JSONDecodeError as wrong:
             self._report_problem("invalid_json", reason=json_reason(wrong), column=wrong.colno)
         except RecursionError:

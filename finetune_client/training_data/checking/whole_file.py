@@ -37,7 +37,7 @@ def check_whole_file(
     leaks = counts.hashes.shared(other) if other else ()
     leaked = _report_pairs("leaked_example", "other", leaks, counts.problems)
     counts.problems.line = None
-    if not counts.problems.counts["utf16"]:
+    if not {"utf16", "not_jsonl"} & set(counts.problems.counts):
         _check_number(settings, counts)
     kind, held_back = FORMATS[settings.format], len(other) if other else 0
     code = "too_many_validation_examples"

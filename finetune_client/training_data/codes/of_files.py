@@ -33,6 +33,11 @@ FILE_CODES: tuple[Code, ...] = (
         "Leave out {surplus} of them.",
     ),
     error(
+        "not_jsonl",
+        "The file is {found} and not JSONL, so none of its lines was checked.",
+        "{remedy}.",
+    ),
+    error(
         "utf16",
         "The file is UTF-16 and not UTF-8, so none of its lines was checked.",
         "Save it as UTF-8, or repair it with training_data.fix.",
@@ -60,7 +65,8 @@ FILE_CODES: tuple[Code, ...] = (
     error(
         "invalid_utf8",
         "Byte {position} of the line (0x{byte}) is not UTF-8.",
-        "Save the file as UTF-8; it may have been written in Latin-1, Windows-1252 or UTF-16.",
+        "Save the file as UTF-8, or repair it by telling what it was written in: "
+        "training_data.fix(file, encoding={encoding}).",
     ),
     error(
         "lone_surrogate",

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.models.examples.lines import ChatExample, CompletionExample
 from finetune_client.models.examples.messages import ChatMessage
+from finetune_client.training_data.formats import format_of
+from finetune_client.training_data.making.tool_values import read_tools
+from finetune_client.training_data.making.turns import messages_of
+from finetune_client.training_data.making.values import Values, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,18 +20,7 @@ __all__ = ["Shape", "convert", "from_alpaca", "from_prompt_completion", "from_sh
 
 Shape: TypeAlias = Literal["alpaca", "prompt_completion", "sharegpt"]
 
-_ROLES = {
-    "system": "system",
-    "developer": "developer",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bard": "assistant",
-    "bing": "assistant",
-    "assistant": "assistant",
-    "model": "assistant",
-}
+_CONVERSATIONS = ("conversations", "conversation", "messages")
 
 
 def convert(
@@ -41,10 +34,10 @@ def convert(
 
     Args:
         rows: Such as `read_rows` gives.
-        shape: What they are; by default each row's keys tell: ``conversations`` (ShareGPT),
-            ``instruction`` (Alpaca) or ``prompt`` and ``completion``.
+        shape: What they are; by default each row's keys tell: ``conversations`` (ShareGPT) or
+            ``messages``, ``instruction`` (Alpaca), or ``prompt`` and ``completion``.
         system: The system message of rows that have none.
-        ignore: Keys that may be left out of the examples.
+        ignore: Keys of rows, and of their turns, that may be left out of the examples.
 
     Raises:
         RequestError: There is no such shape.
@@ -78,15 +71,22 @@ def _numbered(number: int) -> Iterator[None]:
 
 
 def _shape(row: Mapping[str, Any]) -> Shape:
-    if "conversations" in row or "conversation" in row:
+    if any(name in row for name in _CONVERSATIONS):
         return "sharegpt"
     if "instruction" in row:
         return "alpaca"
     if "prompt" in row:
         return "prompt_completion"
+    if format_of(row) == "preference":
+        raise TrainingDataError(
+            "The row is a preference example, which is no chat example but can be trained on (dpo). "
+            "Write such rows as they are: write_jsonl(path, read_rows(file))."
+        )
     raise TrainingDataError(
-        "The row is none of the shapes that are known: it has neither conversations, nor "
-        f"instruction, nor prompt, but {_listed(row)}."
+        "The row is none of the shapes that are known: it has neither conversations or messages, "
+        f"nor instruction, nor prompt, but {listed(row)}. Rename the columns that hold the question "
+        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...}), or --column "
+        "prompt=... --column completion=... on the command line."
     )
 
 
@@ -98,31 +98,33 @@ def from_prompt_completion(
     separator: str = "",
     ending: str = "",
 ) -> ChatExample:
-    r"""Make a chat of ``prompt`` and ``completion``.
+    r"""Make a chat of ``prompt`` and ``completion``: two texts, or two lists of messages.
+
+    The row may have ``system``, ``tools`` and ``weight`` (of the answer) too.
 
     Args:
-        row: The two texts.
-        system: A system message to begin with.
+        row: The row.
+        system: A system message to begin with, if the row has none.
         ignore: Keys of the row that may be left out.
         separator: What stands at the end of prompts to mark it, such as ``"\n\n###\n\n"``:
             it is taken away, as is the space before a completion then.
         ending: What stands at the end of completions to mark it: it is taken away.
 
     Raises:
-        TrainingDataError: A key is missing, is not text or has no place in a chat.
+        TrainingDataError: A key is missing, is of the wrong kind or has no place in a chat.
     """
-    values = _Values(row.to_dict() if isinstance(row, CompletionExample) else row, ignore)
-    prompt, completion = values.text("prompt"), values.text("completion")
-    values.finish()
-    if separator and prompt.endswith(separator):
-        completion = completion.removeprefix(" ")
-    return _chat(
-        [
-            *_system(system),
-            ("user", prompt.removesuffix(separator)),
-            ("assistant", completion.removesuffix(ending)),
-        ]
-    )
+    given = row.to_dict() if isinstance(row, CompletionExample) else row
+    values = Values(given, ignore)
+    system = values.optional_text("system") or system
+    if isinstance(given.get("prompt"), list):
+        turns = [*values.list("prompt"), *values.list("completion")]
+    else:
+        prompt, completion = values.text("prompt"), values.text("completion")
+        if separator and prompt.endswith(separator):
+            completion = completion.removeprefix(" ")
+        turns = _asked(prompt.removesuffix(separator))
+        turns += _answered(completion.removesuffix(ending), values.take("weight"))
+    return _chat(values, turns, system)
 
 
 def from_alpaca(
@@ -132,31 +134,30 @@ def from_alpaca(
 
     The user's message is the instruction and, after a blank line, the input if there is one;
     ``history`` is a list of earlier pairs of question and answer. Only the instruction and the
-    output must be there.
+    output must be there. The row may have ``tools`` and ``weight`` (of the output) too.
 
     Raises:
         TrainingDataError: A key is missing, is of the wrong kind or has no place in a chat.
     """
-    values = _Values(row, ignore)
-    own = values.text("system", default="") or system
-    instruction, material = values.text("instruction"), values.text("input", default="")
+    values = Values(row, ignore)
+    own = values.optional_text("system") or system
+    instruction, material = values.text("instruction"), values.optional_text("input")
     output, history = values.text("output"), values.take("history")
-    values.finish()
     question = (
         f"{instruction}\n\n{material}" if instruction and material else instruction or material
     )
-    turns = [*_system(own), *_turns(history), ("user", question), ("assistant", output)]
-    return _chat(turns)
+    answered = _answered(output, values.take("weight"))
+    return _chat(values, [*_turns(history), *_asked(question), *answered], own)
 
 
-def _turns(history: Any) -> Iterator[tuple[str, str]]:
+def _turns(history: Any) -> Iterator[dict[str, Any]]:
     if history and not isinstance(history, (list, tuple)):
         raise TrainingDataError(f"'history' must be a list, not {history!r}.")
     for pair in history or []:
         if not isinstance(pair, (list, tuple)) or [type(text) for text in pair] != [str, str]:
             raise TrainingDataError(f"history must be pairs of question and answer, not {pair!r}.")
-        yield "user", pair[0]
-        yield "assistant", pair[1]
+        yield from _asked(pair[0])
+        yield from _answered(pair[1])
 
 
 def from_sharegpt(
@@ -164,84 +165,67 @@ def from_sharegpt(
 ) -> ChatExample:
     """Make a chat of ``conversations``: a list of ``from`` and ``value``, or ``role`` and ``content``.
 
-    ``human`` is the user, ``gpt`` the assistant. The system message may stand beside the
-    conversations, as ``system``, or at their head.
+    ``human`` is the user, ``gpt`` the assistant. The list may be called ``conversation`` or
+    ``messages`` too; what is a chat example already stays what it is. The system message may stand
+    beside the conversations, as ``system``, or at their head. ``weight`` is kept (a weight of 0 on
+    others than the assistant, whom nothing is learnt from anyway, is not).
+
+    Turns that call tools (``function_call``, ``tool_call``, or ``<tool_call>`` in a text) become
+    tool calls, and those that answer (``observation``, ``tool``, ``tool_response``, ``function`` ...)
+    tool messages. Ids are made where there are none. ``tools`` may be the JSON text of a list.
+
+    Args:
+        row: The row.
+        system: The system message, if the row has none.
+        ignore: Keys of the row and of its turns that may be left out.
 
     Raises:
-        TrainingDataError: A key is missing, is of the wrong kind or has no place in a chat, or a
-            role is not known (turns of tools are not: their shapes differ too much).
+        TrainingDataError: A key is missing, is of the wrong kind or has no place in a chat, a role
+            is not known, or calls and answers of tools do not match.
     """
-    values = _Values(row, ignore)
-    own = values.text("system", default="")
-    key = "conversation" if "conversation" in row else "conversations"
-    turns = [_turn(turn) for turn in values.list(key)]
+    values = Values(row, ignore)
+    own = values.optional_text("system")
+    key = next((name for name in _CONVERSATIONS if name in row), _CONVERSATIONS[0])
+    return _chat(values, values.list(key), own or system, ignore, always=bool(own))
+
+
+def _asked(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+def _answered(text: str, weight: Any = None) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": text, "weight": weight}]
+
+
+def _chat(
+    values: Values,
+    turns: list[Any],
+    system: str | None,
+    ignore: Collection[str] = (),
+    *,
+    always: bool = False,
+) -> ChatExample:
+    """Make the example of a row of which only the tools have not been taken.
+
+    Args:
+        values: The values of the row.
+        turns: Its turns.
+        system: The system message to begin with, if the turns have none.
+        ignore: Keys of turns that may be left out.
+        always: Begin with it in any case.
+    """
+    tools = read_tools(values.take("tools"))
+    rest = {name: values.take(name) for name in ("parallel_tool_calls", "functions")}
     values.finish()
-    begun = any(role == "system" for role, _ in turns)
-    return _chat([*_system(own or (None if begun else system)), *turns])
-
-
-def _turn(turn: Any) -> tuple[str, str]:
-    if not isinstance(turn, dict):
-        raise TrainingDataError(f"A turn must be an object, not {turn!r}.")
-    values = _Values(turn, ())
-    role = values.text("from" if "from" in turn else "role")
-    text = values.text("value" if "value" in turn else "content")
-    values.finish()
-    if role not in _ROLES:
-        raise TrainingDataError(
-            f"The role {role!r} of a turn is not known, only {', '.join(_ROLES)}."
-        )
-    return _ROLES[role], text
-
-
-def _system(text: str | None) -> list[tuple[str, str]]:
-    return [("system", text)] if text else []
-
-
-def _chat(turns: list[tuple[str, str]]) -> ChatExample:
-    return ChatExample(messages=[ChatMessage(role=role, content=text) for role, text in turns])
-
-
-def _listed(keys: Iterable[Any]) -> str:
-    return ", ".join(repr(key) for key in keys) or "nothing"
-
-
-class _Values:
-    """The values of a row, taken out one by one, so that what is left over is known."""
-
-    def __init__(self, row: Mapping[str, Any], ignore: Collection[str]) -> None:
-        self._row = row
-        self._left = {key: value for key, value in row.items() if key not in ignore}
-
-    def take(self, key: str) -> Any:
-        return self._left.pop(key, None)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.take(key)
-        if value is None:
-            value = default
-        if not isinstance(value, str):
-            raise TrainingDataError(self._unlike(key, "text", value))
-        return value
-
-    def list(self, key: str) -> list[Any]:
-        value = self.take(key)
-        if not isinstance(value, list):
-            raise TrainingDataError(self._unlike(key, "a list", value))
-        return value
-
-    def finish(self) -> None:
-        left = [key for key, value in self._left.items() if value not in (None, "", [])]
-        if left:
-            raise TrainingDataError(
-                f"{_listed(left)} has no place in a chat example: pass ignore= with the keys that "
-                "may be left out."
-            )
-
-    def _unlike(self, key: str, wanted: str, value: Any) -> str:
-        if key in self._row and value is not None:
-            return f"{key!r} must be {wanted}, not {value!r}."
-        return f"{key!r} is missing or null, there is only {_listed(self._row)}."
+    messages = messages_of(turns, ignore, has_tools=tools is not None)
+    begun = any(message.role in {"system", "developer"} for message in messages)
+    if system and (always or not begun):
+        messages.insert(0, ChatMessage(role="system", content=system))
+    example = ChatExample.from_dict(
+        {name: value for name, value in rest.items() if value is not None}
+    )
+    example.messages, example.tools = messages, tools
+    return example
 
 
 _SHAPES: dict[Shape, Callable[..., ChatExample]] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.training_data.file_kinds import refuse_other_kinds
 from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
@@ -17,6 +18,7 @@ from finetune_client.training_data.jsonl import (
 from finetune_client.training_data.line_hashes import LineHashes
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
+from finetune_client.training_data.text_encodings import check_encoding
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +28,7 @@ __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 
 CHANGES = {
     "utf16": "The file was UTF-16 and is now UTF-8.",
+    "encoding": "The line was {encoding} and is now UTF-8.",
     "byte_order_mark": "Took away the byte order mark.",
     "crlf": "Took away the carriage return before the line feed.",
     "no_line_feed": "Added the line feed that the last line lacked.",
@@ -85,10 +88,14 @@ def fix(
     path: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
+    encoding: str | None = None,
     duplicates: bool = True,
     overwrite: bool = False,
 ) -> Fixed:
     """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are repaired.
+
+    So is another encoding that is named. Lines that are UTF-8 in a file of ``cp1252`` or the like
+    stay what they are.
 
     No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
     at all (`check` tells about them). Memory: 16 bytes a line.
@@ -96,19 +103,25 @@ def fix(
     Args:
         path: The file to repair; it is only read.
         output: The new file, by default ``train.fixed.jsonl`` beside ``train.jsonl``.
+        encoding: What the file was written in, if that is neither UTF-8 nor UTF-16: a name that
+            Python knows, such as ``cp1252`` (Windows-1252).
         duplicates: Leave out an example that stood in the file before, whatever the order of
             its keys.
         overwrite: Replace a file of the name ``output``.
 
     Raises:
         FileExistsError: There is a file ``output``, and ``overwrite`` is not set.
-        TrainingDataError: The file cannot be read, or begins as UTF-16 and is not.
+        RequestError: There is no such encoding.
+        TrainingDataError: The file cannot be read, begins as UTF-16 and is not, is not in the
+            encoding, or is plainly not JSONL.
     """
+    check_encoding(encoding)
     source = Path(path)
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
-    work = _Work(_repeated_lines(source) if duplicates else set())
+    refuse_other_kinds(source)
+    work = _Work(_repeated_lines(source, encoding) if duplicates else set(), encoding)
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
     with replacing(target, overwrite=overwrite) as file:
@@ -117,10 +130,11 @@ def fix(
 
 
 class _Work:
-    """What is done to one file; `repeated` are the lines that may stand in it twice."""
+    """What is done to one file, of an `encoding`; the `repeated` lines may stand in it twice."""
 
-    def __init__(self, repeated: set[int]) -> None:
+    def __init__(self, repeated: set[int], encoding: str | None) -> None:
         self._repeated = repeated
+        self._encoding = encoding
         self.read = self.written = 0
         self.counts: Counter[str] = Counter()
         self.changes: list[Change] = []
@@ -129,15 +143,17 @@ class _Work:
     def note(self, line: int | None, code: str, first: int | None = None) -> None:
         self.counts[code] += 1
         if self.counts[code] <= KEPT:
-            self.changes.append(Change(line, code, CHANGES[code].format(first=first)))
+            message = CHANGES[code].format(first=first, encoding=self._encoding)
+            self.changes.append(Change(line, code, message))
 
     def repair(self, source: Path) -> Iterator[bytes]:
-        for self.read, raw, found in read_lines(source):
-            for code in found:
+        for line in read_lines(source, self._encoding):
+            self.read = line.number
+            for code in line.found:
                 self.note(self.read, code)
-            if raw and not (self.read in self._repeated and self._is_repeated(raw)):
+            if line.raw and not (self.read in self._repeated and self._is_repeated(line.raw)):
                 self.written += 1
-                yield raw
+                yield line.raw
 
     def _is_repeated(self, raw: bytes) -> bool:
         first = self._first.setdefault(long_digest(sameness(raw)), self.read)
@@ -146,10 +162,10 @@ class _Work:
         return first != self.read
 
 
-def _repeated_lines(source: Path) -> set[int]:
+def _repeated_lines(source: Path, encoding: str | None) -> set[int]:
     """Return the numbers of all lines that share the hash of their example with another line."""
     hashes = LineHashes()
-    for line in read_lines(source):
+    for line in read_lines(source, encoding):
         if line.raw:
             hashes.add([hash(sameness(line.raw))], [line.number])
     return {number for pair in hashes.repeated() for number in pair}

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.jsonl import encoding_by, read_lines
+from finetune_client.training_data.file_kinds import HEAD, file_kind
+from finetune_client.training_data.jsonl import encoding_by, lines_of
 from finetune_client.training_data.sources import open_file
+from finetune_client.training_data.text_encodings import (
+    check_encoding,
+    is_utf8,
+    line_of_error,
+    not_decodable,
+)
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +40,7 @@ _SUFFIXES: dict[str, RowFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
+_FORMATS: tuple[RowFormat, ...] = ("jsonl", "json", "csv", "tsv")
 _BLOCK = 64 * 1024
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_MARK = 16
@@ -46,32 +57,101 @@ def read_rows(
     columns: Mapping[str, str] | None = None,
     *,
     format: RowFormat | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Return the rows of a file, one at a time, in memory that does not grow with the file.
 
     JSONL may have a byte order mark, CRLF and blank lines. JSON is an array of objects, or objects
     one after the other. The first row of CSV and TSV names the columns, and every cell is text, as
-    long as `csv.field_size_limit` allows.
+    long as `csv.field_size_limit` allows. Each of them may be compressed with gzip.
 
     Args:
-        path: The file, in UTF-8 or UTF-16.
+        path: The file.
         columns: The key to give -> the file's name for it, as
             ``{"prompt": "Question", "completion": "Answer"}``; nothing else is given then.
-        format: What the file is, where its suffix does not tell.
+        format: What the file is; by default its suffix tells, with or without ``.gz``, but JSON and
+            CSV are also read where they are called JSONL.
+        encoding: What it is in, if that is neither UTF-8 nor UTF-16: a name that Python knows, such
+            as ``cp1252`` (Windows-1252), which Excel writes in Western Europe.
+        delimiter: What stands between the cells of CSV, such as ``;``; by default what its first rows
+            show.
 
     Raises:
-        RequestError: The format is not known.
+        RequestError: The format or the encoding is not known, or the delimiter is not one character.
         TrainingDataError: The file or a row cannot be read, or a row is not an object, or lacks a
             column; the message names the place. Rows before it have been given by then.
     """
     source = Path(path)
-    kind = format or _SUFFIXES.get(source.suffix.lower())
-    if kind not in _READERS:
+    named = _SUFFIXES.get(_suffix(source))
+    kind = format or ("csv" if delimiter is not None and named != "tsv" else None)
+    if (kind or named) not in _FORMATS:
         raise RequestError(
             f"What kind of file {source} is cannot be told from its name: pass format=, one of "
-            f"{', '.join(_READERS)}."
+            f"{', '.join(_FORMATS)}."
         )
-    return _renamed(source, _READERS[kind](source), columns)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise RequestError(f"delimiter must be one character, such as ';', got {delimiter!r}.")
+    check_encoding(encoding)
+    return _renamed(source, _rows(source, kind, named, encoding, delimiter), columns)
+
+
+def _suffix(source: Path) -> str:
+    suffixes = [suffix.lower() for suffix in source.suffixes[-2:]]
+    return suffixes[0] if suffixes[1:] == [".gz"] else "".join(suffixes[-1:])
+
+
+def _rows(
+    source: Path,
+    format: RowFormat | None,
+    named: RowFormat | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> Iterator[_Row]:
+    try:
+        with _opened(source) as file:
+            head = file.peek(HEAD)[:HEAD]
+            # A pipe and what is unpacked give fewer bytes than there are.
+            whole = len(head) < HEAD and file.seekable()
+            found = file_kind(head, whole=whole, encoding=encoding)
+            if found is not None and found.readable_as is None:
+                raise TrainingDataError(
+                    f"{source} is {found.found} and cannot be read. "
+                    f"{found.remedy.format(path=source)}."
+                )
+            kind = format or named
+            told = found and found.readable_as
+            if format is None and named in ("jsonl", "json") and told in ("json", "csv"):
+                kind = told
+            if kind == "jsonl":
+                yield from _jsonl(file, source, encoding)
+            elif kind == "json":
+                yield from _json(file, source, encoding)
+            else:
+                usual = "\t" if kind == "tsv" else ","
+                if found is not None and kind == told == "csv":
+                    usual = found.delimiter
+                yield from _csv(file, source, encoding, delimiter or usual)
+    except UnicodeDecodeError as error:
+        place = "somewhere"
+        if source.is_file():  # a pipe cannot be read again
+            with _opened(source) as file:
+                place = f"line {line_of_error(file, error.encoding)}"
+        raise not_decodable(source, place, error, error.encoding) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TrainingDataError(f"{source} cannot be unpacked: {error}.") from error
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[io.BufferedReader]:
+    """Open a file to read its bytes, unpacked if it is compressed with gzip."""
+    with open_file(source, HEAD) as file:
+        if file.peek(3).startswith(b"\x1f\x8b\x08"):
+            raw: Any = gzip.GzipFile(fileobj=file)  # typeshed's does not pass for a RawIOBase
+            with io.BufferedReader(raw, HEAD) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def _renamed(
@@ -94,22 +174,26 @@ def _unreadable(source: Path, place: str, reason: str) -> TrainingDataError:
     return TrainingDataError(f"{source}, {place}: {reason}.", problems=[f"{place}: {reason}"])
 
 
-def _jsonl(source: Path) -> Iterator[_Row]:
-    for number, raw, _ in read_lines(source):
+def _jsonl(file: io.BufferedReader, source: Path, encoding: str | None) -> Iterator[_Row]:
+    for number, raw, _ in lines_of(file, source, encoding):
         if raw:
             try:
-                value = json.loads(raw)
+                value = json.loads(raw.decode())
+            except UnicodeDecodeError as error:
+                raise not_decodable(source, f"line {number}", error, "utf-8") from error
             except (ValueError, RecursionError) as error:
                 raise _unreadable(source, f"line {number}", f"not JSON ({error})") from error
             yield _Row(f"line {number}", value)
 
 
-def _json(source: Path) -> Iterator[_Row]:
-    with _text(source) as file:
-        stream = _Stream(file)
+def _json(file: io.BufferedReader, source: Path, encoding: str | None) -> Iterator[_Row]:
+    with _text(file, encoding) as text:
+        stream = _Stream(text)
         try:
             for number, value in enumerate(stream.values(), 1):
                 yield _Row(f"object {number}", value)
+        except UnicodeDecodeError:
+            raise
         except (ValueError, RecursionError) as error:
             place = f"around character {stream.position}"
             raise _unreadable(source, place, f"not JSON ({error})") from error
@@ -191,14 +275,16 @@ class _Stream:
         return at_end or error.msg.startswith("Unterminated string")
 
 
-def _csv(source: Path, dialect: str = "excel") -> Iterator[_Row]:
-    with _text(source, newline="") as file:
-        rows = csv.DictReader(file, dialect=dialect, strict=True)
+def _csv(
+    file: io.BufferedReader, source: Path, encoding: str | None, delimiter: str
+) -> Iterator[_Row]:
+    with _text(file, encoding, newline="") as text:
+        rows = csv.DictReader(text, delimiter=delimiter, strict=True)
         try:
             _check_names(source, rows.fieldnames or [])
             for row in rows:
                 yield _Row(f"line {rows.line_num}", _whole(source, rows.line_num, row))
-        except (csv.Error, UnicodeError) as error:
+        except csv.Error as error:
             place = f"line {rows.line_num + 1}"
             hint = "; csv.field_size_limit allows longer cells" * ("limit" in str(error))
             raise _unreadable(source, place, f"not readable as CSV ({error}){hint}") from error
@@ -217,14 +303,10 @@ def _whole(source: Path, number: int, row: dict[str | Any, str | Any]) -> dict[s
     return row
 
 
-def _tsv(source: Path) -> Iterator[_Row]:
-    return _csv(source, "excel-tab")
-
-
-def _text(source: Path, newline: str | None = None) -> TextIO:
-    file = open_file(source)
-    encoding = encoding_by(file.peek(4)).replace("utf-8", "utf-8-sig")
-    return io.TextIOWrapper(file, encoding, newline=newline)
-
-
-_READERS = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}
+def _text(
+    file: io.BufferedReader, encoding: str | None, newline: str | None = None
+) -> io.TextIOWrapper:
+    told = encoding_by(file.peek(4))
+    if told == "utf-8" and encoding is not None and not is_utf8(encoding):
+        told = encoding
+    return io.TextIOWrapper(file, told.replace("utf-8", "utf-8-sig"), newline=newline)

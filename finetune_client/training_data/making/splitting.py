@@ -12,6 +12,7 @@ from pathlib import Path
 
 from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.errors import RequestError, TrainingDataError
+from finetune_client.training_data.file_kinds import refuse_other_kinds
 from finetune_client.training_data.jsonl import read_lines, sameness, short_digest
 from finetune_client.training_data.sources import refuse_irregular
 
@@ -67,7 +68,7 @@ def split(
     Raises:
         RequestError: ``validation`` is neither a share nor a number of examples, or both new
             files have one name.
-        TrainingDataError: The file cannot be read, has fewer than two different examples, or too
+        TrainingDataError: The file cannot be read, is plainly not JSONL, has fewer than two different examples, or too
             few for so many to validate on.
         FileExistsError: One of the files is there, and ``overwrite`` is not set.
     """
@@ -79,6 +80,7 @@ def split(
     for target in (training_path, validation_path):
         refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
+    refuse_other_kinds(source)
     digests = _digests(source, seed)
     last = _last_of_validation(digests, _wanted(validation, len(digests), source), source)
     targets = (training_path, validation_path)

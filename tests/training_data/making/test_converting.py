@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+import json
+import re
 from typing import Any
 
 import pytest
@@ -124,31 +127,11 @@ def test_from_sharegpt__both_spellings() -> None:
         ({"conversations": "Hi"}, "'conversations' must be a list, not 'Hi'."),
         ({"turns": []}, "'conversations' is missing or null, there is only 'turns'."),
         ({}, "'conversations' is missing or null, there is only nothing."),
-        ({"conversations": ["Hi"]}, "A turn must be an object, not 'Hi'."),
-        (
-            {"conversations": [{"from": "human"}]},
-            "'content' is missing or null, there is only 'from'.",
-        ),
-        (
-            {"conversations": [{"from": "human", "value": None}]},
-            "'value' is missing or null, there is only 'from', 'value'.",
-        ),
-        (
-            {"conversations": [{"from": "human", "value": "a", "loss": 0.5}]},
-            "'loss' has no place in a chat example: pass ignore= with the keys that may be left out.",
-        ),
-        (
-            {"conversations": [{"from": "observation", "value": "a"}]},
-            (
-                "The role 'observation' of a turn is not known, only system, developer, human, user, "
-                "gpt, chatgpt, bard, bing, assistant, model."
-            ),
-        ),
         (
             {"conversations": [], "source": "web"},
             (
-                "'source' has no place in a chat example: pass ignore= with the keys that may be left "
-                "out."
+                "'source' has no place in a chat example. To leave it out, pass ignore=('id', 'source'), "
+                "or --ignore source on the command line."
             ),
         ),
     ],
@@ -157,6 +140,128 @@ def test_from_sharegpt__what_it_cannot_take(row: dict[str, Any], message: str) -
     with pytest.raises(TrainingDataError) as caught:
         from_sharegpt(row)
     assert caught.value.message == message
+
+
+def test_convert__what_an_error_advises_works() -> None:
+    rows = [
+        {
+            "id": 4,
+            "source": "web",
+            "conversations": [
+                {"from": "human", "value": "Hi", "hash": "9c", "lang": "en"},
+                {"from": "gpt", "value": "Hello", "hash": "77", "lang": "en"},
+            ],
+        }
+    ]
+    ignore: tuple[str, ...] = ("id",)
+    for left in ("'source'", "'hash', 'lang'"):
+        with pytest.raises(TrainingDataError) as caught:
+            list(convert(rows, ignore=ignore))
+        assert f"{left} has no place" in caught.value.message
+        advice = re.search(r"ignore=(\(.*?\))", caught.value.message)
+        assert advice
+        ignore = ast.literal_eval(advice[1])
+    assert ignore == ("id", "source", "hash", "lang")
+    (example,) = convert(rows, ignore=ignore)
+    assert turns(example) == [("user", "Hi"), ("assistant", "Hello")]
+
+
+def test_convert__what_a_shape_needs_is_never_left_out() -> None:
+    row = {"content": "of the page", "conversations": [{"role": "user", "content": "Hi"}]}
+    (example,) = convert([row], ignore=("content", "role"))
+    assert turns(example) == [("user", "Hi")]
+
+
+def test_convert__one_key_to_ignore_given_as_text() -> None:
+    (example,) = convert([{"prompt": "a", "completion": "b", "prom": "c"}], ignore="prom")
+    assert turns(example) == [("user", "a"), ("assistant", "b")]
+
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "add", "description": "a + b", "parameters": {"type": "object"}},
+    }
+]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "2+2?", "output": "4", "history": [["1+1?", "2"]]},
+        {"prompt": "2+2?", "completion": "4"},
+        {"conversations": [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}]},
+        {"messages": [{"role": "user", "content": "2+2?"}, {"role": "model", "content": "4"}]},
+    ],
+    ids=["alpaca", "prompt_completion", "sharegpt", "messages"],
+)
+def test_convert__system_and_tools_of_every_shape(row: dict[str, Any]) -> None:
+    (example,) = convert([{**row, "system": "Add.", "tools": json.dumps(TOOLS)}], system="unused")
+    data = example.to_dict()
+    assert data["tools"] == TOOLS
+    assert data["messages"][0] == {"role": "system", "content": "Add."}
+    assert data["messages"][-1] == {"role": "assistant", "content": "4"}
+    (plain,) = convert([{**row, "system": None, "tools": ""}])
+    assert plain.tools is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "2+2?", "output": "5", "weight": 0.0},
+        {"prompt": "2+2?", "completion": "5", "weight": 0},
+        {
+            "conversation": [
+                {"from": "human", "value": "2+2?"},
+                {"from": "gpt", "value": "5", "weight": 0},
+            ]
+        },
+    ],
+)
+def test_convert__weight_of_the_answer_is_kept(row: dict[str, Any]) -> None:
+    (example,) = convert([row])
+    assert example.to_dict()["messages"] == [
+        {"role": "user", "content": "2+2?"},
+        {"role": "assistant", "content": "5", "weight": 0},
+    ]
+
+
+def test_from_prompt_completion__lists_of_messages() -> None:
+    row = {
+        "prompt": [{"role": "system", "content": "Add."}, {"role": "user", "content": "2+2?"}],
+        "completion": [{"role": "assistant", "content": "4"}],
+    }
+    assert turns(from_prompt_completion(row, system="unused")) == [
+        ("system", "Add."),
+        ("user", "2+2?"),
+        ("assistant", "4"),
+    ]
+
+
+def test_from_sharegpt__a_chat_example_stays_what_it_is() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
+    row = {
+        "messages": [
+            {"role": "developer", "content": "Add."},
+            {"role": "user", "content": [{"type": "text", "text": "2+2?"}], "name": "kim"},
+            {"role": "assistant", "content": "", "tool_calls": [call], "weight": 1},
+            {"role": "tool", "content": [{"type": "text", "text": "4"}], "tool_call_id": "c"},
+            {"role": "assistant", "refusal": "No."},
+        ],
+        "tools": TOOLS,
+        "parallel_tool_calls": False,
+    }
+    assert from_sharegpt(row, system="unused").to_dict() == row
+    legacy = {
+        "messages": [
+            {"role": "user", "content": "2+2?"},
+            {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
+            {"role": "function", "name": "add", "content": "4"},
+            {"role": "assistant", "content": "4"},
+        ],
+        "functions": [TOOLS[0]["function"]],
+    }
+    assert from_sharegpt(legacy).to_dict() == legacy
 
 
 def test_convert__keys_tell_the_shape() -> None:
@@ -182,8 +287,16 @@ def test_convert__unknown_row_and_shape() -> None:
     with pytest.raises(TrainingDataError) as caught:
         list(convert([{"text": "a"}]))
     assert caught.value.message == (
-        "Row 1: The row is none of the shapes that are known: it has neither conversations, nor "
-        "instruction, nor prompt, but 'text'."
+        "Row 1: The row is none of the shapes that are known: it has neither conversations or "
+        "messages, nor instruction, nor prompt, but 'text'. Rename the columns that hold the question "
+        "and the answer: read_rows(file, columns={'prompt': ..., 'completion': ...}), or --column "
+        "prompt=... --column completion=... on the command line."
+    )
+    with pytest.raises(TrainingDataError) as caught:
+        list(convert([{"input": {"messages": []}, "preferred_output": []}]))
+    assert caught.value.message == (
+        "Row 1: The row is a preference example, which is no chat example but can be trained on "
+        "(dpo). Write such rows as they are: write_jsonl(path, read_rows(file))."
     )
     with pytest.raises(RequestError) as refused:
         convert([], "vicuna")  # type: ignore[arg-type]  # what it must refuse

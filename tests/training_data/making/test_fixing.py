@@ -97,6 +97,49 @@ def test_fix__utf16_as_powershell_writes_it(tmp_path: Path) -> None:
     assert str(done.changes[0]) == "The file: The file was UTF-16 and is now UTF-8. (utf16)"
 
 
+def test_fix__another_encoding(tmp_path: Path) -> None:
+    source = tmp_path / "train.jsonl"
+    lines = ['{"a": "señor — 3"}', '{"a": "plain"}', '{"a": "¿Dónde?"}']
+    source.write_bytes("\r\n".join(lines).encode("cp1252"))
+    done = fix(source, encoding="cp1252")
+    assert done.path.read_text("utf-8").splitlines() == lines
+    assert done.counts == {"encoding": 2, "crlf": 2, "no_line_feed": 1}
+    assert str(done.changes[0]) == "Line 1: The line was cp1252 and is now UTF-8. (encoding)"
+
+
+def test_fix__a_file_of_two_encodings(tmp_path: Path) -> None:
+    source = tmp_path / "train.jsonl"
+    lines = ['{"a": "señor"}', '{"a": "Größe"}', '{"a": "世界"}']
+    source.write_bytes(f"{lines[0]}\n".encode("cp1252") + f"{lines[1]}\n{lines[2]}\n".encode())
+    done = fix(source, encoding="cp1252")
+    assert done.path.read_text("utf-8").splitlines() == lines
+    assert done.counts == {"encoding": 1}
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp", "utf-32", "utf-16-le", "utf-8-sig"])
+def test_fix__encodings_of_several_bytes(encoding: str, tmp_path: Path) -> None:
+    source = tmp_path / "train.jsonl"
+    text = '{"a": "日本語"}\n{"a": "b"}\n'
+    source.write_bytes(text.encode(encoding))
+    assert fix(source, encoding=encoding).path.read_text("utf-8") == text
+
+
+def test_fix__not_in_the_encoding(tmp_path: Path) -> None:
+    source = tmp_path / "train.jsonl"
+    source.write_bytes(b'{"a": 1}\n{"a": "\x81"}\n')
+    with pytest.raises(TrainingDataError) as caught:
+        fix(source, encoding="cp1252")
+    assert caught.value.message == (
+        f"{source}, line 2: the byte 0x81 is not cp1252. Pass the encoding that the file was saved in "
+        "(encoding=, or --encoding)."
+    )
+    source.write_bytes(b'{"a": 1}\n\xff\xff')
+    with pytest.raises(TrainingDataError) as caught:
+        fix(source, encoding="utf-32")
+    assert caught.value.message.startswith(f"{source} is not utf-32 (")
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_fix__says_utf16_and_is_not(tmp_path: Path) -> None:
     source = tmp_path / "train.jsonl"
     source.write_bytes(b"\xff\xfe{\0a")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from finetune_client.training_data.making import reading
 from finetune_client.training_data.making.reading import read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROWS: list[dict[str, Any]] = [
@@ -115,13 +117,97 @@ def test_read_rows__names_the_place(name: str, content: str, message: str, tmp_p
     assert caught.value.message == f"{path}, {message}."
 
 
-@pytest.mark.parametrize("name", ["x.json", "x.csv"])
-def test_read_rows__not_utf8(name: str, tmp_path: Path) -> None:
+SPANISH = {"q": "¿Dónde está la niña?", "a": "Aquí, señor — número 3."}
+NOT_UTF8 = {
+    "x.jsonl": json.dumps(SPANISH, ensure_ascii=False) + "\n",
+    "x.json": f"[{json.dumps(SPANISH, ensure_ascii=False, indent=1)}]",
+    "x.csv": "q;a\n{q};{a}\n".format(**SPANISH),
+    "x.tsv": "q\ta\n{q}\t{a}\n".format(**SPANISH),
+}
+
+
+@pytest.mark.parametrize("name", NOT_UTF8)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_read_rows__not_utf8_names_the_line_and_what_it_is(
+    name: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     path = tmp_path / name
-    path.write_bytes('[{"a": "Grün"}]'.encode("latin-1") if name == "x.json" else b"a\nGr\xfcn\n")
+    path.write_bytes(pack(NOT_UTF8[name].encode("cp1252")))
     with pytest.raises(TrainingDataError) as caught:
         list(read_rows(path))
-    assert "'utf-8' codec can't decode byte 0xfc" in caught.value.message
+    line = 1 if name == "x.jsonl" else 2
+    assert caught.value.message == (
+        f"{path}, line {line}: the byte 0xBF is not UTF-8. It looks like cp1252: pass "
+        "encoding='cp1252' (--encoding cp1252)."
+    )
+    assert caught.value.problems == [f"line {line}: the byte 0xBF is not UTF-8"]
+    assert list(read_rows(path, encoding="cp1252")) == [SPANISH]
+
+
+@pytest.mark.parametrize("name", NOT_UTF8)
+def test_read_rows__what_is_unicode_needs_no_encoding(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes(NOT_UTF8[name].encode(encoding))
+        assert list(read_rows(path, encoding="cp1252" if encoding == "utf-16" else None)) == [
+            SPANISH
+        ]
+        assert list(read_rows(path, encoding=encoding)) == [SPANISH]
+    path.write_bytes(NOT_UTF8[name].encode("utf-32"))
+    assert list(read_rows(path, encoding="utf-32")) == [SPANISH]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.csv"])
+def test_read_rows__a_wrong_encoding(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(NOT_UTF8[name].encode("cp1252"))
+    with pytest.raises(TrainingDataError) as caught:
+        list(read_rows(path, encoding="ascii"))
+    line = 1 if name == "x.jsonl" else 2
+    assert caught.value.message == (
+        f"{path}, line {line}: the byte 0xBF is not ascii. Pass the encoding that the file was saved "
+        "in (encoding=, or --encoding)."
+    )
+
+
+def test_read_rows__a_character_that_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes('{"a": "世界の世界'.encode()[:-1] + b'"}\n')
+    with pytest.raises(TrainingDataError) as caught:
+        list(read_rows(path))
+    assert caught.value.message == (
+        f"{path}, line 1: the byte 0xE7 is not UTF-8. The rest is, so a character may have been cut "
+        "in two there."
+    )
+
+
+def test_read_rows__delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("a/b\n1/2\n")
+    assert list(read_rows(path, delimiter="/")) == [{"a": "1", "b": "2"}]
+    path = tmp_path / "x.csv"
+    path.write_text("a,b;c\n1,2;3\n")
+    assert list(read_rows(path)) == [{"a": "1", "b;c": "2;3"}]
+    assert list(read_rows(path, delimiter=";")) == [{"a,b": "1,2", "c": "3"}]
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\n", '"'])
+def test_read_rows__delimiter_that_is_none(delimiter: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        read_rows(tmp_path / "x.csv", delimiter=delimiter)
+    assert caught.value.message == (
+        f"delimiter must be one character, such as ';', got {delimiter!r}."
+    )
+
+
+@pytest.mark.parametrize("encoding", ["windows", "base64", "", "a\0b"])
+def test_read_rows__encoding_that_is_none(encoding: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        read_rows(tmp_path / "x.csv", encoding=encoding)
+    assert caught.value.message == (
+        f"There is no encoding {encoding!r}; name one such as cp1252 (Windows-1252), latin-1, utf-16 "
+        "or shift_jis."
+    )
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv", "x.tsv"])
