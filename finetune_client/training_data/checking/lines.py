@@ -18,6 +18,7 @@ from finetune_client.training_data.checking.unwanted_text import (
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
+from finetune_client.training_data.problems import ProblemCollector
 from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class LineChecker:
     def __init__(self, settings: CheckSettings, *, begins_file: bool = True) -> None:
         self._settings = settings
         self._may_have_mark = begins_file and settings.rules.byte_order_mark
-        self.counts = FileCounts()
+        self.counts = FileCounts(problems=ProblemCollector(settings.rules.accepts))
         self._report_problem = self.counts.problems
         self._texts = TextCheck(self._report_problem, secrets=settings.secrets)
         self._examples = ExampleCheck(

@@ -125,7 +125,7 @@ class MessageCheck:
 
     def _weight(self, weight: object, role: str | None, path: str) -> None:
         if role not in {"assistant", None}:
-            self._report_problem("misplaced_weight", path, role=role)
+            self._report_problem("misplaced_weight", path, place=f"on a message of the {role}")
         elif (
             isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight not in {0, 1}
         ):

@@ -24,6 +24,8 @@ __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN = 10
 """Names of tools that a message lists."""
+_MOST_DEFINITIONS = 128
+"""Functions or tools of one line, by the specification."""
 
 
 class Parameters(NamedTuple):
@@ -47,6 +49,7 @@ def defined_tools(tools: object, path: str, report_problem: ProblemCollector) ->
     if not isinstance(tools, list):
         report_problem("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
         return None
+    _check_number(tools, path, report_problem)
     before = report_problem.counts["invalid_tools"]
     defined: dict[str, Parameters] = {}
     for index, tool in enumerate(tools):
@@ -84,10 +87,11 @@ def _function_of(
 
 def defined_functions(functions: object, report_problem: ProblemCollector) -> Definitions:
     """Check the functions of a line, which tools have replaced, in the same way."""
-    if not isinstance(functions, list) or not 1 <= len(functions) <= 128:
-        what = f"a list of {len(functions)}" if isinstance(functions, list) else kind(functions)
+    if not isinstance(functions, list) or not functions:
+        what = "an empty list" if isinstance(functions, list) else kind(functions)
         report_problem("invalid_functions", "functions", reason=f"it is {what}")
         return None
+    _check_number(functions, "functions", report_problem)
     before = report_problem.counts["invalid_functions"]
     defined: dict[str, Parameters] = {}
     for index, function in enumerate(functions):
@@ -98,6 +102,12 @@ def defined_functions(functions: object, report_problem: ProblemCollector) -> De
         report_problem.unknown_keys(function, ("name", "description", "parameters"), path)
         defined.update(_definition(function, path, "invalid_functions", report_problem))
     return defined if report_problem.counts["invalid_functions"] == before else None
+
+
+def _check_number(definitions: list[Any], path: str, report_problem: ProblemCollector) -> None:
+    if len(definitions) > _MOST_DEFINITIONS:
+        facts = {"found": len(definitions), "most": _MOST_DEFINITIONS}
+        report_problem("too_many_tools", path, **facts)
 
 
 def _definition(

@@ -270,8 +270,8 @@ def test_check__takes_a_thousand_examples_to_validate_reinforcement_on() -> None
     report = check(content, validation=b"{}\n" * 1001)
     assert [str(problem) for problem in report.problems] == [
         (
-            "The file: The validation file holds 1001 examples, and reinforcement takes at most 1000. "
-            "Leave out 1 of them. (too_many_validation_examples)"
+            "The file: The validation file holds 1001 examples, and the guide allows 1000 for "
+            "reinforcement. Leave out 1 of them. (too_many_validation_examples)"
         )
     ]
 
@@ -341,3 +341,78 @@ def test_check__how_many_examples_there_must_be_can_be_said() -> None:
     with pytest.raises(RequestError) as caught:
         check(line, least_examples=0)
     assert caught.value.message == "least_examples must be a whole number above 0, got 0."
+
+
+def test_check__a_file_written_on_windows_is_fit_to_train_on(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join([*good_lines("chat"), b"", b""]))
+    report = check(path)
+    assert (report.ok, report.errors) == (True, 0)
+    assert report.counts == {"blank_line": 1, "byte_order_mark": 1, "crlf": 10}
+    assert report.statistics["examples"] == 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "counts"),
+    [
+        (b"", b"\n", {}),
+        (b"", b"\r\n", {"crlf": 1}),
+        (b"", b"\r", {"crlf": 1}),
+        (b"", b"\r\r\n", {"crlf": 1}),
+        (b"", b"\n\r\n", {"blank_line": 1}),
+        (b"\r\n", b"\n", {"blank_line": 1}),
+        (b"\xef\xbb\xbf", b"\n", {"byte_order_mark": 1}),
+        (b"\xef\xbb\xbf\xef\xbb\xbf", b"\n", {"byte_order_mark": 1, "invalid_json": 1}),
+    ],
+)
+def test_check__what_may_stand_around_a_line_in_the_middle(
+    before: bytes, after: bytes, counts: dict[str, int]
+) -> None:
+    first, line = good_lines("chat", 2)
+    content = first + b"\n" + before + line + after
+    assert check(content, least_examples=1).counts == counts
+
+
+def test_check__a_carriage_return_alone_ends_no_line() -> None:
+    report = check(b"\r".join(good_lines("chat")), least_examples=1)
+    assert report.counts == {"invalid_json": 1}
+
+
+def test_check__a_code_can_be_accepted_in_a_call() -> None:
+    content = b"\n".join(good_lines("chat", 3))
+    report = check(content, accept={"too_few_examples"})
+    assert (report.ok, report.warnings) == (True, 1)
+    assert [problem.severity for problem in report.problems] == ["warning"]
+    assert "warning too_few_examples: 1" in str(report)
+    assert not check(content, accept=["unknown_role"]).ok
+
+
+def test_check__a_provider_can_accept_a_code(tmp_path: Path) -> None:
+    rules = TrainingRules(accepts=frozenset({"special_token"}))
+    lines = [*good_lines("chat"), good_lines("chat")[0].replace(b"What", b"<|endoftext|>")]
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join([*lines, b"{"]))
+    provider = Provider(name="acme", training_rules=rules)
+    for workers in (1, 2):
+        report = check(path, provider=provider, workers=workers)
+        severities = [(problem.code, problem.severity) for problem in report.problems]
+        assert severities == [("special_token", "warning"), ("invalid_json", "error")]
+        assert (report.errors, report.warnings) == (1, 1)
+
+
+def test_check__a_file_in_utf16_can_be_accepted() -> None:
+    assert check("{}".encode("utf-16"), accept={"utf16"}).ok
+
+
+@pytest.mark.parametrize(
+    ("accept", "message"),
+    [
+        ({"unknown_roles"}, "got 'unknown_roles'; did you mean 'unknown_role'?"),
+        ("crfl", "got 'crfl'; did you mean 'crlf'?"),
+        ([7], "got 7."),
+    ],
+)
+def test_check__only_codes_can_be_accepted(accept: Any, message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        check(b"", accept=accept)
+    assert refused.value.message == f"accept must hold codes of problems, {message}"
