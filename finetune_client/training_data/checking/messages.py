@@ -35,6 +35,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "function": ("role", "content", "name"),
 }
 """The keys of a message by its role; `weight` is judged apart."""
+_ALL_KEYS = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
 
 _TEXT_ROLES = ("user", "assistant", "system", "developer")
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
@@ -63,6 +64,7 @@ class MessageCheck:
         if not messages:
             self._report_problem("empty_messages", path)
         roles = [self.message(each, f"{path}[{index}]") for index, each in enumerate(messages)]
+        self._calls.answers.messages(messages, roles, path)
         for index in range(1, len(roles)):
             role = roles[index]
             if role != roles[index - 1] or role in {None, "tool"}:
@@ -80,7 +82,7 @@ class MessageCheck:
         content = message.get("content")
         if len(message) == 2 and role in _TEXT_ROLES and type(content) is str and content.strip():
             return role  # nothing else to check, and most messages are like this
-        known = _KEYS.get(role or "", _ASSISTANT_KEYS)
+        known = _KEYS.get(role or "", _ALL_KEYS)
         self._report_problem.unknown_keys([key for key in message if key != "weight"], known, path)
         self._values(message, role, path)
         self._content(message, role or "user", path)

@@ -6,6 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from finetune_client.training_data.checking.answers import AnswerCheck
 from finetune_client.training_data.checking.arguments import (
     expected_types,
     is_of_type,
@@ -141,7 +142,7 @@ def _parameters(schema: dict[str, Any]) -> Parameters:
 
 
 class CallCheck:
-    """Checks the calls in the messages of one example, and the messages that answer them."""
+    """Checks the calls in the messages of one example; `answers` checks what answers them."""
 
     def __init__(
         self, report_problem: ProblemCollector, tools: Definitions, functions: Definitions
@@ -149,7 +150,7 @@ class CallCheck:
         self._report_problem = report_problem
         self._tools = tools
         self._functions = functions
-        self._ids: set[str] = set()
+        self.answers = AnswerCheck(report_problem)
         self._called: set[str] = set()
 
     def tool_calls(self, calls: object, path: str) -> None:
@@ -165,8 +166,6 @@ class CallCheck:
 
     def _tool_call(self, call: object, path: str) -> None:
         reason = _wrong_call(call)
-        if isinstance(call, dict) and isinstance(call.get("id"), str):
-            self._ids.add(call["id"])
         if reason or not isinstance(call, dict):
             self._report_problem("invalid_tool_call", path, reason=reason)
             return
@@ -241,14 +240,9 @@ class CallCheck:
                 )
 
     def tool_message(self, message: dict[str, Any], path: str) -> None:
-        """Check that a message of a tool answers a call before it."""
-        call_id = message.get("tool_call_id")
-        if not isinstance(call_id, str):
+        """Check that a message of a tool names a call; `answers` checks that it is there."""
+        if not isinstance(message.get("tool_call_id"), str):
             self._report_problem("missing_tool_call_id", path)
-        elif call_id not in self._ids:
-            self._report_problem(
-                "orphan_tool_message", f"{path}.tool_call_id", found=quoted(call_id)
-            )
 
     def function_message(self, message: dict[str, Any], path: str) -> None:
         """Check that a message of a function answers a call before it."""

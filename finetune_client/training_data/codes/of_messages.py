@@ -234,9 +234,29 @@ MESSAGE_CODES: tuple[Code, ...] = (
         SCHEMA,
     ),
     error(
+        "unanswered_tool_call",
+        "{where} is a call that no message of a tool right after it answers{late}.",
+        "Put a message of the tool with the tool_call_id {id} right after the message with the call; "
+        "only the calls of the last message go without.",
+        'Azure is reported to refuse it as invalid schema, and chat endpoints of OpenAI with "must be '
+        "followed by tool messages responding to each 'tool_call_id'\".",
+    ),
+    warning(
+        "repeated_tool_answer",
+        "{where} is {found}, and that call has been answered before.",
+        "Keep one of the answers.",
+        "Some chat endpoints refuse it, but no training service is recorded to.",
+    ),
+    warning(
+        "duplicate_call_id",
+        "{where} has the id {found} {number} times, so that answers cannot be told apart.",
+        "Give each call of a message an id of its own.",
+        "Some chat endpoints refuse it, but no training service is recorded to.",
+    ),
+    error(
         "orphan_tool_message",
-        "{where} is {found}, and no call before it has this id.",
-        "Give the assistant's message before it the call with this id, or correct the id.",
+        "{where} is {found}, and {reason}.",
+        "Put it right after the message with the call, once for each call, or correct the id.",
         'Chat endpoints of OpenAI and Azure are recorded to refuse such messages: "messages'
         " with role 'tool' must be a response to a preceding message with 'tool_calls'\".",
     ),

@@ -69,8 +69,20 @@ ODD_TEXTS = ['say "role": "x"', "<|im_end|>", "\ud800", ": b", "\\ud83d", "\\u00
 TEXTS = st.sampled_from([*PLAIN_TEXTS, *ODD_TEXTS])
 ROLES = st.sampled_from(["system", "user", "assistant", "assistant", "tool", "bot", 7, ["user"]])
 WEIGHTS = st.sampled_from([0, 1, 1, 2, True, 1.0, "1", None])
+IDS = st.sampled_from(["p", "q", None])
+CALLS = st.builds(
+    lambda id_: {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}}, IDS
+)
 MESSAGES = st.fixed_dictionaries(
-    {}, optional={"role": ROLES, "content": TEXTS, "weight": WEIGHTS, "name": TEXTS}
+    {},
+    optional={
+        "role": ROLES,
+        "content": TEXTS,
+        "weight": WEIGHTS,
+        "name": TEXTS,
+        "tool_calls": st.one_of(st.none(), st.lists(CALLS, max_size=2)),
+        "tool_call_id": IDS,
+    },
 )
 GOOD_MESSAGES = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant"]), "content": TEXTS},
