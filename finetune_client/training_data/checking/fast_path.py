@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.training_data.checking.unwanted_text import LONGEST_NULL_TEXT, is_null_text
 from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.tokens import (
     BYTES_PER_TOKEN,
@@ -165,9 +166,11 @@ class ChatMeasurer:
     def _sizes(self, texts: list[Any]) -> list[float]:
         try:
             # A special token may be written with escapes, so it is looked for here, not before.
-            plain = all(map(str.strip, texts)) and not [
-                1 for text in texts if "|" in text and "<" in text and "<|" in text
-            ]
+            plain = (
+                all(map(str.strip, texts))
+                and not [1 for text in texts if "|" in text and "<" in text and "<|" in text]
+                and not (self._has_short(texts) and any(map(is_null_text, texts)))
+            )
         except TypeError:  # not text
             plain = False
         if not plain:
@@ -177,8 +180,12 @@ class ChatMeasurer:
         sizes = [len(text) if text.isascii() else len(text.encode()) for text in texts]
         return [-(-size // BYTES_PER_TOKEN) for size in sizes]
 
+    @staticmethod
+    def _has_short(texts: list[str]) -> bool:
+        return bool(texts) and min(map(len, texts)) <= LONGEST_NULL_TEXT
+
     def _size(self, text: Any) -> float:
-        if type(text) is str and text.strip() and "<|" not in text:
+        if type(text) is str and text.strip() and "<|" not in text and not is_null_text(text):
             return self._count(text)
         return _NOT_PLAIN
 

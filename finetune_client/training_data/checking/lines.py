@@ -15,14 +15,16 @@ from finetune_client.training_data.checking.unwanted_text import (
     TextCheck,
     holds_secret,
     holds_special_text,
+    is_null_text,
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
-from finetune_client.training_data.problems import ProblemCollector
+from finetune_client.training_data.null_keys import NullKeys
+from finetune_client.training_data.problems import ProblemCollector, quoted
 from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.blocks import Block
@@ -160,14 +162,14 @@ class LineChecker:
         measured.hashes.append(hash(line))
         measured.numbers.append(number)
         try:
-            measure = self._check_example(line, suspicious=suspicious)
+            measure = self._check_example(line, number, suspicious=suspicious)
             if measure is not None:
                 measured.lengths.append(len(measure.messages))
                 measured.sizes.append(self._count_tokens(measure))
         except RecursionError:
             report_problem("too_deep")
 
-    def _check_example(self, line: bytes, *, suspicious: bool) -> Measure | None:
+    def _check_example(self, line: bytes, number: int, *, suspicious: bool) -> Measure | None:
         report_problem, settings = self._report_problem, self._settings
         example = self._decoder.read(line)
         if example is None:
@@ -185,9 +187,28 @@ class LineChecker:
                 method=given,
             )
             return None
+        if b"null" in line:
+            nulls = NullKeys()
+            example = nulls.removed(example, settings.format)
+            if nulls.found:
+                self.counts.null_keys.add(number, nulls.found)
         measure = self._examples.check(example)
+        if null_texts := [quoted(text.strip()) for text in self._null_texts(measure)]:
+            self.counts.null_texts.add(number, null_texts)
         self.counts.image_examples += measure.images > 0
         return measure
+
+    def _null_texts(self, measure: Measure) -> Iterator[str]:
+        """Return the texts that are no more than a null; what a tool answers may be that."""
+        yield from filter(is_null_text, measure.texts)
+        for message in measure.messages:
+            text = message.get("content")
+            if isinstance(text, str) and is_null_text(text):
+                refused = self._settings.rules.refuses_null_text and message.get("tool_calls")
+                if message.get("role") not in ("tool", "function") and not (
+                    refused and text == "null"
+                ):
+                    yield text
 
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings

@@ -136,6 +136,9 @@ class MessageCheck:
     def _content(self, message: dict[str, Any], role: str, path: str) -> None:
         instead = role == "assistant" and any(message.get(key) for key in _INSTEAD_OF_CONTENT)
         content = message.get("content")
+        refuses_null_text = self._contents.rules.refuses_null_text
+        if refuses_null_text and content == "null" and message.get("tool_calls"):
+            self._report_problem("null_text_with_calls", f"{path}.content")
         if instead and not content and isinstance(content, (str, type(None))):
             return
         if content is not None:

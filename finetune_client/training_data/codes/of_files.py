@@ -128,6 +128,19 @@ FILE_CODES: tuple[Code, ...] = (
         "Recorded is one refusal, of a weight beside the messages (see misplaced_weight); "
         "files with other keys have not been seen refused.",
     ),
+    warning(
+        "null_keys",
+        "Keys are null on {lines} ({what}), as libraries for data sets write them where other lines "
+        "have the key.",
+        "Leave them out, as training_data.fix does.",
+        "What the services make of them is not recorded.",
+    ),
+    warning(
+        "null_text",
+        "A text is nothing but {what} on {lines}.",
+        "Correct it if it stands for an empty value that was written as text.",
+        "A label may be meant so.",
+    ),
     error(
         "wrong_format",
         "The line is {found}, and the method {method} needs {expected}.",

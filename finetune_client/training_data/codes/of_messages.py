@@ -80,6 +80,12 @@ MESSAGE_CODES: tuple[Code, ...] = (
         UNRECORDED,
     ),
     error(
+        "null_text_with_calls",
+        "{where} is the text null beside tool_calls.",
+        "Write null without quotes, or leave the content out.",
+        "Azure's preprocessing is recorded to crash on it; for other providers it is null_text.",
+    ),
+    error(
         "invalid_value",
         "{where} is {found} and not {expected}.",
         "Correct it or remove the key.",

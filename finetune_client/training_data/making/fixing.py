@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.training_data.formats import FORMATS, detect_format
 from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
@@ -15,12 +16,15 @@ from finetune_client.training_data.jsonl import (
     sameness,
 )
 from finetune_client.training_data.line_hashes import LineHashes
+from finetune_client.training_data.null_keys import without_null_keys
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+
+    from finetune_client.training_data.formats import FormatName
 
 __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 
@@ -30,6 +34,7 @@ CHANGES = {
     "crlf": "Took away the carriage return before the line feed.",
     "no_line_feed": "Added the line feed that the last line lacked.",
     "blank_line": "Left out a blank line.",
+    "null_keys": "Took away keys whose value is null.",
     "duplicate_example": "Left out an example that is the same as that of line {first}.",
 }
 """Code of a change -> what was done."""
@@ -90,8 +95,9 @@ def fix(
 ) -> Fixed:
     """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are repaired.
 
-    No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
-    at all (`check` tells about them). Memory: 16 bytes a line.
+    Keys that are null because other lines have them are left out. No example is changed: lines
+    are copied byte for byte otherwise, those too that are not JSON at all (`check` tells about
+    them). Memory: 16 bytes a line.
 
     Args:
         path: The file to repair; it is only read.
@@ -108,7 +114,8 @@ def fix(
     target = source.with_suffix(f".fixed{source.suffix}") if output is None else Path(output)
     refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
-    work = _Work(_repeated_lines(source) if duplicates else set())
+    format_ = detect_format((line.raw for line in read_lines(source)), tuple(FORMATS))
+    work = _Work(format_, _repeated_lines(source, format_) if duplicates else set())
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
     with replacing(target, overwrite=overwrite) as file:
@@ -117,9 +124,10 @@ def fix(
 
 
 class _Work:
-    """What is done to one file; `repeated` are the lines that may stand in it twice."""
+    """What is done to one file of a format; `repeated` are the lines that may be in it twice."""
 
-    def __init__(self, repeated: set[int]) -> None:
+    def __init__(self, format: FormatName, repeated: set[int]) -> None:
+        self._format = format
         self._repeated = repeated
         self.read = self.written = 0
         self.counts: Counter[str] = Counter()
@@ -135,9 +143,12 @@ class _Work:
         for self.read, raw, found in read_lines(source):
             for code in found:
                 self.note(self.read, code)
-            if raw and not (self.read in self._repeated and self._is_repeated(raw)):
+            rest = without_null_keys(raw, self._format)
+            if rest != raw:
+                self.note(self.read, "null_keys")
+            if rest and not (self.read in self._repeated and self._is_repeated(rest)):
                 self.written += 1
-                yield raw
+                yield rest
 
     def _is_repeated(self, raw: bytes) -> bool:
         first = self._first.setdefault(long_digest(sameness(raw)), self.read)
@@ -146,10 +157,11 @@ class _Work:
         return first != self.read
 
 
-def _repeated_lines(source: Path) -> set[int]:
+def _repeated_lines(source: Path, format: FormatName) -> set[int]:
     """Return the numbers of all lines that share the hash of their example with another line."""
     hashes = LineHashes()
     for line in read_lines(source):
         if line.raw:
-            hashes.add([hash(sameness(line.raw))], [line.number])
+            raw = without_null_keys(line.raw, format)
+            hashes.add([hash(sameness(raw))], [line.number])
     return {number for pair in hashes.repeated() for number in pair}

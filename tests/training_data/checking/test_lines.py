@@ -53,6 +53,9 @@ def shown(counts: FileCounts) -> dict[str, Any]:
         "problems": list(counts.problems),
         "counts": counts.problems.counts,
         "lines": (counts.lines, counts.examples, counts.size),
+        "nulls": [
+            (lines.number, list(lines.what)) for lines in (counts.null_keys, counts.null_texts)
+        ],
         "hashes": sorted(counts.hashes.shared(counts.hashes)),
         "distributions": (counts.messages.summary(), counts.tokens.summary()),
     }
@@ -64,7 +67,21 @@ def assert_same_both_ways(lines: list[bytes | None], settings: CheckSettings = S
     assert shown(fast) == shown(plain)
 
 
-PLAIN_TEXTS = ["", " ", "a", "é", "\U0001f642", "a" * 900, "\n", "a\\", "\\"]
+PLAIN_TEXTS = [
+    "",
+    " ",
+    "a",
+    "null",
+    "None\n",
+    " nan",
+    " " * 9 + "nan",
+    "é",
+    "\U0001f642",
+    "a" * 900,
+    "\n",
+    "a\\",
+    "\\",
+]
 ODD_TEXTS = ['say "role": "x"', "<|im_end|>", "\ud800", ": b", "\\ud83d", "\\u003c|", "sk-a1" * 9]
 TEXTS = st.sampled_from([*PLAIN_TEXTS, *ODD_TEXTS])
 ROLES = st.sampled_from(["system", "user", "assistant", "assistant", "tool", "bot", 7, ["user"]])
@@ -174,7 +191,7 @@ WEIGHTED = b'{"role": "assistant", "content": "b", "weight": %s}'
         (b"[%s, %s]" % (USER, WEIGHTED % b'0, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"0"), "all_weights_zero"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"true"), "invalid_weight"),
-        (b"[%s, %s]" % (USER, WEIGHTED % b"null"), "invalid_weight"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"null"), ""),
         (b"[%s, %s]" % (USER, WEIGHTED % b'null, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"a", "weight": 1'), ANSWER), "misplaced_weight"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"NaN"), "invalid_weight not_a_number"),
