@@ -14,8 +14,8 @@ from finetune_client.training_data.checking.unwanted_text import LONGEST_NULL_TE
 from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.tokens import (
     BYTES_PER_TOKEN,
+    TOKENS_PER_EXAMPLE,
     TOKENS_PER_MESSAGE,
-    TOKENS_PER_REPLY,
     EstimateCounter,
 )
 
@@ -199,5 +199,5 @@ class ChatMeasurer:
             return _NOT_PLAIN
         if len(self._tokens_of_roles) >= _MOST_SEQUENCES:
             self._tokens_of_roles.clear()
-        spoken = sum(TOKENS_PER_MESSAGE + self._count(role) for role in roles)
-        return self._tokens_of_roles.setdefault(roles, TOKENS_PER_REPLY + spoken)
+        tokens = TOKENS_PER_EXAMPLE + TOKENS_PER_MESSAGE * len(roles)
+        return self._tokens_of_roles.setdefault(roles, tokens)
