@@ -168,9 +168,11 @@ def test_check__plainly_good_lines_go_the_fast_way(context_length: int | None) -
     checker = LineChecker(replace(SETTINGS, context_length=context_length))
     checker._check_line = None  # type: ignore[assignment,method-assign]  # must not be called
     weighted = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\\"b\\": \\ud83d\\ude42","weight":1}]}'
-    block: list[bytes | None] = [*good_lines("chat"), weighted]
-    checker.check(Block(b"\n".join(good_lines("chat")), block, 0))
-    assert checker.counts.examples == 11
+    windows = good_lines("chat", 11)[10] + b"\r"
+    block: list[bytes | None] = [*good_lines("chat"), weighted, windows]
+    checker.check(Block(b"\n".join([*good_lines("chat"), windows]), block, 0))
+    assert checker.counts.examples == 12
+    assert checker.counts.problems.counts == {"crlf": 1}
 
 
 USER, ANSWER = b'{"role": "user", "content": "a"}', b'{"role": "assistant", "content": "b"}'
@@ -236,3 +238,17 @@ def test_check__says_nothing_of_secrets_when_told_so() -> None:
 def test_check__looks_at_the_many_beginnings_of_no_key_in_a_moment() -> None:
     line = good_lines("chat")[0].replace(b"What is", b"sk-" * 50_000)
     assert counts_of([line], replace(SETTINGS, context_length=None)).problems.counts == {}
+
+
+def test_check__a_line_is_the_same_as_one_with_another_end() -> None:
+    content = (
+        b"\r\n".join([*good_lines("chat"), good_lines("chat")[3]]) + b"\n" + good_lines("chat")[4]
+    )
+    report = check(content)
+    assert report.counts == {"crlf": 10, "duplicate_example": 2}
+
+
+def test_check__counts_all_lines_with_crlf_and_keeps_a_hundred() -> None:
+    report = check(b"\r\n".join(good_lines("chat", 250)) + b"\r\n")
+    assert (report.ok, report.counts) == (True, {"crlf": 250})
+    assert [problem.line for problem in report.problems] == list(range(1, 101))
