@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["AnswerCheck"]
 
 
+_NONE: Counter[str] = Counter()
+
+
 class AnswerCheck:
     """Checks that the calls of a message are answered by the messages of tools right after it.
 
@@ -47,14 +50,17 @@ class AnswerCheck:
         if not self._readable:
             return
         for index, message in enumerate(messages):
-            where = f"{path}[{index}]"
             if roles[index] == "tool":
                 self._followed = True
-                self._answer(message.get("tool_call_id"), f"{where}.tool_call_id")
-            else:
+                self._answer(message.get("tool_call_id"), f"{path}[{index}].tool_call_id")
+                continue
+            calls = message.get("tool_calls") if roles[index] == "assistant" else None
+            if not isinstance(calls, list):
+                calls = []
+            # Most messages neither call nor answer, and there is nothing to begin or to close.
+            if calls or self._calls or self._followed:
                 self._close()
-                calls = message.get("tool_calls") if roles[index] == "assistant" else None
-                self._begin(calls if isinstance(calls, list) else [], f"{where}.tool_calls")
+                self._begin(calls, f"{path}[{index}].tool_calls")
 
     def branch(self) -> AnswerCheck:
         """Return a check that continues from here; no problem is reported by more than one."""
@@ -87,8 +93,9 @@ class AnswerCheck:
         }
         # A call without an id is a problem of its own, and hides what the answers are for.
         self._clear = len(self._calls) == len(calls)
-        self._asked = Counter(self._calls.values())
-        self._answered: Counter[str] = Counter()
+        # Most examples call nothing; to make counters for each takes as long as its other checks.
+        self._asked = Counter(self._calls.values()) if calls else _NONE
+        self._answered: Counter[str] = Counter() if calls else _NONE
         self._strays = 0
         self._followed = False
         self._ids.update(self._asked)

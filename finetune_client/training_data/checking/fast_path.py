@@ -169,7 +169,9 @@ class ChatMeasurer:
             plain = (
                 all(map(str.strip, texts))
                 and not [1 for text in texts if "|" in text and "<" in text and "<|" in text]
-                and not (self._has_short(texts) and any(map(is_null_text, texts)))
+                and not [
+                    1 for text in texts if len(text) <= LONGEST_NULL_TEXT and is_null_text(text)
+                ]
             )
         except TypeError:  # not text
             plain = False
@@ -179,10 +181,6 @@ class ChatMeasurer:
             return list(map(self._count, texts))
         sizes = [len(text) if text.isascii() else len(text.encode()) for text in texts]
         return [-(-size // BYTES_PER_TOKEN) for size in sizes]
-
-    @staticmethod
-    def _has_short(texts: list[str]) -> bool:
-        return bool(texts) and min(map(len, texts)) <= LONGEST_NULL_TEXT
 
     def _size(self, text: Any) -> float:
         if type(text) is str and text.strip() and "<|" not in text and not is_null_text(text):
