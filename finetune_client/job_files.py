@@ -103,7 +103,7 @@ class JobFile:
             seed=job.seed,
             metadata={k: v for k, v in (job.metadata or {}).items() if k != METADATA_KEY} or None,
         )
-        own_keys = {k: v for k, v in job.extra.items() if k in provider.known_fields}
+        own_keys = {k: v for k, v in job.extra.items() if k in provider.own_fields}
         body = {**own_keys, **request.to_dict(), **_training_of(job)}
         for integration in job.integrations or []:
             written = integration.to_dict()

@@ -126,7 +126,7 @@ class _Adapting:
 
     def own_fields(self) -> None:
         """Leave out the keys that only the source has."""
-        for name in sorted(self.source.known_fields - self.target.known_fields):
+        for name in sorted(self.source.own_fields - self.target.own_fields):
             if self.body.pop(name, None) is not None:
                 self.note(name, f"it is a key of {self.source.name} alone", "left out")
 
@@ -138,7 +138,8 @@ class _Adapting:
             return
         allowed = limits.suffix_characters
         suffix = re.sub(f"[^{allowed}]", "-", given) if allowed else given
-        suffix = suffix[: limits.suffix]
+        if math.isfinite(limits.suffix):
+            suffix = suffix[: int(limits.suffix)]
         if suffix != given:
             characters = f" of {allowed}" if allowed else ""
             self.body["suffix"] = suffix
@@ -241,7 +242,7 @@ class _Adapting:
             if settings.get(name) is not None:
                 self._setting(at, settings, name, before.get(name), bounds)
         effort, efforts = settings.get("reasoning_effort"), self.target.limits.reasoning_efforts
-        if effort is not None and effort not in efforts:
+        if effort is not None and efforts is not None and effort not in efforts:
             del settings["reasoning_effort"]
             reason = f"{self.target.name} takes {', '.join(efforts)}, not {format_value(effort)}"
             self.note(f"{at}.reasoning_effort", reason, "left out; the server chooses")

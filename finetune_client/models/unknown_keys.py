@@ -78,7 +78,7 @@ def _keys_of(provider: Provider) -> _Keys:
     """Return the keys that only this provider has, by the class of the object they stand in."""
     settings = (Hyperparameters, DpoHyperparameters, ReinforcementHyperparameters)
     return {
-        FineTuningJobRequest: provider.known_fields | provider.routing_fields,
+        FineTuningJobRequest: provider.own_fields,
         **dict.fromkeys(settings, provider.known_hyperparameters),
     }
 

@@ -104,6 +104,11 @@ class Provider:
     max_file_bytes: float = 512 * 1000 * 1000
     max_upload_bytes: float = 8 * 1000 * 1000 * 1000
 
+    @property
+    def own_fields(self) -> frozenset[str]:
+        """The keys of a job that only this provider has."""
+        return self.known_fields | self.routing_fields
+
     def is_at(self, host: str, url: str) -> bool:
         """Return whether a base URL is one of this provider's.
 

@@ -35,6 +35,7 @@ class TrainingRules:
         outputs: Messages in one output of a preference example; None for any number.
         examples: The least number of examples in a file.
         byte_order_mark: A file may begin with one.
+        accepts: Codes of problems that are warnings here though they are errors elsewhere.
         refuses_null_text: A content that is the text ``null`` beside tool calls is an error.
         context_lengths: Family of models -> tokens of one example, where that is published.
     """
@@ -47,6 +48,7 @@ class TrainingRules:
     outputs: int | None = 1
     examples: int = 10
     byte_order_mark: bool = False
+    accepts: frozenset[str] = frozenset()
     refuses_null_text: bool = False
     context_lengths: Mapping[str, int] = field(default_factory=lambda: _CONTEXT_LENGTHS)
 

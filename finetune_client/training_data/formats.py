@@ -108,12 +108,16 @@ _SAMPLE = 100
 
 
 def format_of(example: Mapping[str, Any]) -> FormatName | None:
-    """Return a line's format by its keys; chat and reinforcement examples are both ``chat``."""
-    if "messages" in example:
+    """Return a line's format by its keys; chat and reinforcement examples are both ``chat``.
+
+    A key that is null does not count: a table of lines of two formats has the keys of both.
+    """
+    keys = [key for key, value in example.items() if value is not None]
+    if "messages" in keys:
         return "chat"
-    if not FORMATS["preference"].keys.isdisjoint(example):
+    if not FORMATS["preference"].keys.isdisjoint(keys):
         return "preference"
-    if not FORMATS["completions"].keys.isdisjoint(example):
+    if not FORMATS["completions"].keys.isdisjoint(keys):
         return "completions"
     return None
 
@@ -138,9 +142,8 @@ def _format_of_line(line: bytes) -> FormatName | None:
 
 def format_with_grader(example: Mapping[str, Any]) -> FormatName | None:
     """Return the format of an example by its keys, and by its last message if it has messages."""
-    if "messages" in example and _is_for_a_grader(example):
-        return "reinforcement"
-    return format_of(example)
+    found = format_of(example)
+    return "reinforcement" if found == "chat" and _is_for_a_grader(example) else found
 
 
 def _is_for_a_grader(example: Mapping[str, Any]) -> bool:
@@ -148,4 +151,5 @@ def _is_for_a_grader(example: Mapping[str, Any]) -> bool:
     messages = example["messages"]
     last = messages[-1] if isinstance(messages, list) and messages else None
     asked = isinstance(last, dict) and last.get("role") == "user"
-    return asked and not FORMATS["chat"].keys.issuperset(example)
+    keys = (key for key, value in example.items() if value is not None)
+    return asked and not FORMATS["chat"].keys.issuperset(keys)

@@ -32,7 +32,7 @@ class Problem:
         path: The place in the line, such as ``messages[2].tool_calls[0].function.arguments``;
             empty for the whole line.
         code: What kind of problem it is: a key of `CODES`.
-        severity: ``error`` or ``warning``.
+        severity: ``error`` or ``warning``: that of the code, or a warning where it is accepted.
         message: What is wrong and what to do about it, in whole sentences.
     """
 
@@ -53,11 +53,13 @@ class Problem:
 class ProblemCollector:
     """Is called to report a problem; all are counted, the first `KEPT` of each code are kept.
 
-    `line` is the line that is being checked, None for the file as a whole.
+    `line` is the line that is being checked, None for the file as a whole. Problems of the codes
+    `accepted` are warnings.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, accepted: Collection[str] = ()) -> None:
         self.line: int | None = None
+        self._accepted = accepted
         self.counts: Counter[str] = Counter()
         self._kept: dict[str, list[Problem]] = {}
 
@@ -70,7 +72,8 @@ class ProblemCollector:
         about = CODES[code]
         facts["where"] = path or "The example"
         message = f"{about.sentence} {about.remedy}".format_map(facts)
-        kept.append(Problem(self.line, path, code, about.severity, message))
+        severity = "warning" if code in self._accepted else about.severity
+        kept.append(Problem(self.line, path, code, severity, message))
 
     def count(self, code: str, number: int) -> None:
         """Count problems of a code of which enough are kept."""

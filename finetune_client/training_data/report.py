@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from finetune_client.models.auto import AUTO
 from finetune_client.training_data import epochs
-from finetune_client.training_data.codes.table import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +76,8 @@ class Report:
     @property
     def errors(self) -> int:
         """How many problems are errors."""
-        return sum(n for code, n in self.counts.items() if CODES[code].severity == "error")
+        severities = {problem.code: problem.severity for problem in self.problems}
+        return sum(n for code, n in self.counts.items() if severities[code] == "error")
 
     @property
     def warnings(self) -> int:
@@ -133,14 +133,14 @@ class Report:
 def _as_text(report: Report) -> str:
     lines = [_verdict(report), _figures(report)]
     for code, number, problems in _by_code(report):
-        lines.append(f"{CODES[code].severity} {code}: {number}")
+        lines.append(f"{problems[0].severity} {code}: {number}")
         lines += [f"  {_place(problem)}: {printable(problem.message)}" for problem in problems]
     return "\n".join(lines)
 
 
 def _as_html(report: Report) -> str:
     rows = [
-        f"<tr><td>{CODES[code].severity}</td><td><code>{escape(code)}</code></td>"
+        f"<tr><td>{problems[0].severity}</td><td><code>{escape(code)}</code></td>"
         f"<td>{number}</td><td>{'<br>'.join(map(_html_problem, problems))}</td></tr>"
         for code, number, problems in _by_code(report)
     ]
@@ -174,8 +174,8 @@ def _figures(report: Report) -> str:
 
 def _by_code(report: Report) -> Iterator[tuple[str, int, list[Problem]]]:
     """Return the problems of each code: errors first, then in the order of their first lines."""
-    codes = dict.fromkeys(problem.code for problem in report.problems)
-    for code in sorted(codes, key=lambda code: CODES[code].severity):
+    codes = {problem.code: problem.severity for problem in report.problems}
+    for code in sorted(codes, key=codes.__getitem__):
         problems = [problem for problem in report.problems if problem.code == code]
         yield code, report.counts[code], problems[:_SHOWN]
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BYTES_PER_TOKEN",
+    "TOKENS_PER_EXAMPLE",
     "TOKENS_PER_MESSAGE",
-    "TOKENS_PER_NAME",
-    "TOKENS_PER_REPLY",
     "CallableCounter",
     "Counter",
     "EncodingCounter",
@@ -31,10 +30,10 @@ __all__ = [
 BYTES_PER_TOKEN = 4
 """What the estimate rests on; its error on real text stands in docs/decisions/tokens.md."""
 
-# https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
-TOKENS_PER_MESSAGE = 3
-TOKENS_PER_NAME = 1
-TOKENS_PER_REPLY = 3
+# What OpenAI billed in two recorded jobs, to the token; its cookbook counts prompts, not examples.
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_EXAMPLE = 1
+_TOKENS_PER_NAME = 1
 
 # A run of two million spaces makes tiktoken's regular expressions panic, so that longer texts
 # are counted in pieces. A piece ends before a space that follows a word, where every encoding
@@ -42,7 +41,7 @@ TOKENS_PER_REPLY = 3
 _PIECES = re.compile(r"(?s).{1,100000}(?<=\w)(?= )|.{1,100000}")
 _LONGEST = 100_000
 
-_NOT_TEXT = frozenset({"type", "id", "tool_call_id"})
+_NOT_TEXT = frozenset({"type", "id", "tool_call_id", "role"})
 
 
 @runtime_checkable
@@ -179,12 +178,12 @@ def resolve_counter(count_tokens: Callable[[str], int] | str | Counter | None) -
 
 
 def count_messages(counter: Counter, messages: Sequence[Mapping[str, Any]]) -> int:
-    """Count a conversation as the API's cookbook does.
+    """Return what a job is billed for a conversation in each epoch.
 
-    Every text value of a message is counted, with the tokens that go between messages; text parts
-    of a content list and the texts of tool calls are counted too, images are not.
+    That is one token, four for each message (its role is among them), and those of all texts: of
+    contents, their text parts, names and calls of tools. Images are not counted.
     """
-    return TOKENS_PER_REPLY + sum(_count_message(counter, message) for message in messages)
+    return TOKENS_PER_EXAMPLE + sum(_count_message(counter, message) for message in messages)
 
 
 def _count_message(counter: Counter, message: Mapping[str, Any]) -> int:
@@ -193,7 +192,7 @@ def _count_message(counter: Counter, message: Mapping[str, Any]) -> int:
         if key in _NOT_TEXT:
             continue
         if isinstance(value, str):  # nearly all are, so that no list is made of them
-            tokens += counter.count(value) + (TOKENS_PER_NAME if key == "name" else 0)
+            tokens += counter.count(value) + (_TOKENS_PER_NAME if key == "name" else 0)
         elif value:
             tokens += sum(map(counter.count, _texts(value)))
     return tokens

@@ -140,6 +140,11 @@ BAD_FILES = [
         options={"validation": b"{}\n" * 1_001},
     ),
     BadFile(
+        code="null_keys",
+        lines=[*good_lines("chat"), encoded(chat("Who wrote Emma?", tools=None, functions=None))],
+    ),
+    BadFile(code="null_text", lines=[*good_lines("chat"), encoded(chat("None"))]),
+    BadFile(
         code="unknown_item_variable",
         lines=good_lines("reinforcement"),
         options={"grader": GRADER},

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from finetune_client.errors import RequestError
 from finetune_client.training_data import CODES, Problem, check
+from tests.support.code_table import code_table
 from tests.support.example_lines import BAD_LINES, good_lines
 
 GOOD = b"\n".join(good_lines("chat"))
@@ -19,8 +19,8 @@ BAD = GOOD + b'\n{"messages": [{"role": "<b>\\u001b[1m", "content": "a"}]}\n' + 
 def test_str__of_a_good_file() -> None:
     assert str(check(GOOD)) == (
         "998 bytes is fit to train on (0 errors, 0 warnings).\n"
-        "chat (supervised), 10 examples, about 180 tokens (estimate: one token for every 4 bytes "
-        "of UTF-8), of one example 18 to 18, in the median 18."
+        "chat (supervised), 10 examples, about 140 tokens (estimate: one token for every 4 bytes "
+        "of UTF-8), of one example 14 to 14, in the median 14."
     ).replace("998", str(len(GOOD)))
 
 
@@ -85,11 +85,22 @@ def test_report__can_be_pickled() -> None:
 
 def test_cost__of_a_pass_and_of_the_default_epochs() -> None:
     report = check(GOOD)
-    assert report.statistics["tokens"]["total"] == 180
-    assert report.cost(price_per_million=2.0, n_epochs=3) == pytest.approx(180 * 3 * 2e-6)
-    assert report.cost(price_per_million=2.0) == pytest.approx(180 * 10 * 2e-6)
+    assert report.statistics["tokens"]["total"] == 140
+    assert report.cost(price_per_million=2.0, n_epochs=3) == pytest.approx(140 * 3 * 2e-6)
+    assert report.cost(price_per_million=2.0) == pytest.approx(140 * 10 * 2e-6)
     with pytest.raises(RequestError, match="n_epochs must be AUTO or a whole number"):
         report.cost(price_per_million=2.0, n_epochs=0)
+
+
+def test_cost__is_what_is_billed_for_a_pass() -> None:
+    lines = [
+        {"role": "user", "content": "hello world"},
+        {"role": "assistant", "content": "tiktoken is great!"},
+    ]
+    content = b"\n".join([json.dumps({"messages": lines}).encode()] * 20)
+    report = check(content, count_tokens="gpt-3.5-turbo")
+    spent = report.cost(price_per_million=1_000_000, n_epochs=1)
+    assert spent == pytest.approx(20 * (2 + 6 + 4 * 2 + 1))
 
 
 def test_cost__examples_are_cut_to_what_the_model_takes() -> None:
@@ -106,24 +117,19 @@ def test_problems__messages_are_whole_sentences_and_hold_no_secret() -> None:
             assert case.line.split(b'"content": "')[1][:12].decode() not in problem.message
 
 
-def test_codes__have_a_sentence_and_a_remedy() -> None:
+def test_codes__have_a_sentence_a_remedy_and_evidence() -> None:
     for name, code in CODES.items():
         assert name == code.name
         assert code.severity in {"error", "warning"}
         assert code.sentence.endswith(".")
         assert code.remedy.endswith(".")
+        assert code.evidence.endswith((".", '."'))
 
 
 def test_codes__are_all_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "training-data.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", page, re.MULTILINE)
-    assert {name: (sentence, remedy) for name, sentence, remedy in rows} == {
-        name: (in_a_table(code.sentence), in_a_table(code.remedy)) for name, code in CODES.items()
-    }
-
-
-def in_a_table(text: str) -> str:
-    return text.replace("|", "\\|").replace("{{", "{").replace("}}", "}")
+    assert f"### Errors\n\n{code_table('error')}\n### Warnings\n" in page
+    assert page.endswith(f"### Warnings\n\n{code_table('warning')}")
 
 
 def test_report__of_an_empty_file_gives_no_figures() -> None:

@@ -257,14 +257,30 @@ def test_estimate_counter__never_below_a_quarter_of_the_letters(text: str) -> No
     assert EstimateCounter().count(text) >= len(text) / 4
 
 
-def test_count_messages__as_the_cookbook() -> None:
+@pytest.mark.parametrize(
+    ("turns", "texts"),
+    [
+        ((), 0),
+        ((("user", "hello world"), ("assistant", "tiktoken is great!")), 2 + 6),
+        ((("system", "hello world"), ("user", ""), ("assistant", "hello world")), 2 + 0 + 2),
+    ],
+)
+def test_count_messages__what_two_jobs_were_billed(
+    turns: tuple[tuple[str, str], ...], texts: int, encoding_counters: dict[str, EncodingCounter]
+) -> None:
+    """Recorded are, to the token, each text, four tokens a message and one an example."""
+    messages = [{"role": role, "content": text} for role, text in turns]
+    tokens = count_messages(encoding_counters["cl100k_base"], messages)
+    assert tokens == texts + 4 * len(turns) + 1
+
+
+def test_count_messages__a_name_is_text_and_one_more() -> None:
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hi", "name": "Bob"},
     ]
     words = CallableCounter(lambda text: len(text.split()))
-    # 3 for the reply, 3 a message, 1 for a name; role, content and name counted as text.
-    assert count_messages(words, messages) == 3 + (3 + 1 + 2) + (3 + 1 + 1 + 1 + 1)
+    assert count_messages(words, messages) == 1 + (4 + 2) + (4 + 1 + 1 + 1)
 
 
 def test_count_messages__parts_and_tool_calls_but_no_images() -> None:
@@ -283,4 +299,4 @@ def test_count_messages__parts_and_tool_calls_but_no_images() -> None:
         {"role": "assistant", "content": None, "weight": 1, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "a cat"},
     ]
-    assert count_messages(words, messages) == 3 + (3 + 1 + 3) + (3 + 1 + 1 + 2) + (3 + 1 + 2)
+    assert count_messages(words, messages) == 1 + (4 + 3) + (4 + 1 + 2) + (4 + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,16 +21,19 @@ from finetune_client.training_data.checking.counts import FileCounts, grader_var
 from finetune_client.training_data.checking.lines import CheckSettings
 from finetune_client.training_data.checking.passes import FilePass
 from finetune_client.training_data.checking.whole_file import check_whole_file
+from finetune_client.training_data.codes.table import CODES
 from finetune_client.training_data.file_kinds import HEAD, command_path, file_kind
 from finetune_client.training_data.formats import FORMATS, METHODS, detect_format
 from finetune_client.training_data.jsonl import encoding_by
+from finetune_client.training_data.problems import ProblemCollector
 from finetune_client.training_data.sources import name_of, opened, size_of
 from finetune_client.training_data.tokens import resolve_counter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from finetune_client.providers import Provider
+    from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.blocks import Block
     from finetune_client.training_data.checking.passes import Progress
     from finetune_client.training_data.formats import FormatName
@@ -58,6 +62,7 @@ def check(
     progress: Progress | None = None,
     secrets: bool = True,
     max_line_bytes: int = LONGEST_LINE,
+    accept: Collection[str] = (),
 ) -> Report:
     """Find every problem of a training file, in one pass and without a network.
 
@@ -83,6 +88,8 @@ def check(
         progress: Is called with the bytes read so far and the bytes in all.
         secrets: Look for API keys and private keys.
         max_line_bytes: The longest line that is read; longer ones are an error.
+        accept: Codes whose problems are only warnings in this report, as ``accepts`` of the
+            provider's `TrainingRules` are in every one.
 
     Raises:
         TrainingDataError: The file cannot be read.
@@ -104,7 +111,7 @@ def check(
         settings = CheckSettings(
             format=_format(first, given_method),
             given_method=given_method,
-            rules=replace(rules, examples=least),
+            rules=replace(rules, examples=least, accepts=rules.accepts | _known_codes(accept)),
             counter=counter,
             context_length=length,
             variables=grader_variables(grader),
@@ -113,7 +120,7 @@ def check(
         )
         kind = file_kind(head, whole=len(head) < HEAD)
         if kind is not None or encoding_by(head[:4]) != "utf-8":
-            counts = _unread(itertools.chain(first, read))
+            counts = _unread(itertools.chain(first, read), settings.rules)
             if kind is None:
                 counts.problems("utf16")
             else:
@@ -147,15 +154,24 @@ def _read_method(method: object, grader: object) -> tuple[str | None, object]:
     return name, grader
 
 
+def _known_codes(accept: Collection[str]) -> frozenset[str]:
+    codes = frozenset([accept] if isinstance(accept, str) else accept)
+    for code in codes - CODES.keys():
+        close = difflib.get_close_matches(str(code), CODES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise RequestError(f"accept must hold codes of problems, got {code!r}{hint}")
+    return codes
+
+
 def _format(first: list[Block], given_method: str | None) -> FormatName:
     among = tuple(FORMATS) if given_method is None else METHODS[given_method]
     lines = first[0].lines if first else []
     return among[0] if len(among) == 1 else detect_format(lines, among)
 
 
-def _unread(read: Iterable[Block]) -> FileCounts:
+def _unread(read: Iterable[Block], rules: TrainingRules) -> FileCounts:
     """Count the lines of a file, without looking at them."""
-    counts = FileCounts()
+    counts = FileCounts(problems=ProblemCollector(rules.accepts))
     for block in read:
         counts.lines += len(block.lines) - (block.data == b"\0")  # half of a line feed in UTF-16
         counts.size += block.size

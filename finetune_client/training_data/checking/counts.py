@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.training_data.checking.distribution import Distribution
 from finetune_client.training_data.line_hashes import LineHashes
-from finetune_client.training_data.problems import ProblemCollector
+from finetune_client.training_data.problems import KEPT, ProblemCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Endings", "FileCounts", "GraderVariables", "grader_variables"]
+__all__ = ["Endings", "FileCounts", "GraderVariables", "Lines", "grader_variables"]
+
+_LINES_SHOWN = 10
+"""Lines that a problem of a whole file names."""
 
 _LONGEST_ENDING = 40
 """Characters of an ending that are compared."""
@@ -125,6 +128,51 @@ def _has(value: object, path: list[str]) -> bool:
     return True
 
 
+class Lines:
+    """Which lines have something, for a problem that is reported once for the whole file.
+
+    Attributes:
+        number: How many lines have it.
+        what: What exactly they have, each once: words for the report.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.what: dict[str, None] = {}
+        self._first: list[int] = []
+
+    def add(self, line: int, what: Iterable[str] = ()) -> None:
+        self.number += 1
+        if len(self._first) < _LINES_SHOWN:
+            self._first.append(line)
+        if len(self.what) < KEPT:
+            self.what.update(dict.fromkeys(what))
+
+    def add_part(self, later: Lines, offset: int) -> None:
+        """Add those of a later part of the file, which begins after line `offset`."""
+        self.number += later.number
+        first = [line + offset for line in later._first]
+        self._first += first[: _LINES_SHOWN - len(self._first)]
+        if len(self.what) < KEPT:
+            self.what.update(later.what)
+
+    def check(self, report_problem: ProblemCollector, code: str) -> None:
+        """Report that there are such lines, if there are."""
+        if self.number:
+            what = _listed(list(self.what)[:_LINES_SHOWN], len(self.what))
+            report_problem(code, lines=_on_lines(self._first, self.number), what=what)
+
+
+def _on_lines(first: list[int], number: int) -> str:
+    noun = "line" if number == 1 else f"{number} lines:"
+    return f"{noun} {_listed(list(map(str, first)), number)}"
+
+
+def _listed(first: list[str], number: int) -> str:
+    more = f" and {number - len(first)} more" if number > len(first) else ""
+    return ", ".join(first) + more
+
+
 @dataclass(kw_only=True, slots=True)
 class FileCounts:
     """What was seen of a file, or of a part of it, and the problems that were found."""
@@ -137,6 +185,8 @@ class FileCounts:
     hashes: LineHashes = field(default_factory=LineHashes)
     messages: Distribution = field(default_factory=Distribution)
     tokens: Distribution = field(default_factory=Distribution)
+    null_keys: Lines = field(default_factory=Lines)
+    null_texts: Lines = field(default_factory=Lines)
     endings: Endings = field(default_factory=Endings)
     variables: GraderVariables = field(default_factory=lambda: GraderVariables(()))
 
@@ -146,6 +196,8 @@ class FileCounts:
         self.hashes.add_part(later.hashes, self.lines)
         self.messages.add_part(later.messages)
         self.tokens.add_part(later.tokens)
+        self.null_keys.add_part(later.null_keys, self.lines)
+        self.null_texts.add_part(later.null_texts, self.lines)
         self.endings.add_part(later.endings)
         self.variables.add_part(later.variables)
         self.lines += later.lines

@@ -72,12 +72,20 @@ class ExampleCheck:
     def check(self, example: dict[str, Any]) -> Measure:
         """Report all that is wrong with an example, and measure it."""
         if not self._format.open:
-            self._report_problem.unknown_keys(example, self._format.keys, "")
+            self._keys(example)
         self._contents.images = 0
         return self._checks[self._format.name](example)
 
+    def _keys(self, example: dict[str, Any]) -> None:
+        if "weight" in example and "messages" in self._format.keys:
+            self._report_problem("misplaced_weight", "weight", place="beside the messages")
+            example = {key: value for key, value in example.items() if key != "weight"}
+        self._report_problem.unknown_keys(example, self._format.keys, "")
+
     def _chat(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
+        calls = self._calls(example, "")
+        roles = self._conversation(example, calls, "")
+        calls.answers.end()
         if "assistant" not in roles:
             if roles and None not in roles:
                 self._report_problem("missing_assistant_message", "messages")
@@ -88,7 +96,9 @@ class ExampleCheck:
         return self._measure(example)
 
     def _reinforcement(self, example: dict[str, Any]) -> Measure:
-        roles = self._conversation(example, self._calls(example, ""), "")
+        calls = self._calls(example, "")
+        roles = self._conversation(example, calls, "")
+        calls.answers.end()
         if roles and roles[-1] not in {"user", None}:
             path = f"messages[{len(roles) - 1}].role"
             self._report_problem("last_message_not_user", path, role=roles[-1])
@@ -122,14 +132,18 @@ class ExampleCheck:
         if key not in example:
             self._report_problem("missing_output", key=key)
             return []
-        wrong_number = isinstance(output, list) and self._outputs not in {None, len(output)}
-        if not isinstance(output, list) or not output or wrong_number:
-            what = f"a list of {len(output)}" if isinstance(output, list) else kind(output)
-            expected = "one message" if self._outputs == 1 else "messages"
-            self._report_problem("invalid_output", key, found=what, expected=expected)
+        if not isinstance(output, list) or not output:
+            what = "an empty list" if isinstance(output, list) else kind(output)
+            self._report_problem("invalid_output", key, found=what)
             return []
+        if self._outputs is not None and len(output) > self._outputs:
+            facts = {"found": len(output), "most": self._outputs}
+            self._report_problem("too_many_output_messages", key, **facts)
         check = self._message_check(calls)
         roles = [check.message(each, f"{key}[{index}]") for index, each in enumerate(output)]
+        answers = calls.answers.branch()
+        answers.messages(output, roles, key)
+        answers.end()
         if "assistant" not in roles and None not in roles:
             self._report_problem("output_not_assistant", f"{key}[0].role", found=quoted(roles[0]))
         return output

@@ -10,11 +10,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.training_data.checking.unwanted_text import LONGEST_NULL_TEXT, is_null_text
 from finetune_client.training_data.formats import FORMATS
 from finetune_client.training_data.tokens import (
     BYTES_PER_TOKEN,
+    TOKENS_PER_EXAMPLE,
     TOKENS_PER_MESSAGE,
-    TOKENS_PER_REPLY,
     EstimateCounter,
 )
 
@@ -165,9 +166,13 @@ class ChatMeasurer:
     def _sizes(self, texts: list[Any]) -> list[float]:
         try:
             # A special token may be written with escapes, so it is looked for here, not before.
-            plain = all(map(str.strip, texts)) and not [
-                1 for text in texts if "|" in text and "<" in text and "<|" in text
-            ]
+            plain = (
+                all(map(str.strip, texts))
+                and not [1 for text in texts if "|" in text and "<" in text and "<|" in text]
+                and not [
+                    1 for text in texts if len(text) <= LONGEST_NULL_TEXT and is_null_text(text)
+                ]
+            )
         except TypeError:  # not text
             plain = False
         if not plain:
@@ -178,7 +183,7 @@ class ChatMeasurer:
         return [-(-size // BYTES_PER_TOKEN) for size in sizes]
 
     def _size(self, text: Any) -> float:
-        if type(text) is str and text.strip() and "<|" not in text:
+        if type(text) is str and text.strip() and "<|" not in text and not is_null_text(text):
             return self._count(text)
         return _NOT_PLAIN
 
@@ -192,5 +197,5 @@ class ChatMeasurer:
             return _NOT_PLAIN
         if len(self._tokens_of_roles) >= _MOST_SEQUENCES:
             self._tokens_of_roles.clear()
-        spoken = sum(TOKENS_PER_MESSAGE + self._count(role) for role in roles)
-        return self._tokens_of_roles.setdefault(roles, TOKENS_PER_REPLY + spoken)
+        tokens = TOKENS_PER_EXAMPLE + TOKENS_PER_MESSAGE * len(roles)
+        return self._tokens_of_roles.setdefault(roles, tokens)

@@ -15,13 +15,16 @@ from finetune_client.training_data.checking.unwanted_text import (
     TextCheck,
     holds_secret,
     holds_special_text,
+    is_null_text,
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
+from finetune_client.training_data.null_keys import NullKeys
+from finetune_client.training_data.problems import ProblemCollector, quoted
 from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.blocks import Block
@@ -84,7 +87,7 @@ class LineChecker:
     def __init__(self, settings: CheckSettings, *, begins_file: bool = True) -> None:
         self._settings = settings
         self._may_have_mark = begins_file and settings.rules.byte_order_mark
-        self.counts = FileCounts()
+        self.counts = FileCounts(problems=ProblemCollector(settings.rules.accepts))
         self._report_problem = self.counts.problems
         self._texts = TextCheck(self._report_problem, secrets=settings.secrets)
         self._examples = ExampleCheck(
@@ -106,6 +109,8 @@ class LineChecker:
         step for each line takes longer than to read its JSON.
         """
         counts, lines = self.counts, block.lines
+        if b"\r" in block.data:
+            lines = self._without_returns(lines)
         unmeasured = [0] * len(lines)
         lengths, sizes = self._fast.measure(lines) if self._fast else (unmeasured, unmeasured)
         secretive = self._settings.secrets and holds_secret(block.data)
@@ -134,6 +139,25 @@ class LineChecker:
         counts.messages.add(measured.lengths)
         counts.tokens.add(measured.sizes)
 
+    def _without_returns(self, lines: list[bytes | None]) -> list[bytes | None]:
+        """Report the lines that end with CRLF and return all of them as if they did not.
+
+        A file that was written on Windows is as good as any other, and is checked as fast.
+        """
+        report_problem = self._report_problem
+        rest = list(lines)
+        number = 0
+        for index, line in enumerate(lines):
+            if line is not None and line[-1:] == b"\r" and line.strip():
+                rest[index] = line[:-1]
+                if report_problem.remaining("crlf"):
+                    report_problem.line = self.counts.lines + 1 + index
+                    report_problem("crlf")
+                else:
+                    number += 1
+        report_problem.count("crlf", number)
+        return rest
+
     def _check_line(
         self, line: bytes | None, number: int, measured: _Measured, *, suspicious: bool
     ) -> None:
@@ -144,10 +168,6 @@ class LineChecker:
             self.counts.examples += 1
             report_problem("line_too_long", most=self._settings.max_line_bytes)
             return
-        if line.endswith(b"\r"):
-            if line.strip():
-                report_problem("crlf")
-            line = line[:-1]
         if line.startswith(BOM_UTF8):
             if number > 1 or not self._may_have_mark:
                 report_problem("byte_order_mark")
@@ -159,14 +179,14 @@ class LineChecker:
         measured.hashes.append(hash(line))
         measured.numbers.append(number)
         try:
-            measure = self._check_example(line, suspicious=suspicious)
+            measure = self._check_example(line, number, suspicious=suspicious)
             if measure is not None:
                 measured.lengths.append(len(measure.messages))
                 measured.sizes.append(self._count_tokens(measure))
         except RecursionError:
             report_problem("too_deep")
 
-    def _check_example(self, line: bytes, *, suspicious: bool) -> Measure | None:
+    def _check_example(self, line: bytes, number: int, *, suspicious: bool) -> Measure | None:
         report_problem, settings = self._report_problem, self._settings
         example = self._decoder.read(line)
         if example is None:
@@ -184,9 +204,28 @@ class LineChecker:
                 method=given,
             )
             return None
+        if b"null" in line:
+            nulls = NullKeys()
+            example = nulls.removed(example, settings.format)
+            if nulls.found:
+                self.counts.null_keys.add(number, nulls.found)
         measure = self._examples.check(example)
+        if null_texts := [quoted(text.strip()) for text in self._null_texts(measure)]:
+            self.counts.null_texts.add(number, null_texts)
         self.counts.image_examples += measure.images > 0
         return measure
+
+    def _null_texts(self, measure: Measure) -> Iterator[str]:
+        """Return the texts that are no more than a null; what a tool answers may be that."""
+        yield from filter(is_null_text, measure.texts)
+        for message in measure.messages:
+            text = message.get("content")
+            if isinstance(text, str) and is_null_text(text):
+                refused = self._settings.rules.refuses_null_text and message.get("tool_calls")
+                if message.get("role") not in ("tool", "function") and not (
+                    refused and text == "null"
+                ):
+                    yield text
 
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings

@@ -35,6 +35,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "function": ("role", "content", "name"),
 }
 """The keys of a message by its role; `weight` is judged apart."""
+_ALL_KEYS = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
 
 _TEXT_ROLES = ("user", "assistant", "system", "developer")
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
@@ -63,6 +64,7 @@ class MessageCheck:
         if not messages:
             self._report_problem("empty_messages", path)
         roles = [self.message(each, f"{path}[{index}]") for index, each in enumerate(messages)]
+        self._calls.answers.messages(messages, roles, path)
         for index in range(1, len(roles)):
             role = roles[index]
             if role != roles[index - 1] or role in {None, "tool"}:
@@ -80,7 +82,7 @@ class MessageCheck:
         content = message.get("content")
         if len(message) == 2 and role in _TEXT_ROLES and type(content) is str and content.strip():
             return role  # nothing else to check, and most messages are like this
-        known = _KEYS.get(role or "", _ASSISTANT_KEYS)
+        known = _KEYS.get(role or "", _ALL_KEYS)
         self._report_problem.unknown_keys([key for key in message if key != "weight"], known, path)
         self._values(message, role, path)
         self._content(message, role or "user", path)
@@ -125,7 +127,7 @@ class MessageCheck:
 
     def _weight(self, weight: object, role: str | None, path: str) -> None:
         if role not in {"assistant", None}:
-            self._report_problem("misplaced_weight", path, role=role)
+            self._report_problem("misplaced_weight", path, place=f"on a message of the {role}")
         elif (
             isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight not in {0, 1}
         ):
@@ -134,6 +136,9 @@ class MessageCheck:
     def _content(self, message: dict[str, Any], role: str, path: str) -> None:
         instead = role == "assistant" and any(message.get(key) for key in _INSTEAD_OF_CONTENT)
         content = message.get("content")
+        refuses_null_text = self._contents.rules.refuses_null_text
+        if refuses_null_text and content == "null" and message.get("tool_calls"):
+            self._report_problem("null_text_with_calls", f"{path}.content")
         if instead and not content and isinstance(content, (str, type(None))):
             return
         if content is not None:

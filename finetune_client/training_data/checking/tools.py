@@ -6,6 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from finetune_client.training_data.checking.answers import AnswerCheck
 from finetune_client.training_data.checking.arguments import (
     expected_types,
     is_of_type,
@@ -24,6 +25,8 @@ __all__ = ["CallCheck", "Definitions", "defined_functions", "defined_tools"]
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN = 10
 """Names of tools that a message lists."""
+_MOST_DEFINITIONS = 128
+"""Functions or tools of one line, by the specification."""
 
 
 class Parameters(NamedTuple):
@@ -47,6 +50,7 @@ def defined_tools(tools: object, path: str, report_problem: ProblemCollector) ->
     if not isinstance(tools, list):
         report_problem("invalid_tools", path, reason=f"it is {kind(tools)} and not a list of tools")
         return None
+    _check_number(tools, path, report_problem)
     before = report_problem.counts["invalid_tools"]
     defined: dict[str, Parameters] = {}
     for index, tool in enumerate(tools):
@@ -84,10 +88,11 @@ def _function_of(
 
 def defined_functions(functions: object, report_problem: ProblemCollector) -> Definitions:
     """Check the functions of a line, which tools have replaced, in the same way."""
-    if not isinstance(functions, list) or not 1 <= len(functions) <= 128:
-        what = f"a list of {len(functions)}" if isinstance(functions, list) else kind(functions)
+    if not isinstance(functions, list) or not functions:
+        what = "an empty list" if isinstance(functions, list) else kind(functions)
         report_problem("invalid_functions", "functions", reason=f"it is {what}")
         return None
+    _check_number(functions, "functions", report_problem)
     before = report_problem.counts["invalid_functions"]
     defined: dict[str, Parameters] = {}
     for index, function in enumerate(functions):
@@ -98,6 +103,12 @@ def defined_functions(functions: object, report_problem: ProblemCollector) -> De
         report_problem.unknown_keys(function, ("name", "description", "parameters"), path)
         defined.update(_definition(function, path, "invalid_functions", report_problem))
     return defined if report_problem.counts["invalid_functions"] == before else None
+
+
+def _check_number(definitions: list[Any], path: str, report_problem: ProblemCollector) -> None:
+    if len(definitions) > _MOST_DEFINITIONS:
+        facts = {"found": len(definitions), "most": _MOST_DEFINITIONS}
+        report_problem("too_many_tools", path, **facts)
 
 
 def _definition(
@@ -131,7 +142,7 @@ def _parameters(schema: dict[str, Any]) -> Parameters:
 
 
 class CallCheck:
-    """Checks the calls in the messages of one example, and the messages that answer them."""
+    """Checks the calls in the messages of one example; `answers` checks what answers them."""
 
     def __init__(
         self, report_problem: ProblemCollector, tools: Definitions, functions: Definitions
@@ -139,7 +150,7 @@ class CallCheck:
         self._report_problem = report_problem
         self._tools = tools
         self._functions = functions
-        self._ids: set[str] = set()
+        self.answers = AnswerCheck(report_problem)
         self._called: set[str] = set()
 
     def tool_calls(self, calls: object, path: str) -> None:
@@ -155,8 +166,6 @@ class CallCheck:
 
     def _tool_call(self, call: object, path: str) -> None:
         reason = _wrong_call(call)
-        if isinstance(call, dict) and isinstance(call.get("id"), str):
-            self._ids.add(call["id"])
         if reason or not isinstance(call, dict):
             self._report_problem("invalid_tool_call", path, reason=reason)
             return
@@ -231,14 +240,9 @@ class CallCheck:
                 )
 
     def tool_message(self, message: dict[str, Any], path: str) -> None:
-        """Check that a message of a tool answers a call before it."""
-        call_id = message.get("tool_call_id")
-        if not isinstance(call_id, str):
+        """Check that a message of a tool names a call; `answers` checks that it is there."""
+        if not isinstance(message.get("tool_call_id"), str):
             self._report_problem("missing_tool_call_id", path)
-        elif call_id not in self._ids:
-            self._report_problem(
-                "orphan_tool_message", f"{path}.tool_call_id", found=quoted(call_id)
-            )
 
     def function_message(self, message: dict[str, Any], path: str) -> None:
         """Check that a message of a function answers a call before it."""

@@ -1,4 +1,4 @@
-"""What no text of an example should hold: special tokens, secrets, half characters.
+"""What no text of an example should hold: special tokens, secrets, half characters, mere nulls.
 
 To look for these in every string would take longer than to read the JSON. So the bytes of a line
 (or of many at once) are first searched for what each of them must contain, and only lines that
@@ -16,7 +16,11 @@ from finetune_client.training_data.problems import under
 if TYPE_CHECKING:
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["TextCheck", "holds_secret", "holds_special_text"]
+__all__ = ["LONGEST_NULL_TEXT", "TextCheck", "holds_secret", "holds_special_text", "is_null_text"]
+
+_NULL_TEXTS = frozenset({"null", "None", "nan", "NaN"})
+LONGEST_NULL_TEXT = 8
+"""Characters, white space included; longer texts need not be looked at."""
 
 _SPECIAL_TOKEN = re.compile(r"<\|[A-Za-z][A-Za-z0-9_]{2,}\|>")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -87,6 +91,11 @@ def holds_special_text(line: bytes) -> bool:
     return (b"|" in line and b"<|" in line) or (
         b"\\u" in line and _ESCAPED.search(line) is not None
     )
+
+
+def is_null_text(text: str) -> bool:
+    """Return whether a text is what a library writes for an empty value."""
+    return len(text) <= LONGEST_NULL_TEXT and text.strip() in _NULL_TEXTS
 
 
 class TextCheck:

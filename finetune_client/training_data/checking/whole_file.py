@@ -42,6 +42,8 @@ def check_whole_file(
     kind, held_back = FORMATS[settings.format], len(other) if other else 0
     code = "too_many_validation_examples"
     _at_most(kind.most_validation, held_back, code, counts.problems, method=kind.method)
+    counts.null_keys.check(counts.problems, "null_keys")
+    counts.null_texts.check(counts.problems, "null_text")
     counts.endings.check(counts.problems)
     counts.variables.check(counts.problems)
     return Report(

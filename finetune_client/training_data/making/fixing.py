@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.training_data.file_kinds import refuse_other_kinds
+from finetune_client.training_data.formats import FORMATS, detect_format
 from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
@@ -16,6 +17,7 @@ from finetune_client.training_data.jsonl import (
     sameness,
 )
 from finetune_client.training_data.line_hashes import LineHashes
+from finetune_client.training_data.null_keys import without_null_keys
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
 from finetune_client.training_data.text_encodings import check_encoding
@@ -23,6 +25,8 @@ from finetune_client.training_data.text_encodings import check_encoding
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+
+    from finetune_client.training_data.formats import FormatName
 
 __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 
@@ -33,6 +37,7 @@ CHANGES = {
     "crlf": "Took away the carriage return before the line feed.",
     "no_line_feed": "Added the line feed that the last line lacked.",
     "blank_line": "Left out a blank line.",
+    "null_keys": "Took away keys whose value is null.",
     "duplicate_example": "Left out an example that is the same as that of line {first}.",
 }
 """Code of a change -> what was done."""
@@ -95,7 +100,7 @@ def fix(
     """Write a new file in which UTF-16, byte order marks, CRLF and blank lines are repaired.
 
     So is another encoding that is named. Lines that are UTF-8 in a file of ``cp1252`` or the like
-    stay what they are.
+    stay what they are. Keys that are null because other lines have them are left out.
 
     No example is changed: lines are copied byte for byte otherwise, those too that are not JSON
     at all (`check` tells about them). Memory: 16 bytes a line.
@@ -121,7 +126,9 @@ def fix(
     refuse_existing(target, overwrite=overwrite)
     refuse_irregular(source)
     refuse_other_kinds(source)
-    work = _Work(_repeated_lines(source, encoding) if duplicates else set(), encoding)
+    format_ = detect_format((line.raw for line in read_lines(source, encoding)), tuple(FORMATS))
+    repeated = _repeated_lines(source, encoding, format_) if duplicates else set()
+    work = _Work(format_, repeated, encoding)
     if encoding_of(source) != "utf-8":
         work.note(None, "utf16")
     with replacing(target, overwrite=overwrite) as file:
@@ -130,9 +137,10 @@ def fix(
 
 
 class _Work:
-    """What is done to one file, of an `encoding`; the `repeated` lines may stand in it twice."""
+    """What is done to one file of a format and an encoding; `repeated` lines may be in it twice."""
 
-    def __init__(self, repeated: set[int], encoding: str | None) -> None:
+    def __init__(self, format: FormatName, repeated: set[int], encoding: str | None) -> None:
+        self._format = format
         self._repeated = repeated
         self._encoding = encoding
         self.read = self.written = 0
@@ -151,9 +159,12 @@ class _Work:
             self.read = line.number
             for code in line.found:
                 self.note(self.read, code)
-            if line.raw and not (self.read in self._repeated and self._is_repeated(line.raw)):
+            rest = without_null_keys(line.raw, self._format)
+            if rest != line.raw:
+                self.note(self.read, "null_keys")
+            if rest and not (self.read in self._repeated and self._is_repeated(rest)):
                 self.written += 1
-                yield line.raw
+                yield rest
 
     def _is_repeated(self, raw: bytes) -> bool:
         first = self._first.setdefault(long_digest(sameness(raw)), self.read)
@@ -162,10 +173,11 @@ class _Work:
         return first != self.read
 
 
-def _repeated_lines(source: Path, encoding: str | None) -> set[int]:
+def _repeated_lines(source: Path, encoding: str | None, format: FormatName) -> set[int]:
     """Return the numbers of all lines that share the hash of their example with another line."""
     hashes = LineHashes()
     for line in read_lines(source, encoding):
         if line.raw:
-            hashes.add([hash(sameness(line.raw))], [line.number])
+            raw = without_null_keys(line.raw, format)
+            hashes.add([hash(sameness(raw))], [line.number])
     return {number for pair in hashes.repeated() for number in pair}

@@ -270,8 +270,8 @@ def test_check__takes_a_thousand_examples_to_validate_reinforcement_on() -> None
     report = check(content, validation=b"{}\n" * 1001)
     assert [str(problem) for problem in report.problems] == [
         (
-            "The file: The validation file holds 1001 examples, and reinforcement takes at most 1000. "
-            "Leave out 1 of them. (too_many_validation_examples)"
+            "The file: The validation file holds 1001 examples, and the guide allows 1000 for "
+            "reinforcement. Leave out 1 of them. (too_many_validation_examples)"
         )
     ]
 
@@ -293,11 +293,12 @@ def test_check__ten_thousand_unknown_keys_are_counted_and_the_first_hundred_kept
 def test_check__thousands_of_calls_that_each_lack_thousands_of_arguments_are_counted() -> None:
     names = [f"p{number}" for number in range(3000)]
     function = {"name": "f", "parameters": {"required": [*names, *names, 7]}}
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"p1": 0}'}}
+    given = {"name": "f", "arguments": '{"p1": 0}'}
+    calls = [{"id": f"c{number}", "type": "function", "function": given} for number in range(3000)]
     line = {
         "messages": [
             {"role": "user", "content": "Go"},
-            {"role": "assistant", "tool_calls": [call] * 3000},
+            {"role": "assistant", "tool_calls": calls},
         ],
         "tools": [{"type": "function", "function": function}],
     }
@@ -341,3 +342,157 @@ def test_check__how_many_examples_there_must_be_can_be_said() -> None:
     with pytest.raises(RequestError) as caught:
         check(line, least_examples=0)
     assert caught.value.message == "least_examples must be a whole number above 0, got 0."
+
+
+def test_check__a_file_written_on_windows_is_fit_to_train_on(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join([*good_lines("chat"), b"", b""]))
+    report = check(path)
+    assert (report.ok, report.errors) == (True, 0)
+    assert report.counts == {"blank_line": 1, "byte_order_mark": 1, "crlf": 10}
+    assert report.statistics["examples"] == 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "counts"),
+    [
+        (b"", b"\n", {}),
+        (b"", b"\r\n", {"crlf": 1}),
+        (b"", b"\r", {"crlf": 1}),
+        (b"", b"\r\r\n", {"crlf": 1}),
+        (b"", b"\n\r\n", {"blank_line": 1}),
+        (b"\r\n", b"\n", {"blank_line": 1}),
+        (b"\xef\xbb\xbf", b"\n", {"byte_order_mark": 1}),
+        (b"\xef\xbb\xbf\xef\xbb\xbf", b"\n", {"byte_order_mark": 1, "invalid_json": 1}),
+    ],
+)
+def test_check__what_may_stand_around_a_line_in_the_middle(
+    before: bytes, after: bytes, counts: dict[str, int]
+) -> None:
+    first, line = good_lines("chat", 2)
+    content = first + b"\n" + before + line + after
+    assert check(content, least_examples=1).counts == counts
+
+
+def test_check__a_carriage_return_alone_ends_no_line() -> None:
+    report = check(b"\r".join(good_lines("chat")), least_examples=1)
+    assert report.counts == {"invalid_json": 1}
+
+
+def test_check__a_code_can_be_accepted_in_a_call() -> None:
+    content = b"\n".join(good_lines("chat", 3))
+    report = check(content, accept={"too_few_examples"})
+    assert (report.ok, report.warnings) == (True, 1)
+    assert [problem.severity for problem in report.problems] == ["warning"]
+    assert "warning too_few_examples: 1" in str(report)
+    assert not check(content, accept=["unknown_role"]).ok
+
+
+def test_check__a_provider_can_accept_a_code(tmp_path: Path) -> None:
+    rules = TrainingRules(accepts=frozenset({"special_token"}))
+    lines = [*good_lines("chat"), good_lines("chat")[0].replace(b"What", b"<|endoftext|>")]
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join([*lines, b"{"]))
+    provider = Provider(name="acme", training_rules=rules)
+    for workers in (1, 2):
+        report = check(path, provider=provider, workers=workers)
+        severities = [(problem.code, problem.severity) for problem in report.problems]
+        assert severities == [("special_token", "warning"), ("invalid_json", "error")]
+        assert (report.errors, report.warnings) == (1, 1)
+
+
+def test_check__a_file_in_utf16_can_be_accepted() -> None:
+    assert check("{}".encode("utf-16"), accept={"utf16"}).ok
+
+
+@pytest.mark.parametrize(
+    ("accept", "message"),
+    [
+        ({"unknown_roles"}, "got 'unknown_roles'; did you mean 'unknown_role'?"),
+        ("crfl", "got 'crfl'; did you mean 'crlf'?"),
+        ([7], "got 7."),
+    ],
+)
+def test_check__only_codes_can_be_accepted(accept: Any, message: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        check(b"", accept=accept)
+    assert refused.value.message == f"accept must hold codes of problems, {message}"
+
+
+def call_of(call_id: object) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def turns(*order: str, answer: str = "It is 3.") -> bytes:
+    """Write an example: ``p,q`` calls two tools, ``=p`` answers one, ``u`` and ``a`` are words."""
+    messages: list[dict[str, Any]] = []
+    for turn in order:
+        if turn in {"u", "a"}:
+            role = "user" if turn == "u" else "assistant"
+            messages.append({"role": role, "content": answer})
+        elif turn.startswith("="):
+            messages.append({"role": "tool", "tool_call_id": turn[1:], "content": "3"})
+        else:
+            calls = [call_of(call_id) for call_id in turn.split(",")]
+            messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    return json.dumps({"messages": messages, "tools": tools}).encode()
+
+
+@pytest.mark.parametrize(
+    ("order", "problems"),
+    [
+        ("u p,q =q =p a", []),
+        ("u p,q =p u =q a", ["unanswered_tool_call messages[1].tool_calls[1]"]),
+        ("u p,q u =q =p a", ["unanswered_tool_call messages[1].tool_calls[0]"] * 2),
+        ("u p,p =p a", ["duplicate_call_id", "unanswered_tool_call"]),
+        ("u p,q =p =p a", ["repeated_tool_answer", "unanswered_tool_call"]),
+        ("u p,q,r =x =q a", ["orphan_tool_message", "unanswered_tool_call messages[1].tool_calls[2]"]),
+        ("u p a =p =p a", ["unanswered_tool_call"]),
+        ("u p =p a =p a", ["orphan_tool_message"]),
+        ("u =p a", ["orphan_tool_message"]),
+        ("u p q =q =p a", ["unanswered_tool_call messages[1].tool_calls[0]"]),
+        ("u p,q =p", ["last_message_not_assistant", "unanswered_tool_call"]),
+        ("u p =p", ["last_message_not_assistant"]),
+        ("u p", []),
+    ],
+)  # fmt: skip
+def test_check__whether_calls_are_answered_in_their_place(order: str, problems: list[str]) -> None:
+    for provider in ("openai", "azure"):
+        report = check(turns(*order.split()), provider=provider, least_examples=1)
+        found = [problem for problem in report.problems if problem.code != "repeated_role"]
+        assert sorted(problem.code for problem in found) == sorted(p.split()[0] for p in problems)
+        for problem in filter(lambda each: " " in each, problems):
+            assert problem.split()[1] in {each.path for each in found}
+
+
+def test_check__says_that_an_answer_comes_too_late() -> None:
+    (problem,) = check(turns("u", "p", "u", "=p", "a"), least_examples=1).problems
+    assert problem.message == (
+        "messages[1].tool_calls[0] is a call that no message of a tool right after it answers "
+        '(messages[3] comes too late). Put a message of the tool with the tool_call_id "p" right '
+        "after the message with the call; only the calls of the last message go without."
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b'"role": "tool"', b'"role": "tol"', "unknown_role"),
+        (b'"tool_call_id": "p"', b'"call_id": "p"', "missing_tool_call_id unknown_key"),
+        (b'"id": "p"', b'"id": 7', "invalid_tool_call"),
+        (b'"tool_call_id": "p"', b'"tool_call_id": "P"', "orphan_tool_message"),
+    ],
+)
+def test_check__a_fault_in_a_call_or_its_answer_is_not_told_again_as_a_call_without_one(
+    old: bytes, new: bytes, code: str
+) -> None:
+    report = check(turns("u", "p", "=p", "a").replace(old, new), least_examples=1)
+    assert " ".join(sorted(report.counts)) == code
+
+
+def test_check__thousands_of_calls_and_answers_in_a_moment() -> None:
+    calls = ",".join(f"c{number}" for number in range(5000))
+    answers = [f"=c{number}" for number in reversed(range(5000))]
+    report = check(turns("u", calls, "u", *answers, "a"), least_examples=1)
+    assert report.counts == {"unanswered_tool_call": 5000}

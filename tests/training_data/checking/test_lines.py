@@ -53,6 +53,9 @@ def shown(counts: FileCounts) -> dict[str, Any]:
         "problems": list(counts.problems),
         "counts": counts.problems.counts,
         "lines": (counts.lines, counts.examples, counts.size),
+        "nulls": [
+            (lines.number, list(lines.what)) for lines in (counts.null_keys, counts.null_texts)
+        ],
         "hashes": sorted(counts.hashes.shared(counts.hashes)),
         "distributions": (counts.messages.summary(), counts.tokens.summary()),
     }
@@ -64,13 +67,39 @@ def assert_same_both_ways(lines: list[bytes | None], settings: CheckSettings = S
     assert shown(fast) == shown(plain)
 
 
-PLAIN_TEXTS = ["", " ", "a", "é", "\U0001f642", "a" * 900, "\n", "a\\", "\\"]
+PLAIN_TEXTS = [
+    "",
+    " ",
+    "a",
+    "null",
+    "None\n",
+    " nan",
+    " " * 9 + "nan",
+    "é",
+    "\U0001f642",
+    "a" * 900,
+    "\n",
+    "a\\",
+    "\\",
+]
 ODD_TEXTS = ['say "role": "x"', "<|im_end|>", "\ud800", ": b", "\\ud83d", "\\u003c|", "sk-a1" * 9]
 TEXTS = st.sampled_from([*PLAIN_TEXTS, *ODD_TEXTS])
 ROLES = st.sampled_from(["system", "user", "assistant", "assistant", "tool", "bot", 7, ["user"]])
 WEIGHTS = st.sampled_from([0, 1, 1, 2, True, 1.0, "1", None])
+IDS = st.sampled_from(["p", "q", None])
+CALLS = st.builds(
+    lambda id_: {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}}, IDS
+)
 MESSAGES = st.fixed_dictionaries(
-    {}, optional={"role": ROLES, "content": TEXTS, "weight": WEIGHTS, "name": TEXTS}
+    {},
+    optional={
+        "role": ROLES,
+        "content": TEXTS,
+        "weight": WEIGHTS,
+        "name": TEXTS,
+        "tool_calls": st.one_of(st.none(), st.lists(CALLS, max_size=2)),
+        "tool_call_id": IDS,
+    },
 )
 GOOD_MESSAGES = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant"]), "content": TEXTS},
@@ -139,9 +168,11 @@ def test_check__plainly_good_lines_go_the_fast_way(context_length: int | None) -
     checker = LineChecker(replace(SETTINGS, context_length=context_length))
     checker._check_line = None  # type: ignore[assignment,method-assign]  # must not be called
     weighted = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\\"b\\": \\ud83d\\ude42","weight":1}]}'
-    block: list[bytes | None] = [*good_lines("chat"), weighted]
-    checker.check(Block(b"\n".join(good_lines("chat")), block, 0))
-    assert checker.counts.examples == 11
+    windows = good_lines("chat", 11)[10] + b"\r"
+    block: list[bytes | None] = [*good_lines("chat"), weighted, windows]
+    checker.check(Block(b"\n".join([*good_lines("chat"), windows]), block, 0))
+    assert checker.counts.examples == 12
+    assert checker.counts.problems.counts == {"crlf": 1}
 
 
 USER, ANSWER = b'{"role": "user", "content": "a"}', b'{"role": "assistant", "content": "b"}'
@@ -162,7 +193,7 @@ WEIGHTED = b'{"role": "assistant", "content": "b", "weight": %s}'
         (b"[%s, %s]" % (USER, WEIGHTED % b'0, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"0"), "all_weights_zero"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"true"), "invalid_weight"),
-        (b"[%s, %s]" % (USER, WEIGHTED % b"null"), "invalid_weight"),
+        (b"[%s, %s]" % (USER, WEIGHTED % b"null"), ""),
         (b"[%s, %s]" % (USER, WEIGHTED % b'null, "weight": 1'), "duplicate_key"),
         (b"[%s, %s]" % (USER.replace(b'"a"', b'"a", "weight": 1'), ANSWER), "misplaced_weight"),
         (b"[%s, %s]" % (USER, WEIGHTED % b"NaN"), "invalid_weight not_a_number"),
@@ -207,3 +238,17 @@ def test_check__says_nothing_of_secrets_when_told_so() -> None:
 def test_check__looks_at_the_many_beginnings_of_no_key_in_a_moment() -> None:
     line = good_lines("chat")[0].replace(b"What is", b"sk-" * 50_000)
     assert counts_of([line], replace(SETTINGS, context_length=None)).problems.counts == {}
+
+
+def test_check__a_line_is_the_same_as_one_with_another_end() -> None:
+    content = (
+        b"\r\n".join([*good_lines("chat"), good_lines("chat")[3]]) + b"\n" + good_lines("chat")[4]
+    )
+    report = check(content)
+    assert report.counts == {"crlf": 10, "duplicate_example": 2}
+
+
+def test_check__counts_all_lines_with_crlf_and_keeps_a_hundred() -> None:
+    report = check(b"\r\n".join(good_lines("chat", 250)) + b"\r\n")
+    assert (report.ok, report.counts) == (True, {"crlf": 250})
+    assert [problem.line for problem in report.problems] == list(range(1, 101))
