@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from finetune_client.transport.connections.connection import Attempt
     from finetune_client.transport.retry import Retry
 
-__all__ = ["NETWORK_ERRORS", "Failure", "network_failure", "scrub"]
+__all__ = ["NETWORK_ERRORS", "Failure", "chain_of", "network_failure", "scrub"]
 
 NETWORK_ERRORS: Final[tuple[type[Exception], ...]] = (
     requests.RequestException,
@@ -87,7 +87,7 @@ def network_failure(
         handled: What the caller was handling before; it says nothing about this attempt.
         facts: ``method``, ``path`` and what else the exception carries.
     """
-    chain = list(_chain(error, handled))
+    chain = list(chain_of(error, handled))
     # A caller's session has connections of its own kind: there only the exceptions tell.
     sent = attempt.sent if attempt.used else not _holds(chain, _NEVER_SENT)
     outcome: Outcome = "ambiguous" if sent else "not_sent"
@@ -111,22 +111,13 @@ def scrub(error: BaseException, handled: BaseException | None = None) -> None:
     The key is in both: `http.client` has the headers as bytes in a local variable, which tools that
     show local variables would print. What the caller was handling before is his, and stays as it is.
     """
-    for link in _chain(error, handled):
+    for link in chain_of(error, handled):
         for name in ("request", "response", "pool", "conn"):
             held = getattr(link, "__dict__", {}).get(name)
             if held is not None:
                 setattr(link, name, None)
-                if name == "request" and not isinstance(link, NETWORK_ERRORS):
-                    link.__dict__[name] = _bare(held)  # requests_mock names it in its message
         if link.__traceback__ is not None:
             traceback.clear_frames(link.__traceback__)
-
-
-def _bare(request: Any) -> requests.PreparedRequest:
-    """Return a request's method and URL, without its headers and its body."""
-    bare = requests.PreparedRequest()
-    bare.method, bare.url = getattr(request, "method", None), getattr(request, "url", None)
-    return bare
 
 
 def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
@@ -197,7 +188,7 @@ def _holds(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -
     return any(isinstance(link, kinds) for link in chain)
 
 
-def _chain(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
+def chain_of(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
     """Yield the exception and all that it wraps, outermost first, each once, as far as ``handled``."""
     waiting, seen = [error], {id(handled)} - {id(error)}
     while waiting:
