@@ -210,6 +210,10 @@ class _TimedConnection(HTTPConnection):
     _opening = False
     _plain: socket.socket | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.blocksize = _BLOCK  # bytes of a body read at a time; `http.client` takes 16 KiB
+
     @property
     def _attempt(self) -> Attempt | None:
         return getattr(self.timeout, "attempt", None)

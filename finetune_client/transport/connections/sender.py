@@ -33,6 +33,7 @@ _Verify: TypeAlias = bool | str
 _Cert: TypeAlias = str | tuple[str, str]
 
 _POOL_SIZE: Final = 32
+_BLOCK: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ class Sender:
         prepared.method = outgoing.method
         prepared.url = outgoing.url
         prepared.headers = CaseInsensitiveDict(outgoing.headers)
-        prepared.body = cast(Any, outgoing.body)
+        prepared.body = cast(Any, _sent(outgoing.body))
         if outgoing.credential is not None:
             header, value = outgoing.credential
             prepared.headers[header] = value
@@ -140,11 +141,18 @@ class BodyError(Exception):
 
 
 class SentBody:
-    """A body as it is sent; what it raises passes through the libraries below as `BodyError`."""
+    """A body as one attempt sends it: a file to be read, or blocks to be iterated over.
+
+    urllib3, recorders and signers read a body that has ``read``. A read may return less than was
+    asked for, so that the blocks of the body are passed on without being copied.
+    What the body raises passes through the libraries below as `BodyError`.
+    """
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self.content_type = body.content_type
+        self._position = 0
+        self._blocks: Iterator[bytes] | None = None
+        self._rest = b""
 
     def __len__(self) -> int:
         return len(self._body)
@@ -154,6 +162,52 @@ class SentBody:
             yield from self._body
         except Exception as error:  # noqa: BLE001  # a progress function may raise anything
             raise BodyError(error) from None
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return at most ``size`` bytes, all that is left if it is negative; none at the end."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(_BLOCK), b""))
+        if self._blocks is None:
+            self._blocks = self._blocks_from(self._position)
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = block
+        block, self._rest = self._rest[:size], self._rest[size:]
+        self._position += len(block)
+        return block
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, which is read from the beginning again; return it."""
+        start = {os.SEEK_CUR: self._position, os.SEEK_END: len(self)}.get(whence, 0)
+        self._position = max(0, start + offset)
+        self._blocks, self._rest = None, b""
+        return self._position
+
+    def tell(self) -> int:
+        """Return the place that is read from next."""
+        return self._position
+
+    def _blocks_from(self, position: int) -> Iterator[bytes]:
+        if position >= len(self):
+            return
+        for block in self:
+            if position < len(block):
+                yield block[position:]
+            position = max(0, position - len(block))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with bytes, as the matchers of `responses` do."""
+        if not isinstance(other, bytes):
+            return self is other
+        return len(other) == len(self) and other == b"".join(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<a body of {len(self)} bytes>"
 
 
 class HTTPSession(requests.Session):
@@ -288,16 +342,17 @@ def _send_over_callers(
     session: requests.Session, outgoing: Outgoing, attempt: Attempt
 ) -> requests.Response:
     """Send over a caller's session, with what it adds to requests; to another origin, nothing."""
+    body: Any = _sent(outgoing.body)
     request = requests.Request(
         outgoing.method,
         outgoing.url,
         headers=dict(outgoing.headers),
+        data=body,
         auth=_auth_for_callers(session, outgoing),
     )
     prepared = request.prepare() if outgoing.cross_origin else session.prepare_request(request)
-    if outgoing.body is not None:
-        prepared.body = cast(Any, outgoing.body)
-        prepared.headers["Content-Length"] = str(len(outgoing.body))
+    if isinstance(prepared.body, SentBody):
+        prepared.body.seek(0)  # an auth that signs the body may have read it
     settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
     try:
         return session.send(
@@ -311,6 +366,10 @@ def _send_over_callers(
     except ValueError as error:  # requests reads a redirect's Location, and lets this out
         reason = str(error)
     raise requests.exceptions.InvalidHeader(reason)
+
+
+def _sent(body: bytes | Body | None) -> bytes | SentBody | None:
+    return body if body is None or isinstance(body, bytes) else SentBody(body)
 
 
 def _auth_for_callers(session: requests.Session, outgoing: Outgoing) -> Any:
