@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
+from requests.sessions import SessionRedirectMixin
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
@@ -71,7 +72,8 @@ class Sender:
         Raises:
             ConfigurationError: ``session`` is not a `requests.Session`.
         """
-        if not isinstance(session, requests.Session):
+        # Not `Session` itself, in whose place requests-cache and others put a class of their own.
+        if not isinstance(session, SessionRedirectMixin):
             raise ConfigurationError(
                 f"session must be a requests.Session, not {type(session).__name__}."
             )

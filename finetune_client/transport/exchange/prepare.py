@@ -27,6 +27,9 @@ __all__ = ["Call", "prepare"]
 
 _USER_AGENT: Final = f"finetune-client/{__version__}"
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_FRESH: Final = {"Cache-Control": "no-cache, no-store"}
+"""Keeps caches in sessions and proxies from answering: a wait would poll one answer for ever. Files do not change."""
+
 _CROSS_ORIGIN_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "user-agent", "range", "if-range"}
 )
@@ -131,6 +134,7 @@ def _headers(
         "User-Agent": _USER_AGENT,
         "Accept": request.accept,
         "Accept-Encoding": "identity" if streamed else "gzip",
+        **({} if streamed else _FRESH),
         **config.headers,
     }
     if body is not None:

@@ -33,6 +33,7 @@ def test_get__the_whole_request(stubs: responses.RequestsMock) -> None:
                     "Authorization": f"Bearer {KEY}",
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
+                    "Cache-Control": "no-cache, no-store",
                     "User-Agent": "finetune-client/0.1.0",
                     "X-Mine": "1",
                 },
