@@ -7,13 +7,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.sessions import SessionRedirectMixin
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport.connections.connection import POOL_CLASSES, AttemptTimeout
@@ -98,6 +99,10 @@ class Sender:
         if outgoing.credential is not None:
             header, value = outgoing.credential
             prepared.headers[header] = value
+        proxies: Any = session.proxies
+        if outgoing.cross_origin:
+            proxies = session.proxies_for(outgoing.url)
+        attempt.proxy = _proxy_of(outgoing.url, proxies)
         return session.send(
             prepared,
             stream=True,
@@ -105,7 +110,7 @@ class Sender:
             timeout=cast(Any, AttemptTimeout(attempt)),  # requests takes urllib3's, too
             verify=session.verify,
             cert=None if outgoing.cross_origin else session.cert,
-            proxies=session.proxies_for(outgoing.url) if outgoing.cross_origin else session.proxies,
+            proxies=proxies,
         )
 
     def with_own_connections(self) -> Sender:
@@ -356,6 +361,7 @@ def _send_over_callers(
     if isinstance(prepared.body, SentBody):
         prepared.body.seek(0)  # an auth that signs the body may have read it
     settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+    attempt.proxy = _proxy_of(outgoing.url, settings["proxies"])
     try:
         return session.send(
             prepared,
@@ -368,6 +374,19 @@ def _send_over_callers(
     except ValueError as error:  # requests reads a redirect's Location, and lets this out
         reason = str(error)
     raise requests.exceptions.InvalidHeader(reason)
+
+
+def _proxy_of(url: str, proxies: Mapping[str, str]) -> str | None:
+    """Return the host and port of the proxy on the way to a URL, for messages."""
+    if not proxies:
+        return None
+    try:
+        parts = urlsplit(select_proxy(url, proxies) or "")
+        port = parts.port
+    except ValueError:  # requests will say what is wrong with it
+        return None
+    shown = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return shown if port is None else f"{shown}:{port}"
 
 
 def _sent(body: bytes | Body | None) -> bytes | SentBody | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import re
 import socket
 import ssl
 import traceback
@@ -47,6 +48,8 @@ _NEVER_SENT: Final = (
     socket.gaierror,
     ssl.SSLCertVerificationError,
 )
+_OF_A_PROXY: Final = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+_REFUSED_BY_PROXY: Final = re.compile(r"Tunnel connection failed: (\d{3})")  # `http.client`'s words
 _TIMEOUTS: Final = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _INVALID_ADDRESS: Final = (
     requests.exceptions.InvalidURL,
@@ -98,7 +101,7 @@ def network_failure(
         message = _timeout_message(attempt, host, sent=sent)
         failed: APIError = APITimeoutError(message, outcome=outcome, **facts)
         return Failure(failed, "if_idempotent" if sent else "yes")
-    message = _lost_message(chain, host, sent=sent)
+    message = _lost_message(chain, attempt, host, sent=sent)
     failed = APIConnectionError(message, outcome=outcome, **facts)
     if sent:
         return Failure(failed, "if_idempotent")
@@ -126,14 +129,18 @@ def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
         silence = "too long" if attempt.read is None else f"{attempt.read:g} seconds"
         return f"{host} was silent for {silence}; the answer is not known."
     time = "in time" if attempt.connect is None else f"within {attempt.connect:g} seconds"
-    return f"Could not connect to {host} {time}; nothing was sent."
+    through = f" through the proxy {attempt.proxy}" if attempt.proxy else ""
+    return f"Could not connect to {host}{through} {time}; nothing was sent."
 
 
-def _lost_message(chain: list[BaseException], host: str, *, sent: bool) -> str:
+def _lost_message(chain: list[BaseException], attempt: Attempt, host: str, *, sent: bool) -> str:
     reason = _reason(chain)
     if sent:
         return f"The connection to {host} was lost before the answer was there: {reason}."
-    return f"Could not connect to {host}: {reason}. Nothing was sent."
+    through = ""
+    if attempt.proxy and _holds(chain, _OF_A_PROXY):
+        through = f" through the proxy {attempt.proxy}"
+    return f"Could not connect to {host}{through}: {reason}. Nothing was sent."
 
 
 def _reason(chain: list[BaseException]) -> str:
@@ -148,6 +155,9 @@ def _reason(chain: list[BaseException]) -> str:
     for link in chain:
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno)
+    for link in chain:
+        if found := _REFUSED_BY_PROXY.search(str(link)):
+            return f"it answered with {found[1]}"
     if any(_lacks_socks(link) for link in chain):
         return (
             "the proxy is a SOCKS proxy, and the package for that is not installed "
