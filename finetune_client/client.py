@@ -116,7 +116,7 @@ class Client:
             headers: Sent with every request; they win over the client's own, except the key's.
             query: Put into the query of every request.
             verify: A bundle of certificates to trust, or False to trust anyone; else
-                ``REQUESTS_CA_BUNDLE``, else the usual ones.
+                ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``, else the usual ones.
             cert: A client certificate: a file, or a file and its key's.
             proxies: By scheme, else those of the environment (but for this machine).
             session: Used instead of connections of our own, and left as it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ __all__ = ["BodyError", "HTTPSession", "Outgoing", "Sender", "SentBody"]
 
 _Verify: TypeAlias = bool | str
 _Cert: TypeAlias = str | tuple[str, str]
+
+_log = logging.getLogger("finetune_client")
 
 _POOL_SIZE: Final = 32
 _BLOCK: Final = 64 * 1024
@@ -238,7 +241,8 @@ class HTTPSession(requests.Session):
         Args:
             url: The base URL.
             verify: Check certificates: yes, no, or against this bundle. None is yes, against the
-                bundle that ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names, if one does.
+                bundle that ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` names, if
+                one does.
             cert: A client certificate: a file, or a file and its key's.
             proxies: By scheme; None takes those of the environment, but for loopback.
             adapter: Send over this instead of the network.
@@ -376,7 +380,7 @@ def _send_over_callers(
     raise requests.exceptions.InvalidHeader(reason)
 
 
-def _proxy_of(url: str, proxies: Mapping[str, str]) -> str | None:
+def _proxy_of(url: str, proxies: dict[str, str]) -> str | None:
     """Return the host and port of the proxy on the way to a URL, for messages."""
     if not proxies:
         return None
@@ -427,6 +431,11 @@ def _check_verify(verify: _Verify | None) -> _Verify:
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(variable):
             return _existing_path(path, f"The environment variable {variable}")
+    if path := os.environ.get("SSL_CERT_FILE"):
+        if os.path.isfile(path):  # noqa: PTH113  # as the others here
+            return path
+        # Nix, for one, sets it to a file that is never there, where no network is meant to be.
+        _log.warning("SSL_CERT_FILE names %r, which is not a file: it is not used", path)
     return True
 
 
