@@ -16,7 +16,7 @@ import finetune_client
 from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
 from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
-from finetune_client.resources import Pager, RequestOptions
+from finetune_client.resources import FileBytes, Pager, RequestOptions
 from finetune_client.webhooks import WebhookEvent
 
 if TYPE_CHECKING:
@@ -153,7 +153,11 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`to_json`": _lack("to_json"),
     "`model_validate`": _lack("model_validate"),
     "`_request_id`": _lack("_request_id"),
-    "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
+    "`client.files.content`": lambda client: (
+        _returns(client.files.content) == "FileBytes"
+        and not hasattr(FileBytes, "response")
+        and not hasattr(FileBytes, "stream_to_file")
+    ),
     "`client.webhooks.unwrap`": lambda client: (
         _returns(client.webhooks.unwrap) == "WebhookEvent" and hasattr(WebhookEvent(), "job_id")
     ),

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         ".checkpoints": ["Checkpoints", "JobCheckpoints", "Permissions"],
+        ".files.content": ["FileBytes"],
         ".files.files": ["Files"],
         ".files.uploads": ["Uploads"],
         ".fine_tuning": ["Alpha", "FineTuning"],

@@ -16,6 +16,7 @@ from finetune_client.models import Deleted, FileObject
 from finetune_client.models.files import FileStatus
 from finetune_client.resources.arguments import as_path, list_query
 from finetune_client.resources.base import Resource
+from finetune_client.resources.files.content import FileBytes
 from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.multipart import Multipart
 from finetune_client.resources.files.progress import ignore_progress, open_progress
@@ -278,9 +279,11 @@ class Files(Resource):
                 )
         return file
 
-    def content(self, file_id: str, **options: Unpack[RequestOptions]) -> bytes:
+    def content(self, file_id: str, **options: Unpack[RequestOptions]) -> FileBytes:
         """Return a file's content, all of it in memory; `download` and `stream` hold a block.
 
+        It is `bytes`, and has what scripts for the official SDK call on its answer: ``read()``,
+        ``text``, ``content``, ``json()``, ``iter_bytes()``, ``iter_lines()``, ``write_to_file()``.
         Result files of OpenAI come in base64; `finetune_client.metrics` reads both kinds.
 
         Raises:
@@ -298,7 +301,7 @@ class Files(Resource):
             sized=False,
             on_progress=ignore_progress,
         ).run()
-        return sink.getvalue()
+        return FileBytes(sink.getvalue())
 
     def download(
         self,
