@@ -10,6 +10,7 @@ LOCAL = Provider(
     name="local",
     marks_jobs=True,
     keeps_ids=True,
+    counts_bytes=True,
     environment=(),
     first_poll=0.05,
     longest_poll=0.5,

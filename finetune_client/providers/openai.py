@@ -15,6 +15,7 @@ OPENAI = Provider(
     hosts=("api.openai.com", ".api.openai.com"),
     marks_jobs=True,
     keeps_ids=True,
+    counts_bytes=True,
     # As announced by 2026-11-26. Jobs, files and results can be read after these days.
     last_job_day="2027-01-06",
     shutdowns={

@@ -91,7 +91,8 @@ class Files(Resource):
             RequestError: It cannot be sent: it is empty, too large or not a file, or the expiry
                 is out of range.
             IntegrityError: The file changed while it was sent, or the server has another number
-                of bytes than were sent (the message names the file's id).
+                of bytes than were sent and is known to count right, as OpenAI's is (the message names
+                the file's id); elsewhere that is logged as a warning.
             OSError: The path cannot be opened.
             APIError: See `finetune_client.errors`.
         """
@@ -117,7 +118,7 @@ class Files(Resource):
                     fresh_connection=True,
                 )
                 stored = self._read(request, FileObject.from_dict, options)
-            return check_stored(stored, source.size)
+            return check_stored(stored, source.size, self._session.provider)
 
     def upload(
         self,
