@@ -125,7 +125,9 @@ class Client:
             webhook_secret: What the server signs its webhooks with, else ``OPENAI_WEBHOOK_SECRET``.
             ledger: A file that remembers which idempotency key created which job, for servers that
                 keep no metadata; the first create makes it.
-            allow_http: Allow plain http to another machine, which shows the key to the network.
+            allow_http: Allow plain http to another machine, which shows the key to the network. One on
+                a network of one's own (a name without a dot, ``.local``, ``.internal``, a private
+                address) is allowed in any case, with a warning in the log unless this is True.
 
         Raises:
             ConfigurationError: Something is missing or not valid.
