@@ -44,6 +44,15 @@ def _tool(name: str) -> Any:
         pytest.skip(f"{name} is not installed")
 
 
+def _borrowed(
+    request: pytest.FixtureRequest, session: requests.Session | None = None
+) -> requests.Session:
+    """A caller's session, which the client leaves open: it is closed after the test."""
+    session = requests.Session() if session is None else session
+    request.addfinalizer(session.close)
+    return session
+
+
 def test_requests_mock__catches_reads_and_creates(server: FaultServer, client: Client) -> None:
     with requests_mock.Mocker() as mock:
         mock.get(f"{server.url}/fine_tuning/jobs/ftjob-7", json=JOB)
@@ -80,8 +89,10 @@ def test_patch__of_send_is_seen(server: FaultServer, client: Client) -> None:
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["ours", "borrowed"])
-def test_responses__matches_json_and_forms(server: FaultServer, own: bool) -> None:
-    session = None if own else requests.Session()
+def test_responses__matches_json_and_forms(
+    server: FaultServer, own: bool, request: pytest.FixtureRequest
+) -> None:
+    session = None if own else _borrowed(request)
     form = matchers.multipart_matcher(
         {"file": ("a.jsonl", b"abcd", "application/octet-stream")}, {"purpose": "fine-tune"}
     )
@@ -129,12 +140,12 @@ def test_httpserver__is_a_server_like_any_other() -> None:
 
 @pytest.mark.parametrize("operation", ["retrieve a job", "create a job", "upload a file"])
 def test_betamax__records_and_plays_back(
-    server: FaultServer, tmp_path: Path, operation: str
+    server: FaultServer, tmp_path: Path, operation: str, request: pytest.FixtureRequest
 ) -> None:
     betamax = _tool("betamax")
     call, results = OPERATIONS[operation], []
     for mode in ("once", "none"):
-        session = requests.Session()
+        session = _borrowed(request)
         recorder = betamax.Betamax(session, cassette_library_dir=str(tmp_path))
         recorder.config.define_cassette_placeholder("<KEY>", KEY)
         with (
@@ -149,9 +160,11 @@ def test_betamax__records_and_plays_back(
     assert KEY not in tape
 
 
-def test_betamax__says_what_is_not_on_the_tape(server: FaultServer, tmp_path: Path) -> None:
+def test_betamax__says_what_is_not_on_the_tape(
+    server: FaultServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     betamax = _tool("betamax")
-    session = requests.Session()
+    session = _borrowed(request)
     recorder = betamax.Betamax(session, cassette_library_dir=str(tmp_path))
     (tmp_path / "tape.json").write_text('{"http_interactions": [], "recorded_with": "betamax/0"}')
     with recorder.use_cassette("tape", record="none"), connect(server, session=session) as client:
@@ -192,7 +205,9 @@ def test_opentelemetry__sees_each_attempt(
     assert KEY not in repr([dict(span.attributes) for span in finished])
 
 
-def test_signer__sees_the_bytes_that_are_sent(server: FaultServer) -> None:
+def test_signer__sees_the_bytes_that_are_sent(
+    server: FaultServer, request: pytest.FixtureRequest
+) -> None:
     class Signer(requests.auth.AuthBase):
         def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
             body: Any = request.body
@@ -200,7 +215,7 @@ def test_signer__sees_the_bytes_that_are_sent(server: FaultServer) -> None:
             request.headers["X-Signature"] = hashlib.sha256(data).hexdigest()
             return request
 
-    session = requests.Session()
+    session = _borrowed(request)
     session.auth = Signer()
     with connect(server, api_key=False, session=session) as client:
         create(client)
@@ -223,21 +238,26 @@ def _cached(kind: str) -> requests.Session:
 
 
 @pytest.mark.parametrize("kind", ["requests-cache", "CacheControl"])
-def test_cache__does_not_keep_a_wait_from_ending(kind: str, server: FaultServer) -> None:
+def test_cache__does_not_keep_a_wait_from_ending(
+    kind: str, server: FaultServer, request: pytest.FixtureRequest
+) -> None:
     done = {**JOB, "status": "succeeded", "fine_tuned_model": "ft:m"}
-    with connect(server, session=_cached(kind)) as client:
+    session = _borrowed(request, _cached(kind))
+    with connect(server, session=session) as client:
         naps = sleepless(client, lambda: server.api.jobs.append(done))
         assert client.jobs.wait("ftjob-7", timeout=60).fine_tuned_model == "ft:m"
         assert len(naps) == 1
         assert create(client).id != create(client).id
 
 
-def test_cache__installed_for_all_sessions(server: FaultServer) -> None:
+def test_cache__installed_for_all_sessions(
+    server: FaultServer, request: pytest.FixtureRequest
+) -> None:
     module = _tool("requests_cache")
-    borrowed = requests.Session()
+    before = _borrowed(request)
     module.install_cache(backend="memory")
     try:
-        for session in (None, borrowed, requests.Session()):
+        for session in (None, before, _borrowed(request)):
             with connect(server, session=session) as client:
                 assert client.jobs.retrieve("ftjob-7").status == "running"
                 client.jobs.retrieve("ftjob-7")
