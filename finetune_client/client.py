@@ -117,7 +117,7 @@ class Client:
             headers: Sent with every request; they win over the client's own, except the key's.
             query: Put into the query of every request.
             verify: A bundle of certificates to trust, or False to trust anyone; else
-                ``REQUESTS_CA_BUNDLE``, else the usual ones.
+                ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``, else the usual ones.
             cert: A client certificate: a file, or a file and its key's.
             proxies: By scheme, else those of the environment (but for this machine).
             session: Used instead of connections of our own, and left as it is.
@@ -126,7 +126,9 @@ class Client:
             webhook_secret: What the server signs its webhooks with, else ``OPENAI_WEBHOOK_SECRET``.
             ledger: A file that remembers which idempotency key created which job, for servers that
                 keep no metadata; the first create makes it.
-            allow_http: Allow plain http to another machine, which shows the key to the network.
+            allow_http: Allow plain http to another machine, which shows the key to the network. One on
+                a network of one's own (a name without a dot, ``.local``, ``.internal``, a private
+                address) is allowed in any case, with a warning in the log unless this is True.
 
         Raises:
             ConfigurationError: Something is missing or not valid.

@@ -274,7 +274,10 @@ class JobStalledError(WaitTimeoutError):
 
 
 class ConfigurationError(FineTuneError, ValueError):
-    """The client cannot be set up so, or its provider lacks what was asked; nothing was sent."""
+    """The client cannot be set up so, or its provider lacks what was asked; nothing was sent.
+
+    It also tells what a test tool that stands in for the network has no answer for.
+    """
 
 
 class RequestError(FineTuneError, ValueError):

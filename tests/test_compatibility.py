@@ -16,7 +16,7 @@ import finetune_client
 from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
 from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
-from finetune_client.resources import Pager, RequestOptions
+from finetune_client.resources import FileBytes, Pager, RequestOptions
 from finetune_client.webhooks import WebhookEvent
 
 if TYPE_CHECKING:
@@ -163,7 +163,11 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         models.Usage.from_dict({"prompt_tokens_details": {"a": 1}}).prompt_tokens_details
         == {"a": 1}
     ),
-    "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
+    "`client.files.content`": lambda client: (
+        _returns(client.files.content) == "FileBytes"
+        and not hasattr(FileBytes, "response")
+        and not hasattr(FileBytes, "stream_to_file")
+    ),
     "`client.webhooks.unwrap`": lambda client: (
         _returns(client.webhooks.unwrap) == "WebhookEvent" and hasattr(WebhookEvent(), "job_id")
     ),

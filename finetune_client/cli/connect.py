@@ -46,7 +46,7 @@ _OPTIONS = (
     click.option(
         "--allow-http",
         is_flag=True,
-        help="Allow plain http to another machine, which shows the key to the network.",
+        help="Allow plain http to a public host, which shows the key to the network.",
     ),
 )
 

@@ -14,7 +14,8 @@ from finetune_client.providers.limits import Bounds
 
 __all__ = ["job_list_query"]
 
-LIMIT = Bounds(least=1, whole=True, auto=False)
+LIMIT = Bounds(whole=True, auto=False)
+"""How many rows a page may have is for the server to say."""
 
 
 def job_list_query(

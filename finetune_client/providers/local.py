@@ -11,6 +11,7 @@ LOCAL = Provider(
     name="local",
     marks_jobs=True,
     keeps_ids=True,
+    counts_bytes=True,
     environment=(),
     bills=False,
     training_rules=TrainingRules(learns_images=False),

@@ -16,6 +16,7 @@ OPENAI = Provider(
     marks_jobs=True,
     keeps_ids=True,
     lacks={"weights": "a checkpoint has no files in its API's specification (2026-11)"},
+    counts_bytes=True,
     # As announced by 2026-11-26. Jobs, files and results can be read after these days.
     last_job_day="2027-01-06",
     shutdowns={

@@ -57,6 +57,8 @@ class Provider:
             same.
         marks_jobs: A create may put its idempotency key into the job's metadata.
         keeps_ids: An answer's id equals the id asked for, so another one is an error.
+        counts_bytes: The ``bytes`` of a file object are those that were sent, so another number after an
+            upload is an error; elsewhere it is logged as a warning.
         environment: The variables the key is looked up in, first that is set.
         limits: Which values it takes in a request.
         training_rules: What it takes in a training file.
@@ -87,6 +89,7 @@ class Provider:
     lacks: Mapping[Feature, str] = field(default_factory=dict)
     marks_jobs: bool = False
     keeps_ids: bool = False
+    counts_bytes: bool = False
     environment: tuple[str, ...] = ("OPENAI_API_KEY",)
     limits: Limits = field(default_factory=Limits)
     training_rules: TrainingRules = field(default_factory=TrainingRules)

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         ".chat": ["Chat", "ChatCompletions"],
         ".checkpoints": ["Checkpoints", "JobCheckpoints", "Permissions"],
+        ".files.content": ["FileBytes"],
         ".files.files": ["Files"],
         ".files.uploads": ["Uploads"],
         ".fine_tuning": ["Alpha", "FineTuning"],

@@ -4,6 +4,7 @@ from finetune_client.resources.checkpoints import (
     JobCheckpoints as JobCheckpoints,
     Permissions as Permissions,
 )
+from finetune_client.resources.files.content import FileBytes as FileBytes
 from finetune_client.resources.files.files import Files as Files
 from finetune_client.resources.files.uploads import Uploads as Uploads
 from finetune_client.resources.fine_tuning import Alpha as Alpha, FineTuning as FineTuning

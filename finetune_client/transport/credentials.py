@@ -25,7 +25,7 @@ __all__ = [
 Key: TypeAlias = "str | Callable[[], str] | Literal[False] | None"
 """A key as text, what gives one for each request, False for none, None to look for it."""
 
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+_SENDABLE: Final = re.compile(r"[\x20-\x7e]+")  # as servers without keys are given: "not needed"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(
     r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff\t]*[\x21-\x7e\xa1-\xff])?"
@@ -180,10 +180,10 @@ def _check_key(key: str, name: str) -> Secret:
     text = Secret(key.strip())
     if not text:
         raise ConfigurationError(f"{name} is empty.")
-    if not _VISIBLE.fullmatch(text):
+    if not _SENDABLE.fullmatch(text):
         raise ConfigurationError(
-            f"{name} has characters in it that no key has: spaces, control characters or "
-            "characters that are not ASCII. Was it copied with something around it?"
+            f"{name} has characters in it that no key has: control characters or characters that "
+            "are not ASCII. Was it copied with something around it?"
         )
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -30,6 +31,8 @@ __all__ = ["Environ", "azure_settings", "environment", "settings"]
 Environ: TypeAlias = "Callable[[str], str | None]"
 """What gives the value of an environment variable. It is a function, and not the mapping, so that
 no traceback that shows local variables shows the environment."""
+
+_log = logging.getLogger("finetune_client")
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
@@ -66,7 +69,7 @@ def settings(
         base = parse_base_url(_default_base_url(kind, base_url), allow_http=allow_http)
     kind = kind or guess_provider(base.host, base.url)
     openai = "OPENAI_API_KEY" in kind.environment
-    return Config(
+    config = Config(
         base_url=base,
         provider=kind,
         credential=_credential(kind, api_key, environ, beside_url=url is not None),
@@ -78,6 +81,8 @@ def settings(
         query=_query(kind, check_query(query), environ),
         allow_http=allow_http,
     )
+    _warn_of_plain_http(config)
+    return config
 
 
 def azure_settings(
@@ -110,7 +115,7 @@ def azure_settings(
     classic = version is not None and _DATE.fullmatch(version) is not None
     default = AZURE_CLASSIC if classic else AZURE
     kind = default if provider is None else find_provider(provider)
-    return Config(
+    config = Config(
         base_url=parse_base_url(
             _azure_base_url(endpoint, classic=classic, allow_http=allow_http),
             allow_http=allow_http,
@@ -121,6 +126,19 @@ def azure_settings(
         query=(("api-version", version),) if version else (),
         allow_http=allow_http,
     )
+    _warn_of_plain_http(config)
+    return config
+
+
+def _warn_of_plain_http(config: Config) -> None:
+    base = config.base_url
+    has_key = config.credential.source is not None or config.admin_credential.source is not None
+    if base.scheme == "http" and has_key and not (base.is_loopback or config.allow_http):
+        _log.warning(
+            "The key goes to %s over plain http, where whoever sees that network can read it; use "
+            "https, or pass allow_http=True if that network is trusted",
+            base.netloc,
+        )
 
 
 def _environment_base_url(kind: Provider | None, environ: Environ) -> str | None:

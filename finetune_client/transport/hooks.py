@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["OnResponse", "ResponseInfo", "log_other_id", "log_retry", "report_response"]
 
 _LOGGER = logging.getLogger("finetune_client")
-"""Silent unless the program sets logging up. Method, path, status, request id, milliseconds and
-the number of the attempt are all that is ever logged."""
+"""Silent unless the program sets logging up. Of the traffic, method, path, status, request id,
+milliseconds and the number of the attempt are all that is ever logged."""
 _LOGGER.addHandler(logging.NullHandler())
 
 

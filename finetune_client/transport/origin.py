@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,17 @@ __all__ = ["BaseURL", "parse_base_url", "split_url"]
 _PORTS: Final = {"http": 80, "https": 443}
 _NOT_IN_URL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\\]")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
+_PRIVATE: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+            *("169.254.0.0/16", "fe80::/10"),  # link-local: RFC 3927, RFC 4291
+            "fc00::/7",  # unique local: RFC 4193
+            *("0.0.0.0/32", "::/128"),  # what servers print that listen everywhere: this machine
+        ),
+    )
+)
 _PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
@@ -51,12 +63,29 @@ class BaseURL:
         """Whether it is on this machine."""
         return is_loopback(self.host)
 
+    @property
+    def is_private(self) -> bool:
+        """Whether its host can only be on a network of one's own.
+
+        That is a name without a dot (a container, a machine of the office), one in ``.local`` or
+        ``.internal``, or a private address: RFC 1918, link-local, unique local, or
+        the unspecified one.
+        """
+        host = self.host.rstrip(".")
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return _is_private_name(host)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in _PRIVATE)
+
 
 def parse_base_url(text: object, *, allow_http: bool = False, name: str = "base_url") -> BaseURL:
     """Check a base URL; with or without a path, with or without a slash at the end.
 
     Raises:
-        ConfigurationError: It is not such a URL, or plain http to another machine.
+        ConfigurationError: It is not such a URL, or plain http to another machine that is not on a
+            network of one's own.
     """
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be text, not {type(text).__name__}.")
@@ -66,7 +95,7 @@ def parse_base_url(text: object, *, allow_http: bool = False, name: str = "base_
             f"{name} must not have a query or a fragment; give query= to the client instead."
         )
     base = _base(parts, name)
-    if base.scheme == "http" and not (base.is_loopback or allow_http):
+    if base.scheme == "http" and not (base.is_loopback or base.is_private or allow_http):
         raise ConfigurationError(
             f"{name} is plain http to {base.host}, which would show the key to the network. "
             "Use https, or pass allow_http=True if that network is trusted."
@@ -82,6 +111,16 @@ def split_url(url: str) -> BaseURL:
     """
     base = _base(_split(url, "The URL"), "The URL")
     return BaseURL(url, *base.origin)
+
+
+def _is_private_name(host: str) -> bool:
+    if "." in host:
+        return host.endswith((".local", ".internal"))
+    try:
+        socket.inet_aton(host)  # "134744072" and "0x8080808" are 8.8.8.8 to the system
+    except OSError:
+        return True
+    return False
 
 
 def _split(text: str, name: str) -> SplitResult:

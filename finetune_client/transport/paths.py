@@ -33,10 +33,10 @@ def path_segment(value: object, name: str) -> str:
         RequestError: It is not text, is empty, is ``.`` or ``..`` (also percent-encoded), or has
             control characters or half of a surrogate pair.
     """
+    if value is None or value == "":  # in the words of the official SDK
+        raise RequestError(f"Expected a non-empty value for `{name}` but received {value!r}")
     if not isinstance(value, str):
         raise RequestError(f"{name} must be text, not {type(value).__name__}.")
-    if not value:
-        raise RequestError(f"{name} must not be empty.")
     if _PLAIN_ID.fullmatch(value):
         return value
     if _CONTROL.search(value):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EVENT: Any = FineTuningJobEvent(id="ev-1")
 WRONG: Any = b"x"
 FIVE: Any = 5
+HALF: Any = 0.5
 NONE: Any = None
 CHECK = {"type": "string_check"}
 BEGUN: dict[str, Any] = {"bytes": 1, "purpose": "fine-tune"}
@@ -38,9 +39,9 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
         lambda client: client.jobs.list_events("ftjob-1", after=""),
         "Cannot list: after: must not be empty.",
     ),
-    "no events": (
-        lambda client: client.jobs.list_events("ftjob-1", limit=0),
-        "Cannot list: limit: must be >= 1, got 0.",
+    "half an event": (
+        lambda client: client.jobs.list_events("ftjob-1", limit=HALF),
+        "Cannot list: limit: must be a whole number, got 0.5.",
     ),
     "checkpoints, two mistakes": (
         lambda client: client.jobs.checkpoints.list("ftjob-1", after=FIVE, limit=WRONG),

@@ -12,8 +12,8 @@ from finetune_client.transport.credentials import Credential, Secret, as_secret,
 
 KEY = "sk-test-4f1c9d2e7ab85360"
 NOT_A_KEY = (
-    "api_key has characters in it that no key has: spaces, control characters or "
-    "characters that are not ASCII. Was it copied with something around it?"
+    "api_key has characters in it that no key has: control characters or characters that are not "
+    "ASCII. Was it copied with something around it?"
 )
 
 
@@ -57,7 +57,6 @@ def test_credential__none(key: Any) -> None:
     [
         ("", "api_key is empty."),
         (" \n", "api_key is empty."),
-        ("sk test", NOT_A_KEY),
         ("sk-\x00test", NOT_A_KEY),
         ("sk-\ntest", NOT_A_KEY),
         ("“sk-test”", NOT_A_KEY),
@@ -75,6 +74,14 @@ def test_credential__refused(key: Any, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         _credential(key)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize("key", ["not needed", " not needed ", "EMPTY", "-"])
+def test_credential__of_a_server_that_needs_none(key: str) -> None:
+    credential = _credential(key)
+    secret = credential.secret()
+    assert secret == key.strip()
+    assert credential.header_value(secret).encode() == f"Bearer {key.strip()}".encode()
 
 
 def test_callable__is_asked_each_time() -> None:

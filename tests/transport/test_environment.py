@@ -276,3 +276,32 @@ def test_azure_classic__by_base_url_needs_a_version() -> None:
     assert named.query == (("api-version", "2024-10-21"),)
     asked = _settings(query={"api-version": "2025-01-01"}, **given)
     assert asked.query == (("api-version", "2025-01-01"),)
+
+
+CLEAR = (
+    "The key goes to vllm:8000 over plain http, where whoever sees that network can read it; use "
+    "https, or pass allow_http=True if that network is trusted"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "logged"),
+    [
+        ({"base_url": "http://vllm:8000/v1"}, [CLEAR]),
+        ({"base_url": "http://vllm:8000/v1", "allow_http": True}, []),
+        ({"base_url": "http://vllm:8000/v1", "api_key": False}, []),
+        ({"base_url": "http://vllm:8000/v1", "api_key": False, "admin_key": "k"}, [CLEAR]),
+        ({"base_url": "https://vllm:8000/v1"}, []),
+        ({"base_url": "http://127.0.0.1:8000/v1"}, []),
+    ],
+)
+def test_plain_http__on_a_network_of_ones_own_is_told(
+    given: dict[str, Any], logged: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    _settings(**{"api_key": "sk-1", **given})
+    assert [each.getMessage() for each in caplog.records] == logged
+
+
+def test_plain_http__of_azure_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    _azure("http://vllm:8000", api_key="sk-1")
+    assert [each.getMessage() for each in caplog.records] == [CLEAR]

@@ -106,7 +106,35 @@ def test_base_url__refused(text: Any, message: str) -> None:
 
 
 def test_base_url__plain_http_if_asked_for() -> None:
-    assert parse_base_url("http://10.0.0.7/v1", allow_http=True).host == "10.0.0.7"
+    assert parse_base_url("http://8.8.8.8/v1", allow_http=True).host == "8.8.8.8"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("vllm", "VLLM", "vllm.", "my_host", "gpu-1", "x1"),
+        *("box.local", "a.box.local.", "host.docker.internal", "metadata.google.internal"),
+        *("10.0.0.7", "172.16.0.1", "172.31.255.255", "192.168.1.20", "169.254.1.1"),
+        *("[fe80::1]", "[fd12:3456::1]", "[fc00::7]", "[::ffff:10.0.0.7]"),
+        *("0.0.0.0", "[::]"),
+    ],
+)
+def test_base_url__plain_http_on_a_network_of_ones_own(host: str) -> None:
+    base = parse_base_url(f"http://{host}:8000/v1")
+    assert (base.is_private, base.is_loopback, base.port) == (True, False, 8000)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("api.example.com", "local.example.com", "internal.example", "a.local.example"),
+        *("8.8.8.8", "172.15.0.1", "172.32.0.1", "11.0.0.1", "192.169.0.1", "100.64.0.1"),
+        *("134744072", "0x8080808", "010.8.8.8", "8.8", "[2001:db8::1]", "[::ffff:8.8.8.8]"),
+    ],
+)
+def test_base_url__plain_http_elsewhere_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="is plain http to"):
+        parse_base_url(f"http://{host}/v1")
 
 
 def test_origin__has_the_default_port() -> None:

@@ -23,10 +23,10 @@ ORDINARY = [
     ("ä", "%C3%A4"),
 ]
 REFUSED: list[tuple[Any, str]] = [
-    (None, "job_id must be text, not NoneType."),
+    (None, "Expected a non-empty value for `job_id` but received None"),
+    ("", "Expected a non-empty value for `job_id` but received ''"),
     (7, "job_id must be text, not int."),
     (b"ftjob-1", "job_id must be text, not bytes."),
-    ("", "job_id must not be empty."),
     (".", "job_id must not be '.': it would lead out of the path."),
     ("..", "job_id must not be '..': it would lead out of the path."),
     ("%2e%2E", "job_id must not be '%2e%2E': it would lead out of the path."),

@@ -224,14 +224,8 @@ def checked_blocks(
         first = False
         yield block
         done += len(block)
-    if not _is_framed(response):
+    if not response.is_framed:
         _check_length(request, response, retrieve(), done)
-
-
-def _is_framed(response: StreamedResponse) -> bool:
-    """Return whether the answer says where it ends."""
-    coding = response.headers.get("Transfer-Encoding") or ""
-    return content_length(response.headers) is not None or "chunked" in coding.lower()
 
 
 def _check_encoding(request: Request, response: StreamedResponse) -> None:
@@ -258,7 +252,7 @@ def _check_page(request: Request, response: StreamedResponse, file: FileObject) 
 def _check_length(
     request: Request, response: StreamedResponse, file: FileObject, done: int
 ) -> None:
-    if not _fits(file, done, framed=_is_framed(response)):
+    if not _fits(file, done, framed=response.is_framed):
         raise _cut(request, response, f"came with {done} bytes, and the file has {file.bytes}")
 
 

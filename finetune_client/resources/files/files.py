@@ -16,6 +16,7 @@ from finetune_client.models import Deleted, FileObject
 from finetune_client.models.files import FileStatus
 from finetune_client.resources.arguments import as_path, list_query
 from finetune_client.resources.base import Resource
+from finetune_client.resources.files.content import FileBytes
 from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.multipart import Multipart
 from finetune_client.resources.files.progress import ignore_progress, open_progress
@@ -90,7 +91,8 @@ class Files(Resource):
             RequestError: It cannot be sent: it is empty, too large or not a file, or the expiry
                 is out of range.
             IntegrityError: The file changed while it was sent, or the server has another number
-                of bytes than were sent (the message names the file's id).
+                of bytes than were sent and is known to count right, as OpenAI's is (the message names
+                the file's id); elsewhere that is logged as a warning.
             OSError: The path cannot be opened.
             APIError: See `finetune_client.errors`.
         """
@@ -116,7 +118,7 @@ class Files(Resource):
                     fresh_connection=True,
                 )
                 stored = self._read(request, FileObject.from_dict, options)
-            return check_stored(stored, source.size)
+            return check_stored(stored, source.size, self._session.provider)
 
     def upload(
         self,
@@ -278,9 +280,11 @@ class Files(Resource):
                 )
         return file
 
-    def content(self, file_id: str, **options: Unpack[RequestOptions]) -> bytes:
+    def content(self, file_id: str, **options: Unpack[RequestOptions]) -> FileBytes:
         """Return a file's content, all of it in memory; `download` and `stream` hold a block.
 
+        It is `bytes`, and has what scripts for the official SDK call on its answer: ``read()``,
+        ``text``, ``content``, ``json()``, ``iter_bytes()``, ``iter_lines()``, ``write_to_file()``.
         Result files of OpenAI come in base64; `finetune_client.metrics` reads both kinds.
 
         Raises:
@@ -298,7 +302,7 @@ class Files(Resource):
             sized=False,
             on_progress=ignore_progress,
         ).run()
-        return sink.getvalue()
+        return FileBytes(sink.getvalue())
 
     def download(
         self,

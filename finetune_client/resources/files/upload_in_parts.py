@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from finetune_client.errors import APIStatusError, FineTuneError, IntegrityError
 from finetune_client.resources.files.parallel import Stop, run_in_threads
 from finetune_client.resources.files.sources import Slice
-from finetune_client.resources.files.upload_plan import check_stored
 from finetune_client.resources.files.upload_state import UploadState, load_state
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class FileUpload:
         """Send what is missing, put it together and return the completed upload.
 
         Raises:
-            IntegrityError: The file changed, or the server has another number of bytes.
+            IntegrityError: The file changed.
             FineTuneError: A call failed.
         """
         state = self._load_or_create()
@@ -143,8 +142,6 @@ class FileUpload:
                 self._cancel(state)
             raise
         self._delete_state()
-        if upload.file is not None:
-            check_stored(upload.file, self.source.size)
         return upload
 
     def _load_or_create(self) -> UploadState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import os
 
     from finetune_client.models import FileObject
+    from finetune_client.providers import Provider
     from finetune_client.resources.files.progress import Progress
     from finetune_client.resources.files.sources import Source
     from finetune_client.transport import Session
@@ -37,6 +39,8 @@ MAX_PART_SIZE: Final = 64 * 1024 * 1024
 """Bytes. The spec says "64 MB" and not which; the official SDK sends parts of this size."""
 
 DEFAULT_PART_SIZE: Final = MAX_PART_SIZE
+
+_log = logging.getLogger("finetune_client")
 
 _WORKERS: Final = range(1, 33)
 _MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
@@ -155,16 +159,26 @@ def check_size(source: Source, limit: float, where: str, instead: str) -> None:
         )
 
 
-def check_stored(file: FileObject, sent: int) -> FileObject:
-    """Return a new file, if the server has as many bytes as were sent.
+def check_stored(file: FileObject, sent: int, provider: Provider) -> FileObject:
+    """Return a new file; log if the server says that it has another number of bytes than were sent.
 
     Raises:
-        IntegrityError: It has another number of bytes.
+        IntegrityError: It does, and the provider is known to count right.
     """
-    if file.bytes is not None and file.bytes != sent:
+    if file.bytes is None or file.bytes == sent:
+        return file
+    if provider.counts_bytes:
         raise IntegrityError(
             f"The server stored {file.bytes} bytes as file {file.id!r}, but {sent} were sent; "
-            f"delete it with files.delete({file.id!r}) and send it again.",
+            f"delete it with files.delete({file.id!r}) and send it again. To take what the server "
+            "says, give the client provider=dataclasses.replace(provider, counts_bytes=False).",
             outcome="bad_answer",
         )
+    _log.warning(
+        "%s says that file %r has %d bytes, and %d were sent; it is not known to count right",
+        provider.name,
+        file.id,
+        file.bytes,
+        sent,
+    )
     return file

@@ -19,6 +19,7 @@ from finetune_client.resources.files.upload_plan import (
     UploadPlan,
     check_purpose,
     check_size,
+    check_stored,
     expiry,
 )
 from finetune_client.resources.options import with_options, without_extra_body
@@ -112,7 +113,7 @@ class Uploads(Resource):
             **options: See `RequestOptions`.
 
         Raises:
-            RequestError: ``bytes`` is not positive, or more than the provider takes.
+            RequestError: ``bytes`` is negative, or more than the provider takes.
             APIError: See `finetune_client.errors`.
         """
         self._session.require("uploads", "uploads.create")
@@ -205,7 +206,7 @@ class Uploads(Resource):
         Raises:
             RequestError: It cannot be sent, or the state is not of it.
             IntegrityError: The file changed while it was sent, or the server has another number
-                of bytes than were sent.
+                of bytes than were sent, see `Files.create`.
             OSError: The file cannot be read, or the state not written.
             APIError: See `finetune_client.errors`.
         """
@@ -271,7 +272,10 @@ class Uploads(Resource):
                 state_path=plan.state,
                 md5=plan.md5.lower() if plan.md5 else plan.md5,
             )
-            return upload.run()
+            completed = upload.run()
+        if completed.file is not None:
+            check_stored(completed.file, source.size, session.provider)
+        return completed
 
 
 class _FileUploadCalls(Resource):
@@ -321,8 +325,8 @@ class _FileUploadCalls(Resource):
 
 
 def _check_bytes(count: object, limit: float) -> None:
-    if type(count) is not int or not 1 <= count <= limit:
-        raise RequestError(f"bytes must be a whole number from 1 to {limit}, not {count!r}.")
+    if type(count) is not int or not 0 <= count <= limit:
+        raise RequestError(f"bytes must be a whole number from 0 to {limit}, not {count!r}.")
 
 
 def _create(

@@ -50,12 +50,13 @@ class Attempt:
         connect: Seconds to connect; None for no limit.
         read: Seconds that may pass between two bytes, sent or received; None for no limit.
         deadline: When the whole call must be over, on the monotonic clock.
+        proxy: The host and port of the proxy that it goes through, without a password; None for none.
         used: A connection of this module took the attempt on, so `sent` can be trusted.
         sent: Some of the request was given to the network. The type of an exception does not say
             so: urllib3 reports a TLS handshake that takes too long as a read timeout.
     """
 
-    __slots__ = ("_monotonic", "connect", "deadline", "read", "sent", "used")
+    __slots__ = ("_monotonic", "connect", "deadline", "proxy", "read", "sent", "used")
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Attempt:
         self.connect = connect
         self.read = read
         self.deadline = deadline
+        self.proxy: str | None = None
         self.used = False
         self.sent = False
         self._monotonic = monotonic
@@ -209,6 +211,10 @@ class _TimedConnection(HTTPConnection):
 
     _opening = False
     _plain: socket.socket | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.blocksize = _BLOCK  # bytes of a body read at a time; `http.client` takes 16 KiB
 
     @property
     def _attempt(self) -> Attempt | None:

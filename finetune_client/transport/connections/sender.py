@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
+from requests.sessions import SessionRedirectMixin
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport.connections.connection import POOL_CLASSES, AttemptTimeout
@@ -32,7 +35,10 @@ __all__ = ["BodyError", "HTTPSession", "Outgoing", "Sender", "SentBody"]
 _Verify: TypeAlias = bool | str
 _Cert: TypeAlias = str | tuple[str, str]
 
+_log = logging.getLogger("finetune_client")
+
 _POOL_SIZE: Final = 32
+_BLOCK: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +76,8 @@ class Sender:
         Raises:
             ConfigurationError: ``session`` is not a `requests.Session`.
         """
-        if not isinstance(session, requests.Session):
+        # Not `Session` itself, in whose place requests-cache and others put a class of their own.
+        if not isinstance(session, SessionRedirectMixin):
             raise ConfigurationError(
                 f"session must be a requests.Session, not {type(session).__name__}."
             )
@@ -91,10 +98,14 @@ class Sender:
         prepared.method = outgoing.method
         prepared.url = outgoing.url
         prepared.headers = CaseInsensitiveDict(outgoing.headers)
-        prepared.body = cast(Any, outgoing.body)
+        prepared.body = cast(Any, _sent(outgoing.body))
         if outgoing.credential is not None:
             header, value = outgoing.credential
             prepared.headers[header] = value
+        proxies: Any = session.proxies
+        if outgoing.cross_origin:
+            proxies = session.proxies_for(outgoing.url)
+        attempt.proxy = _proxy_of(outgoing.url, proxies)
         return session.send(
             prepared,
             stream=True,
@@ -102,7 +113,7 @@ class Sender:
             timeout=cast(Any, AttemptTimeout(attempt)),  # requests takes urllib3's, too
             verify=session.verify,
             cert=None if outgoing.cross_origin else session.cert,
-            proxies=session.proxies_for(outgoing.url) if outgoing.cross_origin else session.proxies,
+            proxies=proxies,
         )
 
     def with_own_connections(self) -> Sender:
@@ -140,11 +151,18 @@ class BodyError(Exception):
 
 
 class SentBody:
-    """A body as it is sent; what it raises passes through the libraries below as `BodyError`."""
+    """A body as one attempt sends it: a file to be read, or blocks to be iterated over.
+
+    urllib3, recorders and signers read a body that has ``read``. A read may return less than was
+    asked for, so that the blocks of the body are passed on without being copied.
+    What the body raises passes through the libraries below as `BodyError`.
+    """
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self.content_type = body.content_type
+        self._position = 0
+        self._blocks: Iterator[bytes] | None = None
+        self._rest = b""
 
     def __len__(self) -> int:
         return len(self._body)
@@ -154,6 +172,52 @@ class SentBody:
             yield from self._body
         except Exception as error:  # noqa: BLE001  # a progress function may raise anything
             raise BodyError(error) from None
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return at most ``size`` bytes, all that is left if it is negative; none at the end."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(_BLOCK), b""))
+        if self._blocks is None:
+            self._blocks = self._blocks_from(self._position)
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = block
+        block, self._rest = self._rest[:size], self._rest[size:]
+        self._position += len(block)
+        return block
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, which is read from the beginning again; return it."""
+        start = {os.SEEK_CUR: self._position, os.SEEK_END: len(self)}.get(whence, 0)
+        self._position = max(0, start + offset)
+        self._blocks, self._rest = None, b""
+        return self._position
+
+    def tell(self) -> int:
+        """Return the place that is read from next."""
+        return self._position
+
+    def _blocks_from(self, position: int) -> Iterator[bytes]:
+        if position >= len(self):
+            return
+        for block in self:
+            if position < len(block):
+                yield block[position:]
+            position = max(0, position - len(block))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with bytes, as the matchers of `responses` do."""
+        if not isinstance(other, bytes):
+            return self is other
+        return len(other) == len(self) and other == b"".join(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<a body of {len(self)} bytes>"
 
 
 class HTTPSession(requests.Session):
@@ -177,7 +241,8 @@ class HTTPSession(requests.Session):
         Args:
             url: The base URL.
             verify: Check certificates: yes, no, or against this bundle. None is yes, against the
-                bundle that ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names, if one does.
+                bundle that ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` names, if
+                one does.
             cert: A client certificate: a file, or a file and its key's.
             proxies: By scheme; None takes those of the environment, but for loopback.
             adapter: Send over this instead of the network.
@@ -288,17 +353,19 @@ def _send_over_callers(
     session: requests.Session, outgoing: Outgoing, attempt: Attempt
 ) -> requests.Response:
     """Send over a caller's session, with what it adds to requests; to another origin, nothing."""
+    body: Any = _sent(outgoing.body)
     request = requests.Request(
         outgoing.method,
         outgoing.url,
         headers=dict(outgoing.headers),
+        data=body,
         auth=_auth_for_callers(session, outgoing),
     )
     prepared = request.prepare() if outgoing.cross_origin else session.prepare_request(request)
-    if outgoing.body is not None:
-        prepared.body = cast(Any, outgoing.body)
-        prepared.headers["Content-Length"] = str(len(outgoing.body))
+    if isinstance(prepared.body, SentBody):
+        prepared.body.seek(0)  # an auth that signs the body may have read it
     settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+    attempt.proxy = _proxy_of(outgoing.url, settings["proxies"])
     try:
         return session.send(
             prepared,
@@ -311,6 +378,23 @@ def _send_over_callers(
     except ValueError as error:  # requests reads a redirect's Location, and lets this out
         reason = str(error)
     raise requests.exceptions.InvalidHeader(reason)
+
+
+def _proxy_of(url: str, proxies: dict[str, str]) -> str | None:
+    """Return the host and port of the proxy on the way to a URL, for messages."""
+    if not proxies:
+        return None
+    try:
+        parts = urlsplit(select_proxy(url, proxies) or "")
+        port = parts.port
+    except ValueError:  # requests will say what is wrong with it
+        return None
+    shown = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return shown if port is None else f"{shown}:{port}"
+
+
+def _sent(body: bytes | Body | None) -> bytes | SentBody | None:
+    return body if body is None or isinstance(body, bytes) else SentBody(body)
 
 
 def _auth_for_callers(session: requests.Session, outgoing: Outgoing) -> Any:
@@ -347,6 +431,11 @@ def _check_verify(verify: _Verify | None) -> _Verify:
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := os.environ.get(variable):
             return _existing_path(path, f"The environment variable {variable}")
+    if path := os.environ.get("SSL_CERT_FILE"):
+        if os.path.isfile(path):  # noqa: PTH113  # as the others here
+            return path
+        # Nix, for one, sets it to a file that is never there, where no network is meant to be.
+        _log.warning("SSL_CERT_FILE names %r, which is not a file: it is not used", path)
     return True
 
 

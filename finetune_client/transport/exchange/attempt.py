@@ -14,6 +14,11 @@ from finetune_client.transport.exchange.failures import (
     network_failure,
     scrub,
 )
+from finetune_client.transport.exchange.fakes import (
+    check_response,
+    unanswered,
+    words_of_fake,
+)
 from finetune_client.transport.exchange.redirects import (
     REDIRECTS,
     RedirectNotFollowed,
@@ -52,7 +57,7 @@ def exchange(
         number: 1 for the first attempt.
 
     Raises:
-        ConfigurationError: A callable did not give a key.
+        ConfigurationError: A callable did not give a key, or a test's fake has no answer.
         Exception: Whatever the body raised.
     """
     # Python chains it to whatever is raised meanwhile, although it has nothing to do with that: a
@@ -144,11 +149,23 @@ class _Exchange:
         if attempt.expired:
             attempt.used = True  # so that it is known that nothing was sent
             return network_failure(TimeoutError(), attempt, call.host, **call.facts)
+        words = None
         try:
-            response = self.sender.send(call.address(target, self.secret), attempt)
-        except NETWORK_ERRORS as error:
+            given = self.sender.send(call.address(target, self.secret), attempt)
+        except BodyError:
+            raise
+        except Exception as error:
+            words = words_of_fake(error, self.handled)
+            if words is None and not isinstance(error, NETWORK_ERRORS):
+                raise
             scrub(error, self.handled)
-            return network_failure(error, attempt, call.host, handled=self.handled, **call.facts)
+            if words is None:
+                return network_failure(
+                    error, attempt, call.host, handled=self.handled, **call.facts
+                )
+        if words is not None:
+            raise unanswered(call.request.method, call.request.path, words, self.secret)
+        response = check_response(given)
         name = request_id(response.headers)
         report_response(
             call.request,

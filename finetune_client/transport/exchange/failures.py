@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import re
 import socket
 import ssl
 import traceback
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from finetune_client.transport.connections.connection import Attempt
     from finetune_client.transport.retry import Retry
 
-__all__ = ["NETWORK_ERRORS", "Failure", "network_failure", "scrub"]
+__all__ = ["NETWORK_ERRORS", "Failure", "chain_of", "network_failure", "scrub"]
 
 NETWORK_ERRORS: Final[tuple[type[Exception], ...]] = (
     requests.RequestException,
@@ -47,6 +48,8 @@ _NEVER_SENT: Final = (
     socket.gaierror,
     ssl.SSLCertVerificationError,
 )
+_OF_A_PROXY: Final = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+_REFUSED_BY_PROXY: Final = re.compile(r"Tunnel connection failed: (\d{3})")  # `http.client`'s words
 _TIMEOUTS: Final = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _INVALID_ADDRESS: Final = (
     requests.exceptions.InvalidURL,
@@ -87,7 +90,7 @@ def network_failure(
         handled: What the caller was handling before; it says nothing about this attempt.
         facts: ``method``, ``path`` and what else the exception carries.
     """
-    chain = list(_chain(error, handled))
+    chain = list(chain_of(error, handled))
     # A caller's session has connections of its own kind: there only the exceptions tell.
     sent = attempt.sent if attempt.used else not _holds(chain, _NEVER_SENT)
     outcome: Outcome = "ambiguous" if sent else "not_sent"
@@ -98,7 +101,7 @@ def network_failure(
         message = _timeout_message(attempt, host, sent=sent)
         failed: APIError = APITimeoutError(message, outcome=outcome, **facts)
         return Failure(failed, "if_idempotent" if sent else "yes")
-    message = _lost_message(chain, host, sent=sent)
+    message = _lost_message(chain, attempt, host, sent=sent)
     failed = APIConnectionError(message, outcome=outcome, **facts)
     if sent:
         return Failure(failed, "if_idempotent")
@@ -111,22 +114,13 @@ def scrub(error: BaseException, handled: BaseException | None = None) -> None:
     The key is in both: `http.client` has the headers as bytes in a local variable, which tools that
     show local variables would print. What the caller was handling before is his, and stays as it is.
     """
-    for link in _chain(error, handled):
+    for link in chain_of(error, handled):
         for name in ("request", "response", "pool", "conn"):
             held = getattr(link, "__dict__", {}).get(name)
             if held is not None:
                 setattr(link, name, None)
-                if name == "request" and not isinstance(link, NETWORK_ERRORS):
-                    link.__dict__[name] = _bare(held)  # requests_mock names it in its message
         if link.__traceback__ is not None:
             traceback.clear_frames(link.__traceback__)
-
-
-def _bare(request: Any) -> requests.PreparedRequest:
-    """Return a request's method and URL, without its headers and its body."""
-    bare = requests.PreparedRequest()
-    bare.method, bare.url = getattr(request, "method", None), getattr(request, "url", None)
-    return bare
 
 
 def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
@@ -135,14 +129,18 @@ def _timeout_message(attempt: Attempt, host: str, *, sent: bool) -> str:
         silence = "too long" if attempt.read is None else f"{attempt.read:g} seconds"
         return f"{host} was silent for {silence}; the answer is not known."
     time = "in time" if attempt.connect is None else f"within {attempt.connect:g} seconds"
-    return f"Could not connect to {host} {time}; nothing was sent."
+    through = f" through the proxy {attempt.proxy}" if attempt.proxy else ""
+    return f"Could not connect to {host}{through} {time}; nothing was sent."
 
 
-def _lost_message(chain: list[BaseException], host: str, *, sent: bool) -> str:
+def _lost_message(chain: list[BaseException], attempt: Attempt, host: str, *, sent: bool) -> str:
     reason = _reason(chain)
     if sent:
         return f"The connection to {host} was lost before the answer was there: {reason}."
-    return f"Could not connect to {host}: {reason}. Nothing was sent."
+    through = ""
+    if attempt.proxy and _holds(chain, _OF_A_PROXY):
+        through = f" through the proxy {attempt.proxy}"
+    return f"Could not connect to {host}{through}: {reason}. Nothing was sent."
 
 
 def _reason(chain: list[BaseException]) -> str:
@@ -157,6 +155,9 @@ def _reason(chain: list[BaseException]) -> str:
     for link in chain:
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno)
+    for link in chain:
+        if found := _REFUSED_BY_PROXY.search(str(link)):
+            return f"it answered with {found[1]}"
     if any(_lacks_socks(link) for link in chain):
         return (
             "the proxy is a SOCKS proxy, and the package for that is not installed "
@@ -197,7 +198,7 @@ def _holds(chain: list[BaseException], kinds: tuple[type[BaseException], ...]) -
     return any(isinstance(link, kinds) for link in chain)
 
 
-def _chain(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
+def chain_of(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
     """Yield the exception and all that it wraps, outermost first, each once, as far as ``handled``."""
     waiting, seen = [error], {id(handled)} - {id(error)}
     while waiting:

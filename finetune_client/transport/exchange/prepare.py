@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from finetune_client._version import __version__
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.transport.config import check_timeout
-from finetune_client.transport.connections.sender import Outgoing, SentBody
+from finetune_client.transport.connections.sender import Outgoing
 from finetune_client.transport.credentials import check_headers
 from finetune_client.transport.exchange.json_body import encode_json
 from finetune_client.transport.paths import encode_query, merge_query
@@ -27,6 +27,9 @@ __all__ = ["Call", "prepare"]
 
 _USER_AGENT: Final = f"finetune-client/{__version__}"
 _BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_FRESH: Final = {"Cache-Control": "no-cache, no-store"}
+"""Keeps caches in sessions and proxies from answering: a wait would poll one answer for ever. Files do not change."""
+
 _CROSS_ORIGIN_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "user-agent", "range", "if-range"}
 )
@@ -99,7 +102,7 @@ def prepare(request: Request, config: Config, clock: Clock, *, streamed: bool) -
     if request.json is not NO_JSON:
         body = encode_json(request.json)
     elif request.body is not None:
-        body = SentBody(request.body)
+        body = request.body
     as_admin = request.admin and config.admin_credential.source is not None
     credential = config.admin_credential if as_admin else config.credential
     deadline = request.deadline
@@ -131,6 +134,7 @@ def _headers(
         "User-Agent": _USER_AGENT,
         "Accept": request.accept,
         "Accept-Encoding": "identity" if streamed else "gzip",
+        **({} if streamed else _FRESH),
         **config.headers,
     }
     if body is not None:

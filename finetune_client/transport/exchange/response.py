@@ -28,6 +28,7 @@ from finetune_client.transport.exchange.response_body import (
     EncodingError,
     TooLargeError,
     discard,
+    is_framed,
     raw_blocks,
     read_body,
     read_some,
@@ -102,12 +103,14 @@ class StreamedResponse:
         status: The status.
         headers: Those of the response.
         request_id: The server's name for the request, if it gave one.
+        is_framed: It is known where the body ends, so that what came to its end is whole.
     """
 
     def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.request_id = request_id(response.headers)
+        self.is_framed = is_framed(response)
         self._response = response
         self._attempt = attempt
         self._host = host
@@ -120,6 +123,7 @@ class StreamedResponse:
             APITimeoutError: Nothing came within the read timeout, or the total timeout is over.
             APIConnectionError: The connection broke.
             IntegrityError: The body ended before its Content-Length.
+            APIResponseError: It is not bytes.
         """
         blocks = raw_blocks(self._response, size)
         while True:
@@ -152,6 +156,9 @@ class StreamedResponse:
         except CutOffError as error:
             message = f"The answer of {self._host} is not whole: {error}."
             return IntegrityError(message, outcome="bad_answer", **self._facts)
+        except EncodingError as error:
+            message = f"The answer of {self._host} cannot be used: {error}."
+            return APIResponseError(message, outcome="bad_answer", **self._facts)
         except NETWORK_ERRORS as error:
             scrub(error, handled)
             failure = network_failure(

@@ -1,7 +1,12 @@
-"""Reading a response's body: never more than a cap, compressed or not, and whole or not at all."""
+"""Reading a response's body: never more than a cap, compressed or not, and whole or not at all.
+
+A response need not come over a connection: tests make them up, and hooks of a caller's session
+read them first.
+"""
 
 from __future__ import annotations
 
+import io
 import traceback
 import zlib
 from http.client import IncompleteRead
@@ -21,6 +26,7 @@ __all__ = [
     "TooLargeError",
     "content_length",
     "discard",
+    "is_framed",
     "raw_blocks",
     "read_body",
     "read_some",
@@ -37,7 +43,7 @@ class CutOffError(Exception):
 
 
 class EncodingError(Exception):
-    """The body is not compressed as its headers say, or in a way that was not asked for."""
+    """The body is not what its headers say, is compressed in a way that was not asked for, or is not bytes."""
 
 
 class TooLargeError(Exception):
@@ -50,7 +56,7 @@ def read_body(response: Response, cap: int) -> bytes:
     Raises:
         CutOffError, EncodingError, TooLargeError: The body is not whole, or not to be had.
     """
-    encoding = _encoding(response.headers)
+    encoding = _encoding(response)
     if encoding in _PLAIN:
         return _join(raw_blocks(response, cap + 1), cap)
     return _join(_decompress(raw_blocks(response, BLOCK), encoding, cap), cap)
@@ -58,7 +64,7 @@ def read_body(response: Response, cap: int) -> bytes:
 
 def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...]) -> bytes:
     """Read what is to be had of a body, at most ``cap`` bytes; an early end is not an error."""
-    encoding = _encoding(response.headers)
+    encoding = _encoding(response)
     blocks = raw_blocks(response, BLOCK)
     if encoding not in _PLAIN:
         blocks = _decompress(blocks, encoding, cap)
@@ -76,11 +82,16 @@ def read_some(response: Response, cap: int, failures: tuple[type[Exception], ...
 
 
 def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
-    """Yield a body as it was sent, at most ``size`` bytes at a time.
+    """Yield a body as it was sent, or as it was read before, at most ``size`` bytes at a time.
 
     Raises:
         CutOffError: It ended before its Content-Length.
+        EncodingError: It is not bytes.
     """
+    content = _content_read(response)
+    if content is not None:
+        yield from (content[start : start + size] for start in range(0, len(content), size))
+        return
     length = content_length(response.headers)  # urllib3 1.26 does not compare it
     count = 0
     while block := _read_block(response, size):
@@ -93,27 +104,49 @@ def raw_blocks(response: Response, size: int) -> Iterator[bytes]:
 
 
 def _read_block(response: Response, size: int) -> bytes:
+    raw = response.raw
     try:
-        block: bytes = response.raw.read(size, decode_content=False)
-    except ValueError:  # `http.client` lets it out for a chunk whose size is below zero
-        reason = "its chunks are not well formed"
+        # What requests tells urllib3's answers by, too; a plain file has nothing to decode.
+        streams = hasattr(raw, "stream")
+        block = raw.read(size, decode_content=False) if streams else raw.read(size)
+    except ValueError as error:  # `http.client` lets it out for a chunk whose size is below zero
+        closed = getattr(raw, "closed", False)
+        reason = str(error).rstrip(".") if closed else "its chunks are not well formed"
     except ProtocolError as error:
         if not any(isinstance(cause, IncompleteRead) for cause in error.args):
             raise
         traceback.clear_frames(error.__traceback__)  # since Python 3.12 they hold what they raised
         reason = "the connection was closed before its end"
     else:
+        if not isinstance(block, bytes):
+            raise EncodingError(f"its body gives {type(block).__name__} instead of bytes")
         return block
     raise CutOffError(reason)
 
 
+def _content_read(response: Response) -> bytes | None:
+    """Return the body, decompressed, if it was read before or was never to be read from anywhere."""
+    content = getattr(response, "_content", False)  # False before it is read, and None for none
+    if isinstance(content, bytes):
+        return content
+    return b"" if response.raw is None else None
+
+
+def is_framed(response: Response) -> bool:
+    """Return whether it is known where the body ends: by its headers, or as it is in memory already."""
+    if content_length(response.headers) is not None or _content_read(response) is not None:
+        return True
+    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+        return True
+    return isinstance(getattr(response.raw, "_fp", response.raw), io.BytesIO)  # a fake's
+
+
 def discard(response: Response) -> None:
     """Close the connection, unless the body was read to its end: then it is in the pool already."""
-    raw = response.raw
-    raw.close()
-    release = getattr(raw, "release_conn", None)
-    if release is not None:
-        release()
+    for name in ("close", "release_conn"):
+        method = getattr(response.raw, name, None)
+        if method is not None:
+            method()
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
@@ -127,8 +160,11 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _encoding(headers: Mapping[str, str]) -> str:
-    return headers.get("Content-Encoding", "").strip().lower()
+def _encoding(response: Response) -> str:
+    """Return how what `raw_blocks` yields is compressed."""
+    if _content_read(response) is not None:
+        return ""
+    return response.headers.get("Content-Encoding", "").strip().lower()
 
 
 def _join(blocks: Iterator[bytes], cap: int) -> bytes:

@@ -28,7 +28,7 @@ from finetune_client.errors import (
 )
 from finetune_client.providers import AZURE, AZURE_CLASSIC, OPENAI
 from tests.support.fault_server import Fault, fault
-from tests.support.faults.clients import failure
+from tests.support.faults.clients import connect, failure
 from tests.support.file_service import DATA
 
 if TYPE_CHECKING:
@@ -255,6 +255,21 @@ def test_upload_file__a_file_of_another_size_is_an_error(
     assert error.message.startswith("The server stored 7 bytes as file 'file-1000'")
 
 
+def test_upload_file__a_server_that_may_count_otherwise(
+    service: FileService, server: FaultServer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.says = {"bytes": 7}
+    with connect(server, provider="compatible") as client:
+        upload = client.uploads.upload_file(path, part_size=SIZE)
+    assert upload.file is not None
+    assert (upload.file.bytes, "has 7 bytes" in caplog.text) == (7, True)
+
+
+def test_create__of_no_bytes_is_the_servers_to_refuse(server: FaultServer, client: Client) -> None:
+    client.uploads.create(bytes=0, filename="a", mime_type="b", purpose="c")
+    assert json.loads(server.seen[0].body)["bytes"] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -321,13 +336,13 @@ def test_upload_file__what_is_too_large_or_empty_is_refused(
     assert server.lines == []
 
 
-@pytest.mark.parametrize("size", [0, -1, 8_000_000_001, 1.0, True, "1"])
+@pytest.mark.parametrize("size", [-1, 8_000_000_001, 1.0, True, "1"])
 def test_create__a_size_that_cannot_be_is_refused(client: Client, size: Any) -> None:
     error = failure(
         lambda: client.uploads.create(bytes=size, filename="a", mime_type="b", purpose="c"),
         RequestError,
     )
-    assert error.message == f"bytes must be a whole number from 1 to 8000000000, not {size!r}."
+    assert error.message == f"bytes must be a whole number from 0 to 8000000000, not {size!r}."
 
 
 def test_create__azure_takes_larger_uploads(service: FileService, client: Client) -> None:
@@ -340,7 +355,7 @@ def test_create__azure_takes_larger_uploads(service: FileService, client: Client
 
     assert create(9_000_000_000) == "pending"
     error = failure(lambda: create(9_000_000_001), RequestError)
-    assert error.message == "bytes must be a whole number from 1 to 9000000000, not 9000000001."
+    assert error.message == "bytes must be a whole number from 0 to 9000000000, not 9000000001."
 
 
 def test_uploads__a_provider_without_expiry_is_not_asked_for_it(

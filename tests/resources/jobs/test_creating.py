@@ -19,7 +19,7 @@ from finetune_client.errors import (
     TrainingDataError,
     UnknownFieldWarning,
 )
-from tests.support.sent import sent_json
+from tests.support.sent import sent_bytes, sent_json
 
 if TYPE_CHECKING:
     import responses
@@ -63,7 +63,7 @@ def _stored(path: Path, id: str) -> dict[str, Any]:
 
 
 class Storing:
-    """A server that reads the file that is sent, which `responses` itself does not do."""
+    """A server that reads the file that is sent, which older versions of `responses` do not do."""
 
     def __init__(self, server: responses.RequestsMock, stored: dict[str, Any]) -> None:
         self.stored = stored
@@ -71,7 +71,7 @@ class Storing:
         server.add_callback("POST", f"{BASE}/files", self.store)
 
     def store(self, request: Any) -> tuple[int, dict[str, str], str]:
-        self.form = b"".join(request.body)
+        self.form = sent_bytes(request)
         return 200, {}, json.dumps(self.stored)
 
 

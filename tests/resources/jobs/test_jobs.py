@@ -31,9 +31,6 @@ def _job(*files: str) -> dict[str, Any]:
 
 def _stored(server: responses.RequestsMock, id: str, **answer: Any) -> None:
     server.get(f"{BASE}/files/{id}/content", **answer)
-    if "body" in answer:
-        stored = {"id": id, "object": "file", "bytes": len(answer["body"])}
-        server.get(f"{BASE}/files/{id}", json=stored)
 
 
 def test_metrics__reads_the_result_file(client: Client, server: responses.RequestsMock) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from email.message import Message
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -11,7 +12,10 @@ import requests
 from finetune_client.errors import ConfigurationError
 from finetune_client.transport import HTTPSession, Secret, Sender
 from finetune_client.transport.connections.connection import Attempt
-from finetune_client.transport.connections.sender import Outgoing
+from finetune_client.transport.connections.sender import BodyError, Outgoing, SentBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 URL = "https://api.example.com/v1/files/f/content"
 ATTEMPT = Attempt(connect=1, read=2, deadline=None, monotonic=lambda: 0.0)
@@ -175,3 +179,104 @@ def test_cookies__are_not_taken() -> None:
         requests.cookies.extract_cookies_to_jar(jar, request, answer)
         kept.append([cookie.name for cookie in jar])
     assert kept == [["session"], []]
+
+
+class Blocks:
+    """A body of a few blocks, which notes how often it is begun."""
+
+    content_type = "text/plain"
+
+    def __init__(self, *blocks: bytes) -> None:
+        self.blocks = blocks
+        self.begun = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.blocks))
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun += 1
+        yield from self.blocks
+
+
+def test_body__is_read_as_a_file() -> None:
+    given = Blocks(b"abc", b"", b"defg")
+    body = SentBody(given)
+    assert [body.read(2), body.read(2), body.read(100), body.read(1)] == [b"ab", b"c", b"defg", b""]
+    assert (body.tell(), given.begun, len(body)) == (7, 1, 7)
+    assert body.seek(0) == 0
+    assert body.read() == b"abcdefg"
+    assert (body.read(), body.read(5)) == (b"", b"")
+    assert given.begun == 2
+
+
+@pytest.mark.parametrize(
+    ("offset", "whence", "place", "rest"),
+    [
+        (4, os.SEEK_SET, 4, b"efg"),
+        (3, os.SEEK_SET, 3, b"defg"),
+        (-9, os.SEEK_SET, 0, b"abcdefg"),
+        (1, os.SEEK_CUR, 3, b"defg"),
+        (-2, os.SEEK_END, 5, b"fg"),
+        (0, os.SEEK_END, 7, b""),
+        (9, os.SEEK_SET, 9, b""),
+    ],
+)
+def test_body__is_read_from_any_place(offset: int, whence: int, place: int, rest: bytes) -> None:
+    body = SentBody(Blocks(b"abc", b"defg"))
+    body.read(2)
+    assert body.seek(offset, whence) == body.tell() == place
+    assert body.read(None) == rest
+
+
+def test_body__is_passed_on_in_its_own_blocks() -> None:
+    block = b"x" * 65_536
+    body = SentBody(Blocks(b"head", block))
+    assert [body.read(65_536), body.read(65_536)] == [b"head", block]
+    assert list(body) == [b"head", block]
+
+
+def test_body__compares_with_bytes() -> None:
+    body = SentBody(Blocks(b"abc", b"d"))
+    assert body == b"abcd"
+    assert body not in (b"abc", b"abce", "abcd", SentBody(Blocks(b"abcd")))
+    assert {body: 1}[body] == 1
+    assert repr(body) == "<a body of 4 bytes>"
+
+
+def test_body__that_fails_while_it_is_read() -> None:
+    class Failing(Blocks):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"ab"
+            raise OSError("of the caller")
+
+    body = SentBody(Failing(b"abcd"))
+    assert body.read(10) == b"ab"
+    with pytest.raises(BodyError) as caught:
+        body.read(10)
+    assert str(caught.value.error) == "of the caller"
+
+
+class Signer(requests.auth.AuthBase):
+    """Signs a body as SigV4 and HMAC schemes do: it reads all of it, and leaves it at its end."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body: Any = request.body or b""
+        data = body if isinstance(body, bytes) else body.read()
+        request.headers["X-Signature"] = hashlib.sha256(data).hexdigest()
+        return request
+
+
+@pytest.mark.parametrize("body", [b'{"model":"m"}', Blocks(b"abc", b"d"), None])
+def test_callers__auth_sees_the_body_that_is_sent(body: Any) -> None:
+    adapter = Recorder()
+    with requests.Session() as session:
+        session.mount("https://", adapter)
+        session.auth = Signer()
+        data = b"" if body is None else b"".join([body] if isinstance(body, bytes) else body)
+        length = {"Content-Length": str(len(data))}
+        Sender(session).send(Outgoing("POST", URL, length, body, None), ATTEMPT)
+    sent: Any = adapter.seen[0][0]
+    assert sent.headers["X-Signature"] == hashlib.sha256(data).hexdigest()
+    assert sent.headers["Content-Length"] == str(len(data))
+    assert "Transfer-Encoding" not in sent.headers
+    assert (sent.body.read() if isinstance(sent.body, SentBody) else sent.body or b"") == data

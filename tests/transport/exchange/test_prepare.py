@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 import responses
@@ -11,6 +11,7 @@ from finetune_client.errors import (
     RequestError,
 )
 from finetune_client.transport import Request
+from tests.support.sent import sent_bytes
 from tests.support.sessions import BASE, COSTLY, GET, JOB, JOB_PATH, KEY, URL, make_session
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def test_get__the_whole_request(stubs: responses.RequestsMock) -> None:
                     "Authorization": f"Bearer {KEY}",
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
+                    "Cache-Control": "no-cache, no-store",
                     "User-Agent": "finetune-client/0.1.0",
                     "X-Mine": "1",
                 },
@@ -149,7 +151,7 @@ def test_body__goes_out_in_its_own_type(stubs: responses.RequestsMock) -> None:
     sent = stubs.calls[0].request
     assert sent.headers["Content-Type"] == "multipart/form-data; boundary=x"
     assert sent.headers["Content-Length"] == "6"
-    assert b"".join(cast("Any", sent.body)) == b"abcdef"
+    assert sent_bytes(sent) == b"abcdef"
 
 
 def test_json__of_every_kind_is_sent_compact(stubs: responses.RequestsMock) -> None:

@@ -5,6 +5,7 @@ import http.client
 import io
 import zlib
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from finetune_client.transport.exchange.response_body import (
     EncodingError,
     TooLargeError,
     discard,
+    is_framed,
     raw_blocks,
     read_body,
     read_some,
@@ -37,10 +39,13 @@ def answer(body: Any, **headers: str) -> requests.Response:
 
 
 class Raw:
-    """A raw answer that ends in an exception."""
+    """A raw answer, urllib3's, that ends in an exception."""
 
     def __init__(self, *steps: bytes | Exception) -> None:
         self._steps = list(steps)
+
+    def stream(self) -> None:
+        raise AssertionError("read without a bound")
 
     def read(self, _size: int, *, decode_content: bool) -> bytes:
         assert not decode_content
@@ -176,3 +181,74 @@ def test_discard__closes() -> None:
     response = answer(b"x")
     discard(response)
     assert response.raw.closed
+
+
+def made(content: Any = False, raw: Any = None, **headers: str) -> requests.Response:
+    """A response as a test makes it up."""
+    response = requests.Response()
+    response._content = content
+    response.raw = raw
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+@pytest.mark.parametrize(
+    ("response", "body"),
+    [
+        (made(), b""),
+        (made(None), b""),
+        (made(b"abc"), b"abc"),
+        (made(b"abc", io.BytesIO(b"other")), b"abc"),
+        (made(b"abc", object()), b"abc"),
+        (made(b"abc", Content_Length="7", Content_Encoding="gzip"), b"abc"),
+        (made(False, io.BytesIO(b"abc")), b"abc"),
+        (made(False, io.BytesIO(gzip.compress(b"abc")), Content_Encoding="gzip"), b"abc"),
+        (made(False, io.BufferedReader(io.BytesIO(b"abc"))), b"abc"),
+    ],
+)
+def test_made_up__is_read_like_any_other(response: requests.Response, body: bytes) -> None:
+    assert read_body(response, CAP) == body
+    discard(response)
+
+
+def test_made_up__is_never_more_than_the_cap() -> None:
+    for response in (made(b"x" * (CAP + 1)), made(False, io.BytesIO(b"x" * (CAP + 1)))):
+        with pytest.raises(TooLargeError):
+            read_body(response, CAP)
+        assert read_some(made(b"x" * (CAP + 1)), CAP, ()) == b"x" * CAP
+
+
+def test_made_up__in_blocks() -> None:
+    assert list(raw_blocks(made(b"abcde"), 2)) == [b"ab", b"cd", b"e"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "message"),
+    [
+        (Mock(), EncodingError, "its body gives Mock instead of bytes"),
+        (io.StringIO("abc"), EncodingError, "its body gives str instead of bytes"),
+        (io.BytesIO(b"read before"), CutOffError, "I/O operation on closed file"),
+    ],
+)
+def test_made_up__that_gives_no_bytes(raw: Any, error: type[Exception], message: str) -> None:
+    response = made(False, raw)
+    if error is CutOffError:
+        discard(response)
+    with pytest.raises(error) as caught:
+        read_body(response, CAP)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("response", "framed"),
+    [
+        (answer(b"abc"), True),
+        (made(b"abc"), True),
+        (made(False, io.BytesIO(b"abc")), True),
+        (broken(b"abc"), False),
+        (broken(b"abc", Content_Length="3"), True),
+        (broken(b"abc", Transfer_Encoding="Chunked"), True),
+    ],
+)
+def test_framed__by_headers_or_in_memory(response: requests.Response, framed: bool) -> None:
+    assert is_framed(response) is framed

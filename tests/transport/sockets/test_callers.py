@@ -15,6 +15,7 @@ import urllib3
 
 from finetune_client.errors import APIConnectionError, APIError
 from tests.support.fault_server import FaultServer, fault
+from tests.support.faults.api import CSV
 from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.faults.operations import create
 
@@ -149,3 +150,16 @@ def test_close__during_a_call_leaves_no_connection() -> None:
         while server.wires and time.monotonic() < ends:
             time.sleep(0.01)
         assert server.wires == []
+
+
+def test_hook__that_reads_an_answer_does_not_take_it_away() -> None:
+    read: list[int] = []
+    with FaultServer() as server, requests.Session() as session:
+        session.hooks["response"].append(lambda response, **_: read.append(len(response.content)))
+        with connect(server, session=session, max_retries=0) as client:
+            server.script(fault("gzip", on="GET"))
+            assert client.jobs.retrieve("ftjob-7").id == "ftjob-7"
+            assert create(client).id == "ftjob-1000"
+            assert client.files.content("file-7") == CSV
+            assert b"".join(client.files.stream("file-7")) == CSV
+    assert read[2:] == [len(CSV)] * 2

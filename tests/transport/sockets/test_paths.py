@@ -122,6 +122,52 @@ def test_odd_id__stays_in_its_segment(
     assert unquote(middle) == QUOTED[case]
 
 
+JOB, CHECKPOINT = "fine_tuning_job_id", "fine_tuned_model_checkpoint"
+EMPTY: list[tuple[str, Callable[[Client], Any]]] = [
+    (JOB, lambda c: c.jobs.retrieve("")),
+    (JOB, lambda c: c.jobs.cancel("")),
+    (JOB, lambda c: c.jobs.pause("")),
+    (JOB, lambda c: c.jobs.resume("")),
+    (JOB, lambda c: c.jobs.list_events("")),
+    (JOB, lambda c: c.jobs.checkpoints.list("")),
+    (JOB, lambda c: c.jobs.wait("")),
+    (JOB, lambda c: list(c.jobs.follow(""))),
+    (JOB, lambda c: c.jobs.metrics("")),
+    ("fine_tuning_job_ids", lambda c: c.jobs.wait_all(["ftjob-7", ""])),
+    ("file_id", lambda c: c.files.retrieve("")),
+    ("file_id", lambda c: c.files.delete("")),
+    ("file_id", lambda c: c.files.content("")),
+    ("file_id", lambda c: c.files.stream("")),
+    ("file_id", lambda c: c.files.download("", "x")),
+    ("file_id", lambda c: c.files.wait_for_processing("")),
+    ("upload_id", lambda c: c.uploads.cancel("")),
+    ("upload_id", lambda c: c.uploads.complete("", part_ids=["part_1"])),
+    ("upload_id", lambda c: c.uploads.parts.create("", data=b"x")),
+    ("model", lambda c: c.models.retrieve("")),
+    ("model", lambda c: c.models.delete("")),
+    (CHECKPOINT, lambda c: c.checkpoints.permissions.create("", project_ids=["proj_1"])),
+    (CHECKPOINT, lambda c: c.checkpoints.permissions.list("")),
+    (CHECKPOINT, lambda c: c.checkpoints.permissions.retrieve("")),
+    (CHECKPOINT, lambda c: _delete_permission(c, "cp_1", "")),
+    ("permission_id", lambda c: _delete_permission(c, "", "ft:m")),
+]
+
+
+def _delete_permission(client: Client, permission: str, checkpoint: str) -> Any:
+    return client.checkpoints.permissions.delete(permission, fine_tuned_model_checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(("name", "call"), EMPTY)
+def test_empty_id__is_refused_in_the_official_words(
+    name: str, call: Callable[[Client], Any], server: FaultServer, client: Client
+) -> None:
+    server.seen.clear()
+    with pytest.raises(ValueError, match="Expected") as caught:
+        call(client)
+    assert str(caught.value) == f"Expected a non-empty value for `{name}` but received ''"
+    assert server.seen == []
+
+
 @settings(
     max_examples=100,
     deadline=None,

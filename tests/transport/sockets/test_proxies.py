@@ -8,8 +8,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
-from finetune_client.errors import APIConnectionError, APIError, ConfigurationError, FineTuneError
+from finetune_client.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    ConfigurationError,
+    FineTuneError,
+)
 from tests.support.fault_server import FaultServer
 from tests.support.faults.clients import KEY, connect, failure, sleepless
 from tests.support.faults.operations import OPERATIONS
@@ -141,6 +148,48 @@ def test_dead__is_certainly_not_sent(server: FaultServer) -> None:
     assert error.attempts == 3
 
 
+NAMED = "Could not connect to {host} through the proxy {proxy}: {reason}. Nothing was sent."
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["ours", "borrowed"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", ["dead", "nobody"])
+def test_dead__is_named_without_its_password(
+    server: FaultServer, kind: str, scheme: str, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    if kind == "nobody":
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with FaultServer(listening=False) as dead:
+        proxy, reason = {
+            "dead": (f"127.0.0.1:{dead.port}", "Connection refused"),
+            "nobody": ("proxy.invalid:3128", "its name was not found"),
+        }[kind]
+        given = {scheme: f"http://joe:{PASSWORD}@{proxy}"}
+        session = requests.Session()
+        session.proxies = given
+        way = {"proxies": given} if own else {"session": session}
+        url = ELSEWHERE.replace("http", scheme, 1)
+        with connect(server, base_url=url, allow_http=True, max_retries=0, **way) as client:
+            error = failure(lambda: client.jobs.retrieve("ftjob-7"), APIConnectionError)
+    host = "api.elsewhere.invalid"
+    assert error.message == NAMED.format(host=host, proxy=proxy, reason=reason)
+
+
+def test_silent__is_named(server: FaultServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        options = {"proxies": {"https": f"http://{place}"}, "timeout": (0.3, 5), "max_retries": 0}
+        with connect(server, base_url="https://api.elsewhere.invalid/v1", **options) as client:
+            error = failure(lambda: client.jobs.retrieve("ftjob-7"), APITimeoutError)
+    assert error.message == (
+        f"Could not connect to api.elsewhere.invalid through the proxy {place} within 0.3 seconds; "
+        "nothing was sent."
+    )
+
+
 @pytest.mark.parametrize("bad", ["http://", "http://[::1", "ftp://127.0.0.1:1", "nonsense://x"])
 def test_odd__is_a_documented_error(server: FaultServer, bad: str) -> None:
     def run() -> None:
@@ -181,10 +230,14 @@ def test_tunnel__hides_the_key_from_the_proxy(certificates: Certificates) -> Non
 @pytest.mark.parametrize("status", [403, 407, 502])
 def test_tunnel__refused_is_certainly_not_sent(status: int, certificates: Certificates) -> None:
     with FaultServer(tls=certificates.good) as server:
+        host = f"127.0.0.1:{server.port}"
         with Proxy(server.port, refusal=status) as proxy:
+            place = f"127.0.0.1:{proxy.port}"
             settings = {"proxies": {"https": proxy.url()}, "verify": certificates.authority}
             with connect(server, **settings) as client:
                 sleepless(client)
                 error = failure(lambda: OPERATIONS["create a job"](client), APIError)
         assert server.seen == []
     assert error.outcome == "not_sent"
+    reason = f"it answered with {status}"
+    assert error.message == NAMED.format(host=host, proxy=place, reason=reason)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.faults.certificates import Certificates
 
 CALLS = ["retrieve a job", "create a job", "upload a file"]
+BUNDLES = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
 BAD = ["unknown", "self_signed", "wrong_name", "expired"]
 
 
@@ -59,7 +60,7 @@ def test_bad__is_sent_nothing_and_asked_once(
     assert KEY not in repr(vars(error))
 
 
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("name", BUNDLES)
 def test_environment__does_not_beat_what_was_given(
     certificates: Certificates, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +75,7 @@ def test_environment__does_not_beat_what_was_given(
         assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("name", BUNDLES)
 def test_environment__counts_where_nothing_was_given(
     certificates: Certificates, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,27 @@ def test_environment__counts_where_nothing_was_given(
         OPERATIONS["retrieve a job"](client)
         OPERATIONS["create a job"](client)
         assert len(server.seen) == 2
+
+
+def test_environment__names_its_bundles_in_an_order(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificates.authority)
+    monkeypatch.setenv("SSL_CERT_FILE", certificates.other_authority)
+    with FaultServer(tls=certificates.good) as server, connect(server) as client:
+        assert OPERATIONS["retrieve a job"](client)
+
+
+def test_environment__whose_ssl_cert_file_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing = str(tmp_path / "no-cert-file.crt")
+    monkeypatch.setenv("SSL_CERT_FILE", missing)
+    with FaultServer() as server, connect(server) as client:
+        assert OPERATIONS["retrieve a job"](client)
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        f"SSL_CERT_FILE names {missing!r}, which is not a file: it is not used"
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

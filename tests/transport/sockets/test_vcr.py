@@ -7,8 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from tests.support.faults.clients import KEY, connect
+from finetune_client.errors import ConfigurationError
+from tests.support.faults.clients import KEY, connect, failure, sleepless
 from tests.support.faults.operations import OPERATIONS, create
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 # What works with every urllib3 that the client takes needs Python 3.11.
 vcr = pytest.importorskip("vcr")
-errors = pytest.importorskip("vcr.errors")
 RECORDER = vcr.VCR(filter_headers=["authorization"])
 
 
@@ -58,15 +59,20 @@ def test_vcr__takes_over_open_connections_and_gives_them_back(
     assert len(server.seen) == 3
 
 
-def test_vcr__blocks_what_is_not_on_the_tape(
-    server: FaultServer, client: Client, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("own", [True, False], ids=["ours", "borrowed"])
+def test_vcr__says_what_is_not_on_the_tape(server: FaultServer, tmp_path: Path, own: bool) -> None:
     tape = str(tmp_path / "tape.yaml")
+    session = None if own else requests.Session()
     with (
         RECORDER.use_cassette(tape, record_mode="none"),
-        pytest.raises(errors.CannotOverwriteExistingCassetteException),
+        connect(server, session=session) as client,
     ):
-        create(client)
+        naps = sleepless(client)
+        for call in (create, OPERATIONS["retrieve a job"], OPERATIONS["upload a file"]):
+            error = failure(lambda call=call: call(client), ConfigurationError)  # type: ignore[misc]
+            assert "The fake says: Can't play back this request" in error.message
+            assert tape in error.message
+    assert naps == []
     assert not server.seen
 
 

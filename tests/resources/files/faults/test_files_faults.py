@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +19,9 @@ from finetune_client.errors import (
     IntegrityError,
     InternalServerError,
 )
+from finetune_client.providers import AZURE, COMPATIBLE, OPENAI, Provider
 from tests.support.fault_server import Fault, fault
-from tests.support.faults.clients import failure, sleepless
+from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.file_service import DATA
 
 if TYPE_CHECKING:
@@ -155,10 +157,28 @@ def test_create__a_server_that_has_another_number_of_bytes_is_an_error(
     assert error.outcome == "bad_answer"
     assert error.message == (
         "The server stored 7 bytes as file 'file-1000', but 1024000 were sent; delete it with "
-        "files.delete('file-1000') and send it again."
+        "files.delete('file-1000') and send it again. To take what the server says, give the client "
+        "provider=dataclasses.replace(provider, counts_bytes=False)."
     )
     service.says = {"bytes": None}
     assert client.files.create(file=DATA).bytes is None
+
+
+@pytest.mark.parametrize(
+    "provider", [COMPATIBLE, AZURE, replace(OPENAI, counts_bytes=False)], ids=lambda one: one.name
+)
+def test_create__a_server_that_may_count_otherwise_is_believed(
+    provider: Provider, service: FileService, server: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.says = {"bytes": 7}
+    with connect(server, provider=provider) as client:
+        assert client.files.create(file=DATA).bytes == 7
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        (
+            f"{provider.name} says that file 'file-1000' has 7 bytes, and 1024000 were sent; it is not "
+            "known to count right"
+        )
+    ]
 
 
 ONCE = {
