@@ -71,6 +71,10 @@ _BINARY: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
             FileKind(found="a zip archive", remedy="Unpack it, and give the file that is in it"),
         ),
         (
+            rb".{257}ustar",
+            FileKind(found="a tar archive", remedy="Unpack it, and give the file that is in it"),
+        ),
+        (
             rb"PAR1",
             FileKind(found="a Parquet file", remedy=_WITH_PANDAS.format(read="read_parquet")),
         ),

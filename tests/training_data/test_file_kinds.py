@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,13 @@ def zipped(*names: str) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
             archive.writestr(name, JSONL)
+    return file.getvalue()
+
+
+def tarred() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("train.jsonl"))
     return file.getvalue()
 
 
@@ -72,6 +80,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "gzip": (gzip.compress(JSONL), "compressed with gzip"),
     "bzip2": (bz2.compress(JSONL), "compressed with bzip2"),
     "xz": (lzma.compress(JSONL), "compressed with xz"),
+    "tar": (tarred(), "a tar archive"),
     "zip": (zipped("train.jsonl"), "a zip archive"),
     "Excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), "a spreadsheet"),
     "Parquet": (b"PAR1\x15\x04\x15\x10\x15\x14L\x15\x02\x15\x00\n", "a Parquet file"),
@@ -204,6 +213,23 @@ def test_read_rows__what_cannot_be_read(name: str, suffix: str, tmp_path: Path) 
     with pytest.raises(TrainingDataError) as caught:
         list(read_rows(path))
     assert caught.value.message.startswith(f"{path} is {found} and cannot be read. ")
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("Parquet", "parquet"), ("Excel", "xlsx"), ("zip", "zip"), ("Arrow", "arrow")],
+)
+def test_read_rows__a_name_that_is_not_known_gives_no_advice_that_cannot_work(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
+    content, found = OTHERS[name]
+    path = tmp_path / f"train.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(TrainingDataError) as caught:
+        read_rows(path)
+    assert caught.value.message.startswith(f"{path} is {found} and cannot be read. ")
+    path.write_text("q;a\n1;2\n")
+    assert list(read_rows(path)) == [{"q": "1", "a": "2"}]
 
 
 @pytest.mark.parametrize(

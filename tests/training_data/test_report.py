@@ -14,6 +14,8 @@ from tests.support.example_lines import BAD_LINES, good_lines
 
 GOOD = b"\n".join(good_lines("chat"))
 BAD = GOOD + b'\n{"messages": [{"role": "<b>\\u001b[1m", "content": "a"}]}\n' + b"{\n" * 5
+BAD += good_lines("chat")[0] + b"\n"
+BAD += BAD.splitlines(keepends=True)[-1] * 3
 
 
 def test_str__of_a_good_file() -> None:
@@ -41,15 +43,15 @@ def test_str__of_a_bad_file() -> None:
         ),
         "warning duplicate_example: 4",
         *(
-            f"  line {line}: The line is the same as line 12. Remove it, or keep it if it should "
+            f"  line {line}: The line is the same as line 1. Remove it, or keep it if it should "
             "count more; training_data.dedupe removes all of them."
-            for line in (13, 14, 15)
+            for line in (17, 18, 19)
         ),
     ]
 
 
 def test_repr__is_a_line() -> None:
-    assert repr(check(b"[]\n" * 500)) == "<Report of 1500 bytes: 500 errors, 499 warnings>"
+    assert repr(check(b"{}\n" * 500)) == "<Report of 1500 bytes: 500 errors, 499 warnings>"
 
 
 def test_repr__shows_what_a_terminal_would_act_on_as_an_escape() -> None:

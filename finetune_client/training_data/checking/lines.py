@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 from itertools import compress, count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.training_data.checking.counts import FileCounts
 from finetune_client.training_data.checking.decoding import LineDecoder
@@ -176,21 +176,24 @@ class LineChecker:
         if not line.strip():
             report_problem("blank_line")
             return
+        example = self._decoder.read(line)
+        if example is None:
+            self.counts.examples += 1  # lines that are no examples are no duplicates either
+            return
         measured.hashes.append(hash(line))
         measured.numbers.append(number)
         try:
-            measure = self._check_example(line, number, suspicious=suspicious)
+            measure = self._check_example(example, line, number, suspicious=suspicious)
             if measure is not None:
                 measured.lengths.append(len(measure.messages))
                 measured.sizes.append(self._count_tokens(measure))
         except RecursionError:
             report_problem("too_deep")
 
-    def _check_example(self, line: bytes, number: int, *, suspicious: bool) -> Measure | None:
+    def _check_example(
+        self, example: dict[str, Any], line: bytes, number: int, *, suspicious: bool
+    ) -> Measure | None:
         report_problem, settings = self._report_problem, self._settings
-        example = self._decoder.read(line)
-        if example is None:
-            return None
         if suspicious or self._decoder.has_odd_values or holds_special_text(line):
             self._texts.check(example)
         found = format_of(example)

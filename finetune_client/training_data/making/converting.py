@@ -117,7 +117,7 @@ def from_prompt_completion(
     values = Values(given, ignore)
     system = values.optional_text("system") or system
     if isinstance(given.get("prompt"), list):
-        turns = [*values.list("prompt"), *values.list("completion")]
+        turns = [*values.rows("prompt"), *values.rows("completion")]
     else:
         prompt, completion = values.text("prompt"), values.text("completion")
         if separator and prompt.endswith(separator):
@@ -142,7 +142,7 @@ def from_alpaca(
     values = Values(row, ignore)
     own = values.optional_text("system") or system
     instruction, material = values.text("instruction"), values.optional_text("input")
-    output, history = values.text("output"), values.take("history")
+    output, history = values.text("output"), values.optional_rows("history")
     question = (
         f"{instruction}\n\n{material}" if instruction and material else instruction or material
     )
@@ -150,10 +150,8 @@ def from_alpaca(
     return _chat(values, [*_turns(history), *_asked(question), *answered], own)
 
 
-def _turns(history: Any) -> Iterator[dict[str, Any]]:
-    if history and not isinstance(history, (list, tuple)):
-        raise TrainingDataError(f"'history' must be a list, not {history!r}.")
-    for pair in history or []:
+def _turns(history: list[Any]) -> Iterator[dict[str, Any]]:
+    for pair in history:
         if not isinstance(pair, (list, tuple)) or [type(text) for text in pair] != [str, str]:
             raise TrainingDataError(f"history must be pairs of question and answer, not {pair!r}.")
         yield from _asked(pair[0])
@@ -186,7 +184,7 @@ def from_sharegpt(
     values = Values(row, ignore)
     own = values.optional_text("system")
     key = next((name for name in _CONVERSATIONS if name in row), _CONVERSATIONS[0])
-    return _chat(values, values.list(key), own or system, ignore, always=bool(own))
+    return _chat(values, values.rows(key), own or system, ignore, always=bool(own))
 
 
 def _asked(text: str) -> list[dict[str, Any]]:

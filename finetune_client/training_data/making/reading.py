@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
-from finetune_client.training_data.file_kinds import HEAD, file_kind
+from finetune_client.training_data.file_kinds import HEAD, FileKind, file_kind
 from finetune_client.training_data.jsonl import encoding_by, lines_of
 from finetune_client.training_data.sources import open_file
 from finetune_client.training_data.text_encodings import (
@@ -71,7 +71,7 @@ def read_rows(
         columns: The key to give -> the file's name for it, as
             ``{"prompt": "Question", "completion": "Answer"}``; nothing else is given then.
         format: What the file is; by default its suffix tells, with or without ``.gz``, but JSON and
-            CSV are also read where they are called JSONL.
+            CSV are also read where they are called something else.
         encoding: What it is in, if that is neither UTF-8 nor UTF-16: a name that Python knows, such
             as ``cp1252`` (Windows-1252), which Excel writes in Western Europe.
         delimiter: What stands between the cells of CSV, such as ``;``; by default what its first rows
@@ -82,9 +82,12 @@ def read_rows(
         TrainingDataError: The file or a row cannot be read, or a row is not an object, or lacks a
             column; the message names the place. Rows before it have been given by then.
     """
+    check_encoding(encoding)
     source = Path(path)
     named = _SUFFIXES.get(_suffix(source))
     kind = format or ("csv" if delimiter is not None and named != "tsv" else None)
+    if kind is None and named is None and source.is_file():
+        named = _told(source, encoding)
     if (kind or named) not in _FORMATS:
         raise RequestError(
             f"What kind of file {source} is cannot be told from its name: pass format=, one of "
@@ -92,7 +95,6 @@ def read_rows(
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise RequestError(f"delimiter must be one character, such as ';', got {delimiter!r}.")
-    check_encoding(encoding)
     return _renamed(source, _rows(source, kind, named, encoding, delimiter), columns)
 
 
@@ -110,15 +112,7 @@ def _rows(
 ) -> Iterator[_Row]:
     try:
         with _opened(source) as file:
-            head = file.peek(HEAD)[:HEAD]
-            # A pipe and what is unpacked give fewer bytes than there are.
-            whole = len(head) < HEAD and file.seekable()
-            found = file_kind(head, whole=whole, encoding=encoding)
-            if found is not None and found.readable_as is None:
-                raise TrainingDataError(
-                    f"{source} is {found.found} and cannot be read. "
-                    f"{found.remedy.format(path=source)}."
-                )
+            found = _found(file, source, encoding)
             kind = format or named
             told = found and found.readable_as
             if format is None and named in ("jsonl", "json") and told in ("json", "csv"):
@@ -140,6 +134,31 @@ def _rows(
         raise not_decodable(source, place, error, error.encoding) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TrainingDataError(f"{source} cannot be unpacked: {error}.") from error
+
+
+def _told(source: Path, encoding: str | None) -> RowFormat | None:
+    """Return what a file is whose name does not tell."""
+    with _opened(source) as file:
+        found = _found(file, source, encoding)
+    told = found and found.readable_as
+    return told if told in ("json", "csv") else None
+
+
+def _found(file: io.BufferedReader, source: Path, encoding: str | None) -> FileKind | None:
+    """Return what a file is by its beginning, if that is neither JSONL nor unknown.
+
+    Raises:
+        TrainingDataError: It is something that cannot be read.
+    """
+    head = file.peek(HEAD)[:HEAD]
+    # A pipe and what is unpacked give fewer bytes than there are.
+    whole = len(head) < HEAD and file.seekable()
+    found = file_kind(head, whole=whole, encoding=encoding)
+    if found is not None and found.readable_as is None:
+        raise TrainingDataError(
+            f"{source} is {found.found} and cannot be read. {found.remedy.format(path=source)}."
+        )
+    return found
 
 
 @contextmanager

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from typing import Any
 
 from finetune_client.errors import TrainingDataError
 from finetune_client.models.examples.tools import Tool
+from finetune_client.training_data.making.values import json_text, parsed, shown
 
-__all__ = ["json_text", "read_answers", "read_calls", "read_tagged_calls", "read_tools"]
+__all__ = ["read_answers", "read_calls", "read_tagged_calls", "read_tools", "split_thought"]
 
 # What Hermes models write and read: one tag around each call, and around each answer.
 # https://github.com/NousResearch/Hermes-Function-Calling
 _TAGGED_CALL = re.compile(r"\s*<tool_call>(.*?)</tool_call>\s*", re.DOTALL)
 _TAGGED_ANSWER = re.compile(r"\s*<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
 
-_SHOWN = 60
-"""Characters of a value that a sentence shows."""
+_THOUGHT = re.compile(r"\s*(<think>.*?</think>)\s*(.*)", re.DOTALL)
 
 
 def read_tools(value: Any) -> list[Tool] | None:
@@ -30,13 +29,13 @@ def read_tools(value: Any) -> list[Tool] | None:
         TrainingDataError: It is something else.
     """
     try:
-        given = _parsed(value.strip() or "null") if isinstance(value, str) else value
+        given = parsed(value.strip() or "null") if isinstance(value, str) else value
         if not given:
             return None
         tools = [_tool(item) for item in (given if isinstance(given, list) else [given])]
     except (TypeError, ValueError):
         raise TrainingDataError(
-            f"'tools' must be a list of tools or the JSON text of one, not {_shown(value)}."
+            f"'tools' must be a list of tools or the JSON text of one, not {shown(value)}."
         ) from None
     return [Tool.from_dict(tool) for tool in tools]
 
@@ -66,13 +65,13 @@ def read_calls(value: Any) -> list[dict[str, Any]]:
         TrainingDataError: It is something else.
     """
     try:
-        given = _parsed(value) if isinstance(value, str) else value
+        given = parsed(value) if isinstance(value, str) else value
         calls = [_call(item) for item in (given if isinstance(given, list) else [given])]
     except (TypeError, ValueError):
         calls = []
     if not calls:
         raise TrainingDataError(
-            f"A call must be the JSON of a name and its arguments, not {_shown(value)}."
+            f"A call must be the JSON of a name and its arguments, not {shown(value)}."
         )
     return calls
 
@@ -111,6 +110,12 @@ def _arguments(given: Any) -> str:
     return given
 
 
+def split_thought(value: Any) -> tuple[str | None, Any]:
+    """Return what a model thought before a call, in ``<think>``, and the call."""
+    found = _THOUGHT.fullmatch(value) if isinstance(value, str) else None
+    return (found[1], found[2]) if found else (None, value)
+
+
 def read_tagged_calls(text: str) -> tuple[str | None, list[dict[str, Any]]]:
     """Return the text around ``<tool_call>`` and what is called in it.
 
@@ -144,38 +149,7 @@ def read_answers(content: Any, number: int) -> list[Any]:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    given = _parsed(value) if isinstance(value, str) else value
+    given = parsed(value) if isinstance(value, str) else value
     if not isinstance(given, dict):
         raise TypeError("not an object")
     return given
-
-
-def _parsed(text: str) -> Any:
-    """Return the value of a JSON text, or of one that Python's ``str`` wrote instead of JSON.
-
-    Raises:
-        ValueError, TypeError: It is neither.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        value = ast.literal_eval(text.strip())
-    except (SyntaxError, MemoryError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-    return json.loads(json_text(value))  # which refuses what JSON does not have, such as a set
-
-
-def json_text(value: Any) -> str:
-    """Write a value as JSON.
-
-    Raises:
-        TypeError, ValueError: JSON cannot hold it.
-    """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

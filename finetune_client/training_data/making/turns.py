@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.errors import TrainingDataError
 from finetune_client.models.examples.messages import ChatMessage
 from finetune_client.training_data.making.tool_values import (
-    json_text,
     read_answers,
     read_calls,
     read_tagged_calls,
+    split_thought,
 )
-from finetune_client.training_data.making.values import Values
+from finetune_client.training_data.making.values import Values, json_text, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -117,7 +117,7 @@ def _at(number: int) -> Iterator[None]:
 
 def _turn(number: int, given: Any, ignore: Collection[str]) -> _Turn:
     if not isinstance(given, Mapping):
-        raise TrainingDataError(f"A turn must be an object, not {given!r}.")
+        raise TrainingDataError(f"A turn must be an object, not {shown(given)}.")
     values = Values(given, ignore)
     speaker = values.text("from" if "from" in given else "role")
     role = _ROLES.get(speaker.strip().lower().replace("-", "_"))
@@ -131,11 +131,12 @@ def _turn(number: int, given: Any, ignore: Collection[str]) -> _Turn:
     if calls := values.take("tool_calls"):
         message["tool_calls"] = read_calls(calls)
     if role == _CALLS:
-        message |= {"role": "assistant", "tool_calls": read_calls(values.value(key))}
+        thought, called = split_thought(values.value(key))
+        message |= {"role": "assistant", "content": thought, "tool_calls": read_calls(called)}
     elif role == _ANSWER:
         message["content"] = _answer(values.value(key))
     elif isinstance(given.get(key), list):
-        message["content"] = values.list(key)
+        message["content"] = values.rows(key)
     elif given.get(key) is not None or not {
         "tool_calls",
         "function_call",
@@ -185,6 +186,7 @@ def _joined(turns: list[_Turn]) -> list[_Turn]:
         before = joined[-1].message if joined else {}
         if (
             turn.only_calls
+            and not turn.message["content"]
             and before.get("role") == "assistant"
             and before.get("weight") == turn.message.get("weight")
         ):
@@ -204,8 +206,10 @@ def _answered(turns: list[_Turn]) -> Iterator[dict[str, Any]]:
             yield from _matched(asked, answers, fresh, is_last=is_last)
         elif asked is not None and "function_call" in asked.message:  # the deprecated form
             yield asked.message
+            called = asked.message["function_call"]
+            name = {"name": called.get("name")} if isinstance(called, Mapping) else {}
             for answer in answers:
-                yield {**answer.message, "role": answer.speaker}
+                yield {**name, **answer.message, "role": "function"}
         elif answers:
             raise TrainingDataError(
                 f"Turn {answers[0].number}: This is the answer of a tool ({answers[0].speaker}), and "

@@ -278,9 +278,20 @@ def test_check__takes_a_thousand_examples_to_validate_reinforcement_on() -> None
 
 def test_check__all_are_counted_and_the_first_hundred_kept() -> None:
     report = check(b"\n".join([b"{"] * 250 + [b"["] * 3))
-    assert report.counts == {"duplicate_example": 251, "invalid_json": 253}
+    assert report.counts == {"invalid_json": 253}
     kept = [problem.line for problem in report.problems if problem.code == "invalid_json"]
     assert kept == list(range(1, 101))
+
+
+def test_check__lines_that_are_no_examples_are_no_duplicates() -> None:
+    good = good_lines("chat")
+    for bad in (b"{'messages': []}", b"[]", b'{"messages": [', b"\xff", b"[" * 200_000):
+        report = check(b"\n".join([*good, bad, bad, bad]), validation=bad)
+        assert list(report.counts.values()) == [3]
+        figures = report.statistics
+        assert (figures["examples"], figures["duplicates"], figures["leaks"]) == (13, 0, 0)
+    report = check(b"\n".join([*good, good[2], b"{}", b"{}"]))
+    assert report.counts["duplicate_example"] == 2
 
 
 def test_check__ten_thousand_unknown_keys_are_counted_and_the_first_hundred_kept() -> None:

@@ -121,6 +121,31 @@ def test_messages_of__text_before_a_call_is_of_the_same_message() -> None:
     ]
 
 
+def test_messages_of__what_was_thought_before_a_call_is_its_text() -> None:
+    text = "<think>\nHm.\n</think>"
+    turns = [
+        said("human", "?"),
+        said("function_call", f"{text}\n{calling('f')}"),
+        said("tool", "1"),
+    ]
+    assert made(*turns)[1] == {"role": "assistant", "content": text, "tool_calls": [call(1, "f")]}
+    turns[2:] = [said("tool", "1"), said("gpt", "I look."), turns[1], said("tool", "2")]
+    assert [message.get("content") for message in made(*turns)] == [
+        *("?", text, "1"),
+        *("I look.", text, "2"),
+    ]
+
+
+def test_messages_of__the_deprecated_form_of_calls() -> None:
+    called = {"name": "f", "arguments": "{}"}
+    for speaker in ("function", "observation"):
+        turns = [said("human", "?"), {"from": "gpt", "function_call": called}, said(speaker, "1")]
+        assert made(*turns)[1:] == [
+            {"role": "assistant", "function_call": called},
+            {"role": "function", "content": "1", "name": "f"},
+        ]
+
+
 def test_messages_of__ids_that_are_there_stay_and_are_not_made_again() -> None:
     given = {"id": "call_1", "name": "f", "arguments": "{}"}
     messages = made(
