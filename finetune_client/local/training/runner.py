@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.grading import run_grader
-from finetune_client.local.training.examples import ExampleFiles
+from finetune_client.local.training.bigram.examples import ExampleFiles
 from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.job_queue import JobQueue
 from finetune_client.local.training.trainer import TrainingError, TrainingTask

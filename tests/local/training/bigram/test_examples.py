@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.training.examples import ExampleFiles, read_examples, to_example
+from finetune_client.local.training.bigram.examples import ExampleFiles, read_examples, to_example
 
 if TYPE_CHECKING:
     from pathlib import Path
