@@ -15,7 +15,7 @@ from finetune_client.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DRAFTS", "refuse_existing", "replacing"]
+__all__ = ["DRAFTS", "refuse_existing", "replacing", "settle"]
 
 DRAFTS = ".finetune-*.part"
 """The names of the new files; one whose process was killed stays, and nobody needs it."""
@@ -56,7 +56,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterat
             fresh.chmod(0o600)  # Windows removes no file that is read-only, as the target may be
         fresh.unlink(missing_ok=True)
         raise
-    _settle(target.parent)
+    settle(target.parent)
 
 
 def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -66,8 +66,8 @@ def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         raise FileExistsError(errno.EEXIST, message, os.fspath(path))
 
 
-def _settle(folder: Path) -> None:
-    """Put a change of names on the disk, where the system has a way to."""
+def settle(folder: str | os.PathLike[str]) -> None:
+    """Put a change of the names in a folder on the disk, where the system has a way to."""
     if os.name != "posix":
         return
     # A folder may be one that can be written to but not read, and some network file systems have

@@ -4,7 +4,6 @@ from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
 from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
-    Example,
     Step,
     Trainer,
     Training,
@@ -13,7 +12,6 @@ from finetune_client.local.training.trainer import (
 )
 
 __all__ = [
-    "Example",
     "LocalServer",
     "ServerLimits",
     "Step",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.local.http.errors import RequestRefusedError, no_such_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from finetune_client.local.state import State
 
 __all__ = ["BASE_MODELS", "Models", "TunedModel"]
@@ -28,14 +30,14 @@ class TunedModel:
         name: ``ft:{base}:local:{suffix}:{id}``, for a checkpoint with ``:ckpt-step-{n}``.
         base: The base model's name, even if the job started from a tuned one.
         created: Unix time in seconds.
-        blob: The key of its weights.
+        directory: The key of its directory.
     """
 
     key: str
     name: str
     base: str
     created: int
-    blob: str
+    directory: str
 
 
 class Models:
@@ -46,8 +48,8 @@ class Models:
         self._started = state.now()
         self._rows = {record["name"]: TunedModel(**record) for record in state.store.load("models")}
 
-    def add(self, name: str, base: str, weights: bytes) -> None:
-        """Add a tuned model."""
+    def add(self, name: str, base: str, directory: str) -> None:
+        """Add a tuned model that is in the store already."""
         store = self._state.store
         with self._state.lock:
             model = TunedModel(
@@ -55,7 +57,7 @@ class Models:
                 name=name,
                 base=base,
                 created=self._state.now(),
-                blob=store.put(weights),
+                directory=directory,
             )
             store.save("models", model.key, asdict(model))
             self._rows[name] = model
@@ -65,11 +67,16 @@ class Models:
         with self._state.lock:
             return self._rows.get(name)
 
-    def weights(self, name: str) -> bytes | None:
-        """Return a tuned model's weights; a base model has none."""
-        with self._state.lock:
-            model = self._rows.get(name)
-            return None if model is None else self._state.store.path(model.blob).read_bytes()
+    def path(self, name: str) -> Path:
+        """Return the directory of a tuned model.
+
+        Raises:
+            FileNotFoundError: The model does not exist.
+        """
+        model = self.find(name)
+        if model is None:
+            raise FileNotFoundError(f"The model '{name}' does not exist")
+        return self._state.store.path(model.directory)
 
     def remove(self, name: str) -> None:
         """Remove a tuned model, if it exists."""
@@ -77,7 +84,7 @@ class Models:
             model = self._rows.pop(name, None)
             if model is not None:
                 self._state.store.delete("models", model.key)
-                self._state.store.drop(model.blob)
+                self._state.store.drop(model.directory)
 
     def _objects(self) -> dict[str, dict[str, Any]]:
         owners = dict.fromkeys(BASE_MODELS, (self._started, "system"))

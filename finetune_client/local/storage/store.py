@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.atomic_file import DRAFTS, replacing
+from finetune_client.local.storage.directories import remove_directory, write_directory
 from finetune_client.local.storage.directory_lock import lock_directory, unlock_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Blob", "BlobTooLargeError", "Store", "StoreClosedError", "system_reason"]
 
 _KINDS = ("files", "jobs", "models", "permissions", "uploads")
-_BLOB_KEY = re.compile(r"blob-[0-9a-f]{32}")
+_KEY = re.compile(r"(?:blob|model)-[0-9a-f]{32}")
 _RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -105,14 +106,21 @@ class Store:
     def _sweep(self) -> None:
         """Remove what a killed server has left: drafts of records, and blobs without a record."""
         kept: set[str] = set()
+        unfinished: set[str] = set()
         for path in (path for kind in _KINDS for path in self._root.glob(f"{kind}/*")):
             if path.match(DRAFTS):
                 path.unlink()
             elif path.suffix == ".json":
-                kept.update(_BLOB_KEY.findall(json.dumps(_read(path))))
+                record = _read(path)
+                kept.update(_KEY.findall(json.dumps(record)))
+                if path.parent.name == "jobs" and record["wire"]["finished_at"] is None:
+                    unfinished.add(path.stem)
         for blob in self._blobs.iterdir():
-            if _BLOB_KEY.fullmatch(blob.name) and blob.name not in kept:
+            if _KEY.fullmatch(blob.name) and blob.name not in kept:
                 self.drop(blob.name)
+        for path in (*self._root.glob("models/model-*"), *self._root.glob("jobs/ftjob-*")):
+            if path.is_dir() and path.name not in kept | unfinished:
+                remove_directory(path)
 
     def blob(self, max_bytes: int) -> Blob:
         """Open a new, empty blob for writing."""
@@ -125,13 +133,26 @@ class Store:
         return blob.key
 
     def path(self, key: str) -> Path:
-        """Return the path of a blob."""
-        if not _BLOB_KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is not the key of a blob")
-        return self._blobs / key
+        """Return the path of a blob, or the directory of a model."""
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is not a key of this store")
+        return (self._root / "models" if key.startswith("model-") else self._blobs) / key
+
+    def put_model(self, write: Callable[[Path], None]) -> str:
+        """Have ``write`` fill the directory of a new model, and return its key."""
+        key = f"model-{secrets.token_hex(16)}"
+        write_directory(self.path(key), write)
+        return key
+
+    def job_directory(self, job_id: str) -> Path:
+        """Return the directory of what a job needs until it has ended."""
+        return self._record("jobs", job_id).with_suffix("")
 
     def drop(self, key: str) -> None:
-        """Remove a blob. On Windows one that is being read stays; the next start removes it."""
+        """Remove a blob or a model. On Windows what is being read stays until the next start."""
+        if key.startswith("model-"):
+            remove_directory(self.path(key))
+            return
         try:
             self.path(key).unlink(missing_ok=True)
         except PermissionError:

@@ -6,14 +6,18 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import copy
+import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.local.storage.directories import remove_directory, write_directory
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from finetune_client.local.state import State
-    from finetune_client.local.training.trainer import Step, TrainingTask
+    from finetune_client.local.training.trainer import Step, Training
 
 __all__ = ["FINAL_STATUSES", "JobStatusError", "TrainingJob"]
 
@@ -33,17 +37,20 @@ class JobStatusError(Exception):
 
 
 class TrainingJob:
-    """A job, its events and its checkpoints. Every method takes the state's lock.
+    """A job, its events and its checkpoints.
+
+    Every method takes the state's lock, and calls a trainer or removes files without it.
 
     Attributes:
         wire: The job's object.
         events, checkpoints: Objects too, oldest first.
         base: The name of the base model, even if the job starts from a tuned one.
         idempotency: The key of the create that made it, and a digest of that create's body.
-        snapshot: The key of the blob from which training resumes, while it is stopped.
-        task: What to train, once the files have been checked.
+        snapshot: The name, in `directory`, of the snapshot from which training resumes.
         tokens: How many tokens it has been trained on.
-        stop: Set when training must stop at the next step.
+        stop: Set when training must stop after the step that is under way.
+        training: The run, while the job is trained.
+        is_busy: Whether a thread is checking or training the job; it removes `directory` at the end.
     """
 
     def __init__(self, state: State, wire: dict[str, Any], base: str) -> None:
@@ -54,9 +61,10 @@ class TrainingJob:
         self.checkpoints: list[dict[str, Any]] = []
         self.idempotency: list[str] | None = None
         self.snapshot: str | None = None
-        self.task: TrainingTask | None = None
         self.tokens = 0
         self.stop = threading.Event()
+        self.training: Training | None = None
+        self.is_busy = False
 
     @property
     def id(self) -> str:
@@ -72,6 +80,16 @@ class TrainingJob:
     def method(self) -> str:
         """The method's type."""
         return str(self.wire["method"]["type"])
+
+    @property
+    def directory(self) -> Path:
+        """The directory of what the job needs until it has ended: files, snapshot, trainer's own."""
+        return self._state.store.job_directory(self.id)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the job's status is final."""
+        return self.status in FINAL_STATUSES
 
     def to_dict(self) -> dict[str, Any]:
         """Return a copy of the job's object."""
@@ -131,7 +149,6 @@ class TrainingJob:
         with self._state.status_changed:
             if status in FINAL_STATUSES:
                 fields["finished_at"] = self._state.now()
-                self.task = None
             self.add_event(message, level=level)
             self.wire.update(fields, status=status)
             self.save()
@@ -148,10 +165,10 @@ class TrainingJob:
     def fail(self, code: str, message: str, param: str | None = None) -> None:
         """End the job with an error, unless it has ended."""
         with self._state.lock:
-            if self.status not in FINAL_STATUSES:
+            if not self.has_ended:
                 error = {"code": code, "message": message, "param": param}
                 self.set_status("failed", message, level="error", error=error)
-                self.drop_snapshot()
+        self.clean_up()
 
     def add_step(self, step: Step, total_steps: int) -> None:
         """Count a step's tokens, and add the event with its metrics."""
@@ -172,20 +189,23 @@ class TrainingJob:
             return [event["data"] for event in self.events if event["type"] == "metrics"]
 
     def cancel(self) -> dict[str, Any]:
-        """Cancel the job, and return its object.
+        """Cancel the job at once, and return its object.
 
         Raises:
             JobStatusError: It has already ended.
         """
         with self._state.lock:
-            if self.status in FINAL_STATUSES:
+            if self.has_ended:
                 raise self._refusal("cancelled", "it has already ended")
             self.set_status(
                 "cancelled", "The job was cancelled.", trained_tokens=self.tokens or None
             )
             self.stop.set()
-            self.drop_snapshot()
-            return self.to_dict()
+            training, cancelled = self.training, self.to_dict()
+        if training is not None:
+            training.close()
+        self.clean_up()
+        return cancelled
 
     def pause(self) -> dict[str, Any]:
         """Pause the job, and return its object; waits a moment for the step that is under way.
@@ -193,14 +213,23 @@ class TrainingJob:
         Raises:
             JobStatusError: It is neither queued nor running.
         """
-        with self._state.status_changed:
+        with self._state.lock:
             if self.transition("queued", "paused", "The job was paused before it started."):
                 return self.to_dict()
             if not self.transition("running", "pausing", "The job is pausing."):
                 raise self._refusal("paused", "only a queued or a running job can be")
-            self.stop.set()
+        self.request_stop()
+        with self._state.status_changed:
             self._state.status_changed.wait_for(lambda: self.status != "pausing", _PAUSE_SECONDS)
             return self.to_dict()
+
+    def request_stop(self) -> None:
+        """Ask the training, if there is one, to stop after the step that is under way."""
+        with self._state.lock:
+            self.stop.set()
+            training = self.training
+        if training is not None:
+            training.stop()
 
     def resume(self) -> dict[str, Any]:
         """Queue a paused job again, and return its object; the caller gives it to the runner.
@@ -219,15 +248,23 @@ class TrainingJob:
             f"The job {self.id} cannot be {verb}: its status is {self.status}, and {reason}."
         )
 
-    def save_snapshot(self, snapshot: bytes) -> None:
-        """Save the state of training, in place of an earlier one."""
-        with self._state.lock:
-            self.drop_snapshot()
-            self.snapshot = self._state.store.put(snapshot)
+    def save_snapshot(self, write: Callable[[Path], None]) -> str:
+        """Have ``write`` fill a new snapshot, and return its name, for `keep_snapshot`."""
+        name = f"snapshot-{secrets.token_hex(8)}"
+        write_directory(self.directory / name, write)
+        return name
 
-    def drop_snapshot(self) -> None:
-        """Remove the saved state of training."""
+    def keep_snapshot(self, name: str) -> None:
+        """Resume from this snapshot from now on, and remove the one before."""
         with self._state.lock:
-            if self.snapshot is not None:
-                self._state.store.drop(self.snapshot)
-                self.snapshot = None
+            before, self.snapshot = self.snapshot, name
+            self.save()
+        if before is not None:
+            remove_directory(self.directory / before)
+
+    def clean_up(self) -> None:
+        """Remove the job's directory, once it has ended and no thread needs it."""
+        with self._state.lock:
+            unused = self.has_ended and not self.is_busy
+        if unused:
+            remove_directory(self.directory)

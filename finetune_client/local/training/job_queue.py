@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from finetune_client.local.storage.store import system_reason
@@ -49,14 +50,19 @@ class JobQueue:
             self._work_on(job)
 
     def _work_on(self, job: TrainingJob) -> None:
+        job.is_busy = True
         try:
             self._work(job)
         except TrainingError as error:
             self._fail(job, error.code, str(error))
         except Exception as error:  # noqa: BLE001 - whatever a trainer raises must end its job
-            _log.exception("job %s failed within the server", job.id)
+            if not job.has_ended:  # or it was interrupted, and may complain of that
+                _log.exception("job %s failed within the server", job.id)
             message = f"The server failed while it worked on this job{system_reason(error)}"
             self._fail(job, "server_error", message)
+        finally:
+            job.is_busy = False
+            job.clean_up()
 
     @staticmethod
     def _fail(job: TrainingJob, code: str, message: str) -> None:
@@ -66,9 +72,14 @@ class JobQueue:
             _log.exception("the end of job %s could not be saved", job.id)
 
     def close(self) -> None:
-        """End the threads; what they are working on must already be stopping."""
+        """End each thread once it has done what it is working on; `join` waits for that."""
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the threads to end, for so long at most, and return whether they have."""
+        deadline = time.monotonic() + seconds
+        started = [thread for thread in self._threads if thread.ident is not None]
+        for thread in started:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in started)

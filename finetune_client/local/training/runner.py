@@ -6,25 +6,28 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.grading import run_grader
-from finetune_client.local.training.bigram.examples import ExampleFiles
-from finetune_client.local.training.job import FINAL_STATUSES
+from finetune_client.local.storage.directories import link
 from finetune_client.local.training.job_queue import JobQueue
 from finetune_client.local.training.trainer import TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
     from finetune_client.local.state import State
     from finetune_client.local.training.job import TrainingJob
-    from finetune_client.local.training.trainer import Example, Step, Trainer, Training
+    from finetune_client.local.training.trainer import Step, Trainer, Training
 
 __all__ = ["Runner"]
 
 _MAX_CHECKPOINTS = 3
+_CLOSE_SECONDS = 5.0
+"""How long closing waits for what is under way."""
+_PARENT = "parent"
+_OF_TRAINER = "trainer"
 _COLUMNS = {
     "step": "step",
     "train_loss": "train_loss",
@@ -65,9 +68,9 @@ class Runner:
         self._files = files
         self._models = models
         self._trainer = trainer
-        self._examples = ExampleFiles()
         self._step_seconds = step_seconds
         self._closed = False
+        self._interrupted = False
         self._check_queue = JobQueue("check", self._check, 1)
         self._train_queue = JobQueue("train", self._train, workers)
 
@@ -76,8 +79,8 @@ class Runner:
         self._put(self._check_queue, job)
 
     def resume(self, job: TrainingJob) -> None:
-        """Resume a queued job, or start it if it has not been trained yet."""
-        self._put(self._check_queue if job.task is None else self._train_queue, job)
+        """Train a job that is queued, from its snapshot if it has one."""
+        self._put(self._train_queue, job)
 
     def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
         with self._state.lock:
@@ -85,104 +88,99 @@ class Runner:
                 jobs.put(job)
 
     def _check(self, job: TrainingJob) -> None:
-        if self._closed:
+        if self._closed or job.has_ended:
             return
-        try:
-            if job.status == "validating_files":
-                job.add_event(_validating_message(job.wire))
-                error = check_files(self._files, job.wire, lambda: self._closed)
-                if error is not None:
-                    job.fail(**error)
+        job.add_event(_validating_message(job.wire))
+        paths = {}
+        for param in ("training_file", "validation_file"):
+            if job.wire[param] is not None:
+                paths[param] = _file_of(job, param)
+                try:
+                    link(self._files.path(job.wire[param]), paths[param])
+                except FileNotFoundError as error:
+                    job.fail(f"invalid_{param}", f"{error}.", param)
                     return
-            self._queue(job, self._task(job))
+        method = job.wire["method"]
+        try:
+            examples, wrong = check_files(paths, method, lambda: self._closed)
         except InterruptedCheckError:
             return
+        if wrong is not None:
+            job.fail(**wrong)
+            return
+        given = method[job.method]["hyperparameters"]
+        settings = self._trainer.resolve(job.method, given, job.base, examples)
+        self._link_parent(job)
+        self._queue(job, settings)
+
+    def _link_parent(self, job: TrainingJob) -> None:
+        name = job.wire["model"]
+        if name == job.base:
+            return
+        try:
+            link(self._models.path(name), job.directory / _PARENT)
         except FileNotFoundError:
-            job.fail("invalid_training_file", "A file of the job was deleted before it started.")
+            message = f"The model '{name}', which the job starts from, was deleted."
+            raise TrainingError(message, code="model_not_found") from None
 
-    def _task(self, job: TrainingJob) -> TrainingTask:
-        wire, settings = job.wire, job.wire["method"][job.method]
-        weights = self._models.weights(wire["model"])
-        if weights is None and wire["model"] != job.base:
-            message = f"The model '{wire['model']}', which the job starts from, was deleted."
-            raise TrainingError(message, code="model_not_found")
-        examples = self._read_examples(wire["training_file"], job.method)
-        validation_file = wire["validation_file"]
-        grader = settings.get("grader")
-        given = settings.get("hyperparameters", {})
-        return TrainingTask(
-            method=job.method,
-            model=wire["model"],
-            examples=examples,
-            validation=self._read_examples(validation_file, job.method) if validation_file else (),
-            hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
-            seed=wire["seed"],
-            weights=weights,
-            grade=None
-            if grader is None
-            else lambda text, line: run_grader(grader, text, line).reward,
-        )
-
-    def _read_examples(self, file_id: str, method: str) -> list[Example]:
-        return self._examples.read(self._files.path(file_id), method)
-
-    def _queue(self, job: TrainingJob, task: TrainingTask) -> None:
-        settings = dict(task.hyperparameters)
+    def _queue(self, job: TrainingJob, settings: Mapping[str, Any]) -> None:
         common = {name: settings[name] for name in job.wire["hyperparameters"]}
-        of_method = {**job.wire["method"][job.method], "hyperparameters": settings}
+        of_method = {**job.wire["method"][job.method], "hyperparameters": dict(settings)}
         with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return
-            job.task = task
-            job.transition(
+            moved = job.transition(
                 "validating_files",
                 "queued",
                 "Files validated, moving job to queued state",
                 hyperparameters=common,
                 method={"type": job.method, job.method: of_method},
             )
-            if job.status == "queued":
+            if moved:
                 self._put(self._train_queue, job)
 
     def _train(self, job: TrainingJob) -> None:
         verb = "started" if job.snapshot is None else "resumed"
-        message = f"Fine-tuning job {verb}"
         with self._state.lock:
-            task = job.task
-            if self._closed or task is None:
+            if self._closed or not job.transition("queued", "running", f"Fine-tuning job {verb}"):
                 return
-            if not job.transition("queued", "running", message):
+        training = self._begin(job)
+        try:
+            with self._state.lock:
+                job.training = training
+            if job.has_ended:
                 return
-        training = self._begin(job, task)
-        for step in training.steps():
-            if self._must_stop_after(step, job, training):
-                self._stop(job, training)
-                return
-        self._finish(job, training)
+            if job.stop.is_set():
+                training.stop()
+            advanced = False
+            for step in training.steps():
+                if not self._add_step(job, training, step):
+                    return
+                advanced = True
+                job.stop.wait(self._step_seconds)
+            self._finish(job, training, advanced=advanced)
+        except Exception:
+            if not self._interrupted:
+                raise
+        finally:
+            with self._state.lock:
+                job.training = None
+            training.close()
 
-    def _begin(self, job: TrainingJob, task: TrainingTask) -> Training:
+    def _begin(self, job: TrainingJob) -> Training:
+        task = _task(job)
+        task.directory.mkdir(parents=True, exist_ok=True)
         if job.snapshot is None:
             return self._trainer.start(task)
-        return self._trainer.resume(task, self._state.store.path(job.snapshot).read_bytes())
+        return self._trainer.resume(task, job.directory / job.snapshot)
 
-    def _must_stop_after(self, step: Step, job: TrainingJob, training: Training) -> bool:
-        """Add a step to the job, and return whether training must stop."""
+    def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:
+        """Add a step to the job, and return whether the job is still to be trained."""
         with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return True
+            if job.has_ended:
+                return False
             job.add_step(step, training.total_steps)
-            if step.checkpoint:
-                self._add_checkpoint(job, training, step)
-        return job.stop.wait(self._step_seconds)
-
-    def _stop(self, job: TrainingJob, training: Training) -> None:
-        with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return
-            job.save_snapshot(training.snapshot())
-            if not job.transition("pausing", "paused", "The job was paused."):
-                message = "The server was stopped; the job will resume when it starts again."
-                job.set_status("queued", message)
+        if step.checkpoint:
+            self._add_checkpoint(job, training, step)
+        return True
 
     def _model_name(self, job: TrainingJob) -> str:
         suffix = job.wire["user_provided_suffix"] or ""
@@ -190,56 +188,113 @@ class Runner:
 
     def _add_checkpoint(self, job: TrainingJob, training: Training, step: Step) -> None:
         name = f"{self._model_name(job)}:ckpt-step-{step.number}"
-        self._models.add(name, job.base, training.model())
-        job.checkpoints.append(
-            {
-                "object": "fine_tuning.job.checkpoint",
-                "id": self._state.new_id("ftckpt_"),
-                "created_at": self._state.now(),
-                "fine_tuned_model_checkpoint": name,
-                "step_number": step.number,
-                "metrics": {"step": step.number, **step.metrics},
-                "fine_tuning_job_id": job.id,
-            }
-        )
-        while len(job.checkpoints) > _MAX_CHECKPOINTS:
-            self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
-        job.add_event(f"Checkpoint created at step {step.number}")
-        job.save()
-
-    def _finish(self, job: TrainingJob, training: Training) -> None:
-        name = self._model_name(job)
+        directory = self._state.store.put_model(training.save_model)
         with self._state.lock:
-            if job.status in FINAL_STATUSES:
+            if job.has_ended:
+                self._state.store.drop(directory)
                 return
-            if job.status == "pausing":
-                self._stop(job, training)
+            self._models.add(name, job.base, directory)
+            job.checkpoints.append(
+                {
+                    "object": "fine_tuning.job.checkpoint",
+                    "id": self._state.new_id("ftckpt_"),
+                    "created_at": self._state.now(),
+                    "fine_tuned_model_checkpoint": name,
+                    "step_number": step.number,
+                    "metrics": {"step": step.number, **step.metrics},
+                    "fine_tuning_job_id": job.id,
+                }
+            )
+            while len(job.checkpoints) > _MAX_CHECKPOINTS:
+                self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
+            job.add_event(f"Checkpoint created at step {step.number}")
+            job.save()
+
+    def _finish(self, job: TrainingJob, training: Training, *, advanced: bool) -> None:
+        """End a job whose steps have ended, or stop it if they were made to end."""
+        if self._interrupted:
+            return
+        if job.stop.is_set():
+            self._stop(job, training, advanced=advanced)
+            return
+        directory = self._state.store.put_model(training.save_model)
+        with self._state.lock:
+            if job.status == "running":
+                self._succeed(job, directory)
                 return
-            self._models.add(name, job.base, training.model())
-            columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
-            table = _to_csv(job.metrics(), columns)
-            blob = self._state.store.put(table)
-            result = self._files.add(
-                blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
-            )
-            job.add_event(f"New fine-tuned model created: {name}")
-            job.drop_snapshot()
-            job.set_status(
-                "succeeded",
-                "The job has successfully completed",
-                fine_tuned_model=name,
-                result_files=[result["id"]],
-                trained_tokens=job.tokens,
-            )
+        self._state.store.drop(directory)
+        self._stop(job, training, advanced=advanced)
+
+    def _stop(self, job: TrainingJob, training: Training, *, advanced: bool) -> None:
+        if job.has_ended:
+            return
+        if advanced:
+            job.keep_snapshot(job.save_snapshot(training.save_snapshot))
+        with self._state.lock:
+            if not job.transition("pausing", "paused", "The job was paused."):
+                message = "The server was stopped; the job will resume when it starts again."
+                job.transition("running", "queued", message)
+
+    def _succeed(self, job: TrainingJob, directory: str) -> None:
+        name = self._model_name(job)
+        self._models.add(name, job.base, directory)
+        columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
+        table = _to_csv(job.metrics(), columns)
+        blob = self._state.store.put(table)
+        result = self._files.add(blob, len(table), "step_metrics.csv", purpose="fine-tune-results")
+        job.add_event(f"New fine-tuned model created: {name}")
+        job.set_status(
+            "succeeded",
+            "The job has successfully completed",
+            fine_tuned_model=name,
+            result_files=[result["id"]],
+            trained_tokens=job.tokens,
+        )
 
     def close(self, jobs: Iterable[TrainingJob]) -> None:
-        """Stop the training of ``jobs`` at the next step, and end the threads."""
+        """Stop the training of ``jobs`` after the step that is under way, and end the threads.
+
+        A training whose step takes too long is closed in the middle of it.
+        """
         with self._state.lock:
             self._closed = True
-            for job in jobs:
-                job.stop.set()
+        jobs = tuple(jobs)
+        for job in jobs:
+            job.request_stop()
         self._check_queue.close()
         self._train_queue.close()
+        self._check_queue.join(_CLOSE_SECONDS)
+        if not self._train_queue.join(_CLOSE_SECONDS):
+            self._interrupted = True
+            for job in jobs:
+                training = job.training
+                if training is not None:
+                    training.close()
+            self._train_queue.join(_CLOSE_SECONDS)
+        self._trainer.close()
+
+
+def _file_of(job: TrainingJob, param: str) -> Path:
+    return job.directory / f"{param}.jsonl"
+
+
+def _task(job: TrainingJob) -> TrainingTask:
+    wire, settings = job.wire, job.wire["method"][job.method]
+    directory = job.directory
+    return TrainingTask(
+        method=job.method,
+        model=wire["model"],
+        base=job.base,
+        training_file=_file_of(job, "training_file"),
+        validation_file=None
+        if wire["validation_file"] is None
+        else _file_of(job, "validation_file"),
+        hyperparameters=settings["hyperparameters"],
+        seed=wire["seed"],
+        grader=settings.get("grader"),
+        parent=None if wire["model"] == job.base else directory / _PARENT,
+        directory=directory / _OF_TRAINER,
+    )
 
 
 def _validating_message(wire: Mapping[str, Any]) -> str:

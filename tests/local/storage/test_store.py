@@ -123,7 +123,7 @@ def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Pa
 
 def test_store__makes_no_path_of_what_it_did_not_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(ValueError, match=r"^'\.\./x' is not the key of a blob$"):
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not a key of this store$"):
         store.path("../x")
     with pytest.raises(ValueError, match=r"^'\.\./x' is not an id made here$"):
         store.save("files", "../x", {})

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client.local import LocalServer
 from finetune_client.local.training.bigram.trainer import BigramTrainer
+from tests.support.gated_trainer import GatedTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    Connect = Callable[[LocalServer], LocalApi]
+
+JOBS = "/fine_tuning/jobs"
 
 CHECK = {
     "type": "string_check",
@@ -108,15 +115,9 @@ def test_training__that_diverges_is_a_failed_job(api: LocalApi) -> None:
 def test_training__of_a_trainer_that_breaks_is_a_failed_job(
     connect: Callable[[LocalServer], LocalApi], caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken:
-        def resolve(self, method: str, given: Any, examples: int) -> dict[str, Any]:
-            return {"n_epochs": 1, "batch_size": 1, "learning_rate_multiplier": 1.0}
-
+    class Broken(GatedTrainer):
         def start(self, task: Any) -> Any:
             raise RuntimeError("out of memory")
-
-        def resume(self, task: Any, snapshot: bytes) -> Any:
-            raise NotImplementedError
 
     api = connect(LocalServer(trainer=Broken()))
     job = api.ended(api.create(training_file=api.upload(jsonl(chat_lines(10))))["id"])
@@ -126,3 +127,128 @@ def test_training__of_a_trainer_that_breaks_is_a_failed_job(
         "param": None,
     }
     assert "out of memory" in caplog.text
+
+
+def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: Connect) -> None:
+    trainer = GatedTrainer(3)
+    api = connect(LocalServer(trainer=trainer))
+    settings = {"batch_size": "auto", "n_epochs": 1}
+    job = api.create(
+        training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=settings, seed=3
+    )
+    trainer.let(3)
+    assert api.ended(job["id"])["trained_tokens"] == 30
+    assert [trainer.next() for _ in range(8)] == [
+        "resolve supervised {'batch_size': 'auto', 'n_epochs': 1} tiny 10",
+        "begin after 0",
+        "step 1",
+        "step 2",
+        "model 2",
+        "step 3",
+        "model 3",
+        "close",
+    ]
+    (task,) = trainer.tasks
+    assert (task.method, task.model, task.base, task.seed) == ("supervised", "tiny", "tiny", 3)
+    assert (task.validation_file, task.grader, task.parent) == (None, None, None)
+
+
+def test_trainer__reads_files_and_models_that_were_deleted_after_the_job_was_queued(
+    connect: Connect,
+) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(trainer=trainer, workers=1))
+    train, valid = api.upload(jsonl(chat_lines(10))), api.upload(jsonl(chat_lines(2, first=50)))
+    trainer.let(1)
+    model = api.trained(training_file=train)["fine_tuned_model"]
+    first = api.create(training_file=train)
+    api.job(first["id"], until=("running",))
+    job = api.create(training_file=train, validation_file=valid, model=model)
+    api.job(job["id"], until=("queued",))
+    for path in (f"/files/{train}", f"/files/{valid}", f"/models/{model}"):
+        api.ok("DELETE", path)
+    trainer.let(1)
+    api.job(job["id"], until=("running",))
+    while len(trainer.tasks) < 3:
+        time.sleep(0.01)
+    task = trainer.tasks[2]
+    assert task.training_file.read_text(encoding="utf-8") == jsonl(chat_lines(10))
+    assert task.validation_file is not None
+    assert task.validation_file.read_text(encoding="utf-8") == jsonl(chat_lines(2, first=50))
+    assert (task.model, task.base) == (model, "tiny")
+    assert task.parent is not None
+    assert (task.parent / "step").read_text(encoding="utf-8") == "1"
+    assert task.directory.is_dir()
+    trainer.let(1)
+    assert api.ended(job["id"])["status"] == "succeeded"
+    while task.directory.parent.exists():
+        time.sleep(0.01)
+
+
+def test_pause__waits_for_the_step_that_is_under_way(connect: Connect) -> None:
+    trainer = GatedTrainer(4)
+    api = connect(LocalServer(trainer=trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(1)
+    while trainer.next() != "step 2":
+        pass
+    assert api.ok("POST", f"{JOBS}/{job['id']}/pause")["status"] == "pausing"
+    trainer.let(1)
+    assert [trainer.next() for _ in range(4)] == ["stop", "model 2", "snapshot 2", "close"]
+    assert api.job(job["id"], until=("paused",))["status"] == "paused"
+    api.ok("POST", f"{JOBS}/{job['id']}/resume")
+    trainer.let(2)
+    assert api.ended(job["id"])["trained_tokens"] == 40
+    assert [one["step"] for one in api.metrics(job["id"])] == [1, 2, 3, 4]
+
+
+def test_pause__before_the_first_step_needs_no_snapshot(connect: Connect) -> None:
+    trainer = GatedTrainer(1)
+
+    class Slow(GatedTrainer):
+        def start(self, task: Any) -> Any:
+            trainer.next()
+            return super().start(task)
+
+    slow = Slow(1)
+    api = connect(LocalServer(trainer=slow))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    api.job(job["id"], until=("running",))
+    assert api.ok("POST", f"{JOBS}/{job['id']}/pause")["status"] == "pausing"
+    trainer.told.put("go")
+    api.job(job["id"], until=("paused",))
+    assert [slow.next() for _ in range(4)][1:] == ["begin after 0", "stop", "close"]
+    trainer.told.put("go")
+    slow.let(1)
+    api.ok("POST", f"{JOBS}/{job['id']}/resume")
+    assert api.ended(job["id"])["status"] == "succeeded"
+
+
+def test_cancel__closes_the_training_in_the_middle_of_a_step(connect: Connect) -> None:
+    trainer = GatedTrainer(4)
+    api = connect(LocalServer(trainer=trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    while trainer.next() != "step 1":
+        pass
+    directory = trainer.tasks[0].directory
+    assert api.ok("POST", f"{JOBS}/{job['id']}/cancel")["status"] == "cancelled"
+    assert trainer.next() == "close"
+    while directory.parent.exists():
+        time.sleep(0.01)
+    assert api.metrics(job["id"]) == []
+
+
+def test_close__does_not_wait_for_a_long_step(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finetune_client.local.training.runner._CLOSE_SECONDS", 0.1)
+    trainer = GatedTrainer(4)
+    server = LocalServer(tmp_path, trainer)
+    api = connect(server)
+    api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    while trainer.next() != "step 1":
+        pass
+    server.close()
+    assert [trainer.next() for _ in range(3)] == ["stop", "close", "close"]
+    assert trainer.next() == "close trainer"
+    assert not [one for one in threading.enumerate() if one.name.startswith("finetune-")]
