@@ -115,7 +115,7 @@ class LocalServer:
             if self._closed:
                 return
             self._closed = True
-            self._runner.close(self._jobs.all())
+            self._runner.close(self._jobs.live())
             self._store.close()
 
     def __enter__(self) -> Self:

@@ -73,13 +73,28 @@ def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
     )
 
 
-def test_serve__a_damaged_record_is_said_in_a_sentence(finetune: Finetune, tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    record = tmp_path / "jobs" / "ftjob-1.json"
-    record.write_text('{"id": "ftjob', encoding="utf-8")
+def test_serve__a_damaged_database_is_said_in_a_sentence(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.sqlite3"
+    path.write_bytes(b"something else" * 100)
     done = finetune("serve", "--port", 0, "--directory", tmp_path)
     assert done.exit_code == 1
     assert done.output == (
-        "Error: The command cannot continue: This record of the embedded server is damaged; put it "
-        f"right or remove it: {str(record)!r}.\n"
+        "Error: The command cannot continue: The database of the embedded server cannot be used "
+        f"(file is not a database): {str(path)!r}.\n"
+    )
+
+
+def test_serve__a_directory_of_the_unreleased_version_is_said_in_a_sentence(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "file-1.json").write_bytes(b"{}")
+    done = finetune("serve", "--port", 0, "--directory", tmp_path)
+    assert done.exit_code == 1
+    assert done.output == (
+        "Error: The command cannot continue: This directory was used by a version of "
+        "finetune_client before the first release, which kept its state in another way; give "
+        f"another directory: {str(tmp_path)!r}.\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.storage.directories import link
@@ -90,17 +91,18 @@ class Runner:
     def _check(self, job: TrainingJob) -> None:
         if self._closed or job.has_ended:
             return
-        job.add_event(_validating_message(job.wire))
+        wire = job.to_dict()
+        job.add_event(_validating_message(wire))
         paths = {}
         for param in ("training_file", "validation_file"):
-            if job.wire[param] is not None:
+            if wire[param] is not None:
                 paths[param] = _file_of(job, param)
                 try:
-                    link(self._files.path(job.wire[param]), paths[param])
+                    link(self._files.path(wire[param]), paths[param])
                 except FileNotFoundError as error:
                     job.fail(f"invalid_{param}", f"{error}.", param)
                     return
-        method = job.wire["method"]
+        method = wire["method"]
         try:
             examples, wrong = check_files(paths, method, lambda: self._closed)
         except InterruptedCheckError:
@@ -108,13 +110,23 @@ class Runner:
         if wrong is not None:
             job.fail(**wrong)
             return
-        given = method[job.method]["hyperparameters"]
-        settings = self._trainer.resolve(job.method, given, job.base, examples)
-        self._link_parent(job)
-        self._queue(job, settings)
+        kind = method["type"]
+        given = method[kind]["hyperparameters"]
+        settings = self._trainer.resolve(kind, given, job.base, examples)
+        self._link_parent(job, wire["model"])
+        common = {name: settings[name] for name in wire["hyperparameters"]}
+        of_method = {**method[kind], "hyperparameters": dict(settings)}
+        moved = job.transition(
+            "validating_files",
+            "queued",
+            "Files validated, moving job to queued state",
+            hyperparameters=common,
+            method={"type": kind, kind: of_method},
+        )
+        if moved:
+            self._put(self._train_queue, job)
 
-    def _link_parent(self, job: TrainingJob) -> None:
-        name = job.wire["model"]
+    def _link_parent(self, job: TrainingJob, name: str) -> None:
         if name == job.base:
             return
         try:
@@ -123,25 +135,10 @@ class Runner:
             message = f"The model '{name}', which the job starts from, was deleted."
             raise TrainingError(message, code="model_not_found") from None
 
-    def _queue(self, job: TrainingJob, settings: Mapping[str, Any]) -> None:
-        common = {name: settings[name] for name in job.wire["hyperparameters"]}
-        of_method = {**job.wire["method"][job.method], "hyperparameters": dict(settings)}
-        with self._state.lock:
-            moved = job.transition(
-                "validating_files",
-                "queued",
-                "Files validated, moving job to queued state",
-                hyperparameters=common,
-                method={"type": job.method, job.method: of_method},
-            )
-            if moved:
-                self._put(self._train_queue, job)
-
     def _train(self, job: TrainingJob) -> None:
         verb = "started" if job.snapshot is None else "resumed"
-        with self._state.lock:
-            if self._closed or not job.transition("queued", "running", f"Fine-tuning job {verb}"):
-                return
+        if self._closed or not job.transition("queued", "running", f"Fine-tuning job {verb}"):
+            return
         training = self._begin(job)
         try:
             with self._state.lock:
@@ -158,7 +155,8 @@ class Runner:
                 job.stop.wait(self._step_seconds)
             self._finish(job, training, advanced=advanced)
         except Exception:
-            if not self._interrupted:
+            # A training that was closed in the middle of a step may complain of that.
+            if not self._interrupted and not job.has_ended:
                 raise
         finally:
             with self._state.lock:
@@ -168,13 +166,14 @@ class Runner:
     def _begin(self, job: TrainingJob) -> Training:
         task = _task(job)
         task.directory.mkdir(parents=True, exist_ok=True)
-        if job.snapshot is None:
+        snapshot = job.snapshot
+        if snapshot is None:
             return self._trainer.start(task)
-        return self._trainer.resume(task, job.directory / job.snapshot)
+        return self._trainer.resume(task, snapshot)
 
     def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:
         """Add a step to the job, and return whether the job is still to be trained."""
-        with self._state.lock:
+        with self._state.database.write():
             if job.has_ended:
                 return False
             job.add_step(step, training.total_steps)
@@ -182,74 +181,80 @@ class Runner:
             self._add_checkpoint(job, training, step)
         return True
 
-    def _model_name(self, job: TrainingJob) -> str:
-        suffix = job.wire["user_provided_suffix"] or ""
-        return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
-
     def _add_checkpoint(self, job: TrainingJob, training: Training, step: Step) -> None:
-        name = f"{self._model_name(job)}:ckpt-step-{step.number}"
+        name = f"{_model_name(job)}:ckpt-step-{step.number}"
         directory = self._state.store.put_model(training.save_model)
-        with self._state.lock:
+        database = self._state.database
+        wire = {
+            "object": "fine_tuning.job.checkpoint",
+            "id": self._state.new_id("ftckpt_"),
+            "created_at": self._state.now(),
+            "fine_tuned_model_checkpoint": name,
+            "step_number": step.number,
+            "metrics": {"step": step.number, **step.metrics},
+            "fine_tuning_job_id": job.id,
+        }
+        with self._state.store.tentative(directory) as keep, database.write() as rows:
             if job.has_ended:
-                self._state.store.drop(directory)
                 return
             self._models.add(name, job.base, directory)
-            job.checkpoints.append(
-                {
-                    "object": "fine_tuning.job.checkpoint",
-                    "id": self._state.new_id("ftckpt_"),
-                    "created_at": self._state.now(),
-                    "fine_tuned_model_checkpoint": name,
-                    "step_number": step.number,
-                    "metrics": {"step": step.number, **step.metrics},
-                    "fine_tuning_job_id": job.id,
-                }
+            rows.execute(
+                "INSERT INTO checkpoints (id, job, step, model, wire) VALUES (?, ?, ?, ?, ?)",
+                (wire["id"], job.id, step.number, name, json.dumps(wire)),
             )
-            while len(job.checkpoints) > _MAX_CHECKPOINTS:
-                self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
             job.add_event(f"Checkpoint created at step {step.number}")
-            job.save()
+            old = database.rows(
+                "SELECT id, model FROM checkpoints WHERE job = ? ORDER BY number DESC"
+                " LIMIT -1 OFFSET ?",
+                (job.id, _MAX_CHECKPOINTS),
+            )
+            for checkpoint_id, model in old:
+                self._models.remove(model)
+                rows.execute("DELETE FROM checkpoints WHERE id = ?", (checkpoint_id,))
+            keep()
 
     def _finish(self, job: TrainingJob, training: Training, *, advanced: bool) -> None:
         """End a job whose steps have ended, or stop it if they were made to end."""
         if self._interrupted:
             return
-        if job.stop.is_set():
-            self._stop(job, training, advanced=advanced)
+        if not job.stop.is_set() and self._succeed(job, training):
             return
-        directory = self._state.store.put_model(training.save_model)
-        with self._state.lock:
-            if job.status == "running":
-                self._succeed(job, directory)
-                return
-        self._state.store.drop(directory)
-        self._stop(job, training, advanced=advanced)
-
-    def _stop(self, job: TrainingJob, training: Training, *, advanced: bool) -> None:
         if job.has_ended:
             return
         if advanced:
             job.keep_snapshot(job.save_snapshot(training.save_snapshot))
-        with self._state.lock:
+        with self._state.database.write():
             if not job.transition("pausing", "paused", "The job was paused."):
                 message = "The server was stopped; the job will resume when it starts again."
                 job.transition("running", "queued", message)
 
-    def _succeed(self, job: TrainingJob, directory: str) -> None:
-        name = self._model_name(job)
-        self._models.add(name, job.base, directory)
-        columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
-        table = _to_csv(job.metrics(), columns)
-        blob = self._state.store.put(table)
-        result = self._files.add(blob, len(table), "step_metrics.csv", purpose="fine-tune-results")
-        job.add_event(f"New fine-tuned model created: {name}")
-        job.set_status(
-            "succeeded",
-            "The job has successfully completed",
-            fine_tuned_model=name,
-            result_files=[result["id"]],
-            trained_tokens=job.tokens,
-        )
+    def _succeed(self, job: TrainingJob, training: Training) -> bool:
+        """Add the model and the result file; return False if the job is not running any more."""
+        store, wire = self._state.store, job.to_dict()
+        name = _model_name(job)
+        is_rewarded = wire["method"]["type"] == "reinforcement"
+        table = _to_csv(job.metrics(), _REWARD_COLUMNS if is_rewarded else _COLUMNS)
+        directory, blob = store.put_model(training.save_model), store.put(table)
+        with (
+            store.tentative(directory, blob) as keep,
+            self._state.database.write(),
+        ):
+            if job.status != "running":
+                return False
+            self._models.add(name, job.base, directory)
+            result = self._files.add(
+                blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
+            )
+            job.add_event(f"New fine-tuned model created: {name}")
+            job.set_status(
+                "succeeded",
+                "The job has successfully completed",
+                fine_tuned_model=name,
+                result_files=[result["id"]],
+                trained_tokens=job.tokens,
+            )
+            keep()
+        return True
 
     def close(self, jobs: Iterable[TrainingJob]) -> None:
         """Stop the training of ``jobs`` after the step that is under way, and end the threads.
@@ -279,22 +284,27 @@ def _file_of(job: TrainingJob, param: str) -> Path:
 
 
 def _task(job: TrainingJob) -> TrainingTask:
-    wire, settings = job.wire, job.wire["method"][job.method]
-    directory = job.directory
+    wire, directory = job.to_dict(), job.directory
+    kind = wire["method"]["type"]
+    settings = wire["method"][kind]
+    valid = None if wire["validation_file"] is None else _file_of(job, "validation_file")
     return TrainingTask(
-        method=job.method,
+        method=kind,
         model=wire["model"],
         base=job.base,
         training_file=_file_of(job, "training_file"),
-        validation_file=None
-        if wire["validation_file"] is None
-        else _file_of(job, "validation_file"),
+        validation_file=valid,
         hyperparameters=settings["hyperparameters"],
         seed=wire["seed"],
         grader=settings.get("grader"),
         parent=None if wire["model"] == job.base else directory / _PARENT,
         directory=directory / _OF_TRAINER,
     )
+
+
+def _model_name(job: TrainingJob) -> str:
+    suffix = job.to_dict()["user_provided_suffix"] or ""
+    return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
 
 
 def _validating_message(wire: Mapping[str, Any]) -> str:
