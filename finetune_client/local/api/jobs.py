@@ -62,17 +62,16 @@ class Jobs:
     def resume_all(self) -> None:
         """Resume the jobs that an earlier run of the server has not finished."""
         unfinished = self._state.database.rows(
-            "SELECT id, status FROM jobs"
+            "SELECT id FROM jobs"
             " WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY number"
         )
-        for job_id, status in unfinished:
+        for (job_id,) in unfinished:
             job = self.find(job_id)
-            if status == "validating_files":
+            job.restore()
+            if job.status == "validating_files":
                 self._runner.submit(job)
-            elif status == "queued":
+            elif job.status == "queued":
                 self._runner.resume(job)
-            elif status != "paused":
-                job.fail("server_stopped", "The server ended while this job was running.")
 
     def find(self, job_id: str) -> TrainingJob:
         """Return a job, or raise the 404 for one that does not exist."""
@@ -111,6 +110,7 @@ class Jobs:
                     (key, digest, job.id),
                 )
             job.add_event(f"Created fine-tuning job: {job.id}")
+            job.add_event(_validating_message(wire))
         with self._state.lock:
             self._live[job.id] = job
         self._runner.submit(job)
@@ -233,6 +233,13 @@ class Jobs:
         self._check(job_id)
         listing = Listing("checkpoints", ("job = ?",), (job_id,), default=10)
         return list_page(self._state.database, listing)
+
+
+def _validating_message(wire: Mapping[str, Any]) -> str:
+    message = f"Validating training file: {wire['training_file']}"
+    if wire["validation_file"] is None:
+        return message
+    return f"{message} and validation file: {wire['validation_file']}"
 
 
 def _common(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class Store:
 
     Attributes:
         database: The state.
+        is_lasting: Whether the directory survives the server.
 
     Raises:
         BlockingIOError: Another server is using the directory.
@@ -92,7 +93,7 @@ class Store:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._is_lasting = directory is not None
+        self.is_lasting = directory is not None
         lock = None
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
@@ -106,7 +107,7 @@ class Store:
         self._blobs = self._root / "blobs"
         try:
             _refuse_records(self._root)
-            self.database = Database(self._root / "state.sqlite3", is_lasting=self._is_lasting)
+            self.database = Database(self._root / "state.sqlite3", is_lasting=self.is_lasting)
             opened.append(self.database)
             for folder in ("blobs", "models", "jobs"):
                 (self._root / folder).mkdir(exist_ok=True)
@@ -138,7 +139,7 @@ class Store:
 
     def save(self, blob: Blob) -> None:
         """Close a blob that has been written, and put it on the disk."""
-        if self._is_lasting and not blob.closed:
+        if self.is_lasting and not blob.closed:
             os.fsync(blob.fileno())
             settle(self._blobs)
         blob.close()
@@ -158,7 +159,7 @@ class Store:
 
     def put_directory(self, path: Path, write: Callable[[Path], None]) -> None:
         """Have ``write`` fill a new directory, which is at ``path`` whole or not at all."""
-        write_directory(path, write, is_synced=self._is_lasting)
+        write_directory(path, write, is_synced=self.is_lasting)
 
     def path(self, key: str) -> Path:
         """Return the path of a blob, or the directory of a model."""

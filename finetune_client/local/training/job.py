@@ -47,7 +47,7 @@ class TrainingJob:
         base: The name of the base model, even if the job starts from a tuned one.
         stop: Set when training must stop after the step that is under way.
         training: The run, while the job is trained.
-        is_busy: Whether a thread is checking or training the job; it removes `directory` at the end.
+        workers: How many threads are checking or training the job, or about to have done it.
     """
 
     def __init__(self, state: State, job_id: str, base: str) -> None:
@@ -56,7 +56,7 @@ class TrainingJob:
         self.base = base
         self.stop = threading.Event()
         self.training: Training | None = None
-        self.is_busy = False
+        self.workers = 0
 
     def _column(self, name: str) -> Any:
         query = f"SELECT {name} FROM jobs WHERE id = ?"  # noqa: S608 - a name of ours
@@ -76,6 +76,11 @@ class TrainingJob:
     def tokens(self) -> int:
         """How many tokens it has been trained on."""
         return int(self._column("tokens"))
+
+    @property
+    def step(self) -> int:
+        """The last step that was reported."""
+        return int(self._column("step"))
 
     @property
     def snapshot(self) -> Path | None:
@@ -147,7 +152,12 @@ class TrainingJob:
         self.clean_up()
 
     def add_step(self, step: Step, total_steps: int) -> None:
-        """Count a step's tokens, and add the event with its metrics."""
+        """Count a step's tokens, and add the event with its metrics.
+
+        A step that was reported before the server was killed is not reported again.
+        """
+        if step.number <= self.step:
+            return
         data = {"step": step.number, "total_steps": total_steps, **step.metrics}
         measured = [
             f"{name}={step.metrics[key]:.2f}"
@@ -227,6 +237,17 @@ class TrainingJob:
         self.stop.clear()
         return resumed
 
+    def restore(self) -> None:
+        """Put the job, which was trained when an earlier run of the server was killed, in order."""
+        step = self._column("snapshot_step")
+        where = f"after step {step}" if step else "from the beginning"
+        with self._state.database.write():
+            ended = "The server ended while this job was"
+            self.transition("running", "queued", f"{ended} running; training resumes {where}.")
+            self.transition(
+                "pausing", "paused", f"{ended} pausing; when it is resumed, it resumes {where}."
+            )
+
     def _refusal(self, verb: str, reason: str) -> JobStatusError:
         return JobStatusError(
             f"The job {self.id} cannot be {verb}: its status is {self.status}, and {reason}."
@@ -238,20 +259,32 @@ class TrainingJob:
         self._state.store.put_directory(self.directory / name, write)
         return name
 
-    def keep_snapshot(self, name: str) -> None:
-        """Resume from this snapshot from now on, and remove the one before."""
+    def keep_snapshot(self, name: str, step: int) -> None:
+        """Resume from this snapshot, of after that step, from now on; remove the one before."""
         database = self._state.database
         with database.write() as rows:
             before = self.snapshot
             rows.execute(
-                "UPDATE jobs SET snapshot = ?, snapshot_step = step WHERE id = ?", (name, self.id)
+                "UPDATE jobs SET snapshot = ?, snapshot_step = ? WHERE id = ?",
+                (name, step, self.id),
             )
             if before is not None:
                 database.after_commit(lambda: remove_directory(before))
 
+    def begin_work(self) -> None:
+        """Keep `directory` until `end_work`: a thread is checking or training the job."""
+        with self._state.lock:
+            self.workers += 1
+
+    def end_work(self) -> None:
+        """End what `begin_work` began."""
+        with self._state.lock:
+            self.workers -= 1
+        self.clean_up()
+
     def clean_up(self) -> None:
         """Remove the job's directory, once it has ended and no thread needs it."""
         with self._state.lock:
-            unused = self.has_ended and not self.is_busy
+            unused = self.workers == 0 and self.has_ended
         if unused:
             remove_directory(self.directory)

@@ -63,7 +63,7 @@ class JobQueue:
             return self._waiting.pop(next(iter(self._waiting)))
 
     def _work_on(self, job: TrainingJob) -> None:
-        job.is_busy = True
+        job.begin_work()
         try:
             self._work(job)
         except StoreClosedError:
@@ -76,8 +76,7 @@ class JobQueue:
             message = f"The server failed while it worked on this job{system_reason(error)}"
             self._fail(job, "server_error", message)
         finally:
-            job.is_busy = False
-            self._clean_up(job)
+            self._end_work(job)
 
     def _fail(self, job: TrainingJob, code: str, message: str) -> None:
         """End the job as failed; where that cannot be saved, such as on a full disk, try on."""
@@ -100,9 +99,9 @@ class JobQueue:
         return True
 
     @staticmethod
-    def _clean_up(job: TrainingJob) -> None:
+    def _end_work(job: TrainingJob) -> None:
         try:
-            job.clean_up()
+            job.end_work()
         except StoreClosedError:
             pass  # the next start of the server removes what is left
         except OSError:

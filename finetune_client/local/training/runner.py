@@ -26,7 +26,7 @@ __all__ = ["Runner"]
 
 _MAX_CHECKPOINTS = 3
 _CLOSE_SECONDS = 5.0
-"""How long closing waits for what is under way."""
+"""How long closing waits for the step that is under way, and then for a training to be closed."""
 _PARENT = "parent"
 _OF_TRAINER = "trainer"
 _COLUMNS = {
@@ -91,9 +91,7 @@ class Runner:
     def _check(self, job: TrainingJob) -> None:
         if self._closed or job.has_ended:
             return
-        wire = job.to_dict()
-        job.add_event(_validating_message(wire))
-        paths = {}
+        wire, paths = job.to_dict(), {}
         for param in ("training_file", "validation_file"):
             if wire[param] is not None:
                 paths[param] = _file_of(job, param)
@@ -136,7 +134,7 @@ class Runner:
             raise TrainingError(message, code="model_not_found") from None
 
     def _train(self, job: TrainingJob) -> None:
-        verb = "started" if job.snapshot is None else "resumed"
+        verb = "resumed" if job.step else "started"
         if self._closed or not job.transition("queued", "running", f"Fine-tuning job {verb}"):
             return
         training = self._begin(job)
@@ -147,20 +145,20 @@ class Runner:
                 return
             if job.stop.is_set():
                 training.stop()
-            advanced = False
+            step = None
             for step in training.steps():
                 if not self._add_step(job, training, step):
                     return
-                advanced = True
                 job.stop.wait(self._step_seconds)
-            self._finish(job, training, advanced=advanced)
+            self._finish(job, training, step)
         except Exception:
             # A training that was closed in the middle of a step may complain of that.
             if not self._interrupted and not job.has_ended:
                 raise
         finally:
             with self._state.lock:
-                job.training = None
+                if job.training is training:
+                    job.training = None
             training.close()
 
     def _begin(self, job: TrainingJob) -> Training:
@@ -183,8 +181,10 @@ class Runner:
 
     def _add_checkpoint(self, job: TrainingJob, training: Training, step: Step) -> None:
         name = f"{_model_name(job)}:ckpt-step-{step.number}"
-        directory = self._state.store.put_model(training.save_model)
-        database = self._state.database
+        store, database = self._state.store, self._state.database
+        directory = store.put_model(training.save_model)
+        # A temporary directory does not survive the server, which alone could resume from it.
+        snapshot = job.save_snapshot(training.save_snapshot) if store.is_lasting else None
         wire = {
             "object": "fine_tuning.job.checkpoint",
             "id": self._state.new_id("ftckpt_"),
@@ -194,7 +194,7 @@ class Runner:
             "metrics": {"step": step.number, **step.metrics},
             "fine_tuning_job_id": job.id,
         }
-        with self._state.store.tentative(directory) as keep, database.write() as rows:
+        with store.tentative(directory) as keep, database.write() as rows:
             if job.has_ended:
                 return
             self._models.add(name, job.base, directory)
@@ -202,6 +202,8 @@ class Runner:
                 "INSERT INTO checkpoints (id, job, step, model, wire) VALUES (?, ?, ?, ?, ?)",
                 (wire["id"], job.id, step.number, name, json.dumps(wire)),
             )
+            if snapshot is not None:
+                job.keep_snapshot(snapshot, step.number)
             job.add_event(f"Checkpoint created at step {step.number}")
             old = database.rows(
                 "SELECT id, model FROM checkpoints WHERE job = ? ORDER BY number DESC"
@@ -213,7 +215,7 @@ class Runner:
                 rows.execute("DELETE FROM checkpoints WHERE id = ?", (checkpoint_id,))
             keep()
 
-    def _finish(self, job: TrainingJob, training: Training, *, advanced: bool) -> None:
+    def _finish(self, job: TrainingJob, training: Training, last: Step | None) -> None:
         """End a job whose steps have ended, or stop it if they were made to end."""
         if self._interrupted:
             return
@@ -221,8 +223,9 @@ class Runner:
             return
         if job.has_ended:
             return
-        if advanced:
-            job.keep_snapshot(job.save_snapshot(training.save_snapshot))
+        if last is not None:
+            job.keep_snapshot(job.save_snapshot(training.save_snapshot), last.number)
+        training.close()  # before anybody may resume the job
         with self._state.database.write():
             if not job.transition("pausing", "paused", "The job was paused."):
                 message = "The server was stopped; the job will resume when it starts again."
@@ -268,7 +271,6 @@ class Runner:
             job.request_stop()
         self._check_queue.close()
         self._train_queue.close()
-        self._check_queue.join(_CLOSE_SECONDS)
         if not self._train_queue.join(_CLOSE_SECONDS):
             self._interrupted = True
             for job in jobs:
@@ -276,6 +278,7 @@ class Runner:
                 if training is not None:
                     training.close()
             self._train_queue.join(_CLOSE_SECONDS)
+        self._check_queue.join(_CLOSE_SECONDS)
         self._trainer.close()
 
 
@@ -305,13 +308,6 @@ def _task(job: TrainingJob) -> TrainingTask:
 def _model_name(job: TrainingJob) -> str:
     suffix = job.to_dict()["user_provided_suffix"] or ""
     return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
-
-
-def _validating_message(wire: Mapping[str, Any]) -> str:
-    message = f"Validating training file: {wire['training_file']}"
-    if wire["validation_file"] is None:
-        return message
-    return f"{message} and validation file: {wire['validation_file']}"
 
 
 def _to_csv(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -21,12 +19,6 @@ if TYPE_CHECKING:
     Connect = Callable[[LocalServer], LocalApi]
 
 JOBS = "/fine_tuning/jobs"
-
-
-def killed(directory: Path, copy: Path) -> Path:
-    """Copy what a server that is killed at this moment leaves in its directory."""
-    shutil.copytree(directory, copy)
-    return copy
 
 
 def test_directory__named_from_the_current_one_stays_when_that_changes(
@@ -100,28 +92,6 @@ def test_directory__of_a_closed_server_takes_nothing_that_was_still_coming(
     assert answer.status_code == 503
     assert answer.json()["error"]["message"] == "The embedded server has been closed."
     assert not list(tmp_path.glob("blobs/*"))
-
-
-def test_killed__a_running_job_has_failed_and_keeps_its_checkpoints(
-    connect: Connect, tmp_path: Path
-) -> None:
-    api = connect(LocalServer(tmp_path / "first", step_seconds=60))
-    settings = {"n_epochs": 50, "batch_size": 10}
-    job = api.create(training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=settings)
-    checkpoints = f"{JOBS}/{job['id']}/checkpoints"
-    while not api.ok("GET", checkpoints)["data"]:
-        time.sleep(0.01)
-
-    again = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second")))
-    assert again.job(job["id"])["error"] == {
-        "code": "server_stopped",
-        "message": "The server ended while this job was running.",
-        "param": None,
-    }
-    kept = [row["fine_tuned_model_checkpoint"] for row in again.ok("GET", checkpoints)["data"]]
-    models = [row["id"] for row in again.ok("GET", "/models")["data"][5:]]
-    assert kept
-    assert sorted(kept) == sorted(models)
 
 
 def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Path) -> None:

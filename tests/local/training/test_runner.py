@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -245,10 +246,137 @@ def test_close__does_not_wait_for_a_long_step(
     trainer = GatedTrainer(4)
     server = LocalServer(tmp_path, trainer)
     api = connect(server)
-    api.create(training_file=api.upload(jsonl(chat_lines(10))))
-    while trainer.next() != "step 1":
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(3)
+    while trainer.next() != "step 4":
         pass
     server.close()
-    assert [trainer.next() for _ in range(3)] == ["stop", "close", "close"]
-    assert trainer.next() == "close trainer"
+    assert [trainer.next() for _ in range(4)] == ["stop", "close", "close", "close trainer"]
     assert not [one for one in threading.enumerate() if one.name.startswith("finetune-")]
+
+    again = GatedTrainer(4)
+    api = connect(LocalServer(tmp_path, again))
+    again.let(2)
+    assert api.ended(job["id"])["trained_tokens"] == 40
+    assert again.next() == "begin after 2"
+    assert [one["step"] for one in api.metrics(job["id"])] == [1, 2, 3, 4]
+
+
+def killed(directory: Path, copy: Path) -> Path:
+    """Copy what a server that is killed at this moment leaves in its directory."""
+    shutil.copytree(directory, copy)
+    return copy
+
+
+def messages(api: LocalApi, job_id: str) -> list[str]:
+    return [event["message"] for event in api.events(job_id)]
+
+
+def test_killed__a_running_job_resumes_from_its_last_checkpoint(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(6)
+    api = connect(LocalServer(tmp_path / "first", trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    job, other = api.create(training_file=train), api.create(training_file=train)
+    trainer.let(5)
+    while trainer.next() != "step 6":
+        pass
+    api.job(other["id"], until=("queued",))
+
+    again = GatedTrainer(6)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again, workers=1))
+    again.let(8)
+    for one in (job, other):
+        ended = api.ended(one["id"])
+        assert (ended["status"], ended["trained_tokens"]) == ("succeeded", 60)
+    told = [again.next() for _ in range(3)]
+    assert told == ["begin after 4", "step 5", "step 6"]
+    assert messages(api, job["id"]) == [
+        f"Created fine-tuning job: {job['id']}",
+        f"Validating training file: {train}",
+        "Files validated, moving job to queued state",
+        "Fine-tuning job started",
+        "Step 1/6: training loss=1.00",
+        "Step 2/6: training loss=0.50",
+        "Checkpoint created at step 2",
+        "Step 3/6: training loss=0.33",
+        "Step 4/6: training loss=0.25",
+        "Checkpoint created at step 4",
+        "Step 5/6: training loss=0.20",
+        "The server ended while this job was running; training resumes after step 4.",
+        "Fine-tuning job resumed",
+        "Step 6/6: training loss=0.17",
+        "Checkpoint created at step 6",
+        f"New fine-tuned model created: ft:tiny:local::{job['id'][-8:]}",
+        "The job has successfully completed",
+    ]
+    listed = api.ok("GET", f"{JOBS}/{job['id']}/checkpoints")["data"]
+    assert [row["step_number"] for row in listed] == [6, 4, 2]
+
+
+def test_killed__a_job_without_a_checkpoint_begins_again_and_tells_no_step_twice(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(2)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(1)
+    while trainer.next() != "step 2":
+        pass
+
+    again = GatedTrainer(2)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again))
+    again.let(2)
+    assert api.ended(job["id"])["trained_tokens"] == 20
+    assert again.next() == "begin after 0"
+    assert messages(api, job["id"])[4:7] == [
+        "Step 1/2: training loss=1.00",
+        "The server ended while this job was running; training resumes from the beginning.",
+        "Fine-tuning job resumed",
+    ]
+    assert [one["step"] for one in api.metrics(job["id"])] == [1, 2]
+
+
+def test_killed__a_job_that_was_pausing_is_paused(connect: Connect, tmp_path: Path) -> None:
+    trainer = GatedTrainer(4)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(2)
+    while trainer.next() != "step 3":
+        pass
+    assert api.ok("POST", f"{JOBS}/{job['id']}/pause")["status"] == "pausing"
+
+    again = GatedTrainer(4)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again))
+    assert api.job(job["id"])["status"] == "paused"
+    assert messages(api, job["id"])[-1] == (
+        "The server ended while this job was pausing; when it is resumed, it resumes after step 2."
+    )
+    again.let(2)
+    api.ok("POST", f"{JOBS}/{job['id']}/resume")
+    assert api.ended(job["id"])["trained_tokens"] == 40
+
+
+def test_killed__the_numbers_are_those_of_a_job_that_was_not(
+    connect: Connect, tmp_path: Path
+) -> None:
+    server = LocalServer(tmp_path / "first", step_seconds=0.05, workers=1)
+    first = connect(server)
+    body = {"seed": 5, "hyperparameters": {"n_epochs": 3, "batch_size": 3}}
+    train, plain = jsonl(chat_lines(10)), connect(LocalServer())
+    job = first.create(training_file=first.upload(train), **body)
+    while len(first.metrics(job["id"])) < 6:
+        time.sleep(0.01)
+    with server._store.database.lock:  # so that the copy is of one moment
+        directory = killed(tmp_path / "first", tmp_path / "second")
+    second = connect(LocalServer(directory))
+    through = plain.trained(training_file=plain.upload(train), **body)
+    resumed = second.ended(job["id"])
+    assert second.metrics(job["id"]) == plain.metrics(through["id"])
+    assert resumed["trained_tokens"] == through["trained_tokens"]
+    results = [
+        api.session.get(f"{api.base}/files/{one['result_files'][0]}/content").content
+        for api, one in ((second, resumed), (plain, through))
+    ]
+    assert results[0] == results[1]
