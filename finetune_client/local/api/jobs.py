@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from finetune_client.local.api.job_request import read_job_request
+from finetune_client.local.api.models import TUNED_PREFIX
 from finetune_client.local.http.errors import (
     RequestRefusedError,
     invalid_value,
@@ -68,7 +69,13 @@ class Jobs:
         for (job_id,) in unfinished:
             job = self.find(job_id)
             job.restore()
-            if job.status == "validating_files":
+            if self._models.trained_as(job.base) is None and job.status != "paused":
+                job.add_event(
+                    f"The job waits for a server that can train '{job.base}'; this one can train "
+                    f"{', '.join(self._models.bases)}.",
+                    level="warn",
+                )
+            elif job.status == "validating_files":
                 self._runner.submit(job)
             elif job.status == "queued":
                 self._runner.resume(job)
@@ -109,12 +116,18 @@ class Jobs:
                     "INSERT INTO idempotency_keys (key, digest, job) VALUES (?, ?, ?)",
                     (key, digest, job.id),
                 )
-            job.add_event(f"Created fine-tuning job: {job.id}")
+            job.add_event(self._created_message(job))
             job.add_event(_validating_message(wire))
         with self._state.lock:
             self._live[job.id] = job
         self._runner.submit(job)
         return json_response(text)
+
+    def _created_message(self, job: TrainingJob) -> str:
+        message, trained = f"Created fine-tuning job: {job.id}", self._models.trained_as(job.base)
+        if trained == job.base:
+            return message
+        return f"{message}; the model '{trained}' is trained in place of '{job.base}'"
 
     def _made_with(self, key: str | None, digest: str) -> str | None:
         """Return the id of the job that a create with this key made."""
@@ -177,10 +190,17 @@ class Jobs:
     def _base_of(self, name: str) -> str:
         tuned = self._models.find(name)
         if tuned is not None:
+            self._check_base(tuned.base)
             return tuned.base
-        if name.startswith("ft:"):
+        if name.startswith(TUNED_PREFIX):
             raise no_such_model(name, status=400)
+        self._check_base(name)
         return name
+
+    def _check_base(self, name: str) -> None:
+        if self._models.trained_as(name) is None:
+            hint = f"Base models that can be trained here: {', '.join(self._models.bases)}."
+            raise no_such_model(name, status=400, hint=hint)
 
     def list(self) -> flask.Response:
         """``GET /fine_tuning/jobs``: newest first, filtered by metadata."""
@@ -208,8 +228,10 @@ class Jobs:
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """``POST /fine_tuning/jobs/{id}/resume``."""
+        job = self.find(job_id)
+        self._check_base(job.base)
         resumed = self._change(job_id, TrainingJob.resume)
-        self._runner.resume(self.find(job_id))
+        self._runner.resume(job)
         return resumed
 
     def _change(

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.local.http.errors import RequestRefusedError, no_such_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from finetune_client.local.state import State
 
-__all__ = ["BASE_MODELS", "Models", "TunedModel"]
+__all__ = ["TUNED_PREFIX", "Models", "TunedModel"]
 
-BASE_MODELS = ("tiny", "babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini")
-"""The base models that are listed. They, and any other name, mean the same untrained model."""
+TUNED_PREFIX = "ft:"
+"""How the names of tuned models begin, and of no others."""
+
+_PREFERRED = "tiny"
+"""The base model that other names stand for, if there is one of that name."""
 
 _SELECT = "SELECT name, base, created_at, directory FROM models"
 
@@ -41,11 +45,31 @@ class TunedModel:
 
 
 class Models:
-    """The models of one server."""
+    """The models of one server.
 
-    def __init__(self, state: State) -> None:
+    Args:
+        state: What the server's parts share.
+        bases: The names of the base models, those of all trainers.
+        any_model: Whether any other name is taken too, and stands for one of them.
+
+    Attributes:
+        bases: See above.
+    """
+
+    def __init__(self, state: State, bases: Sequence[str], *, any_model: bool) -> None:
         self._state = state
+        self.bases = tuple(bases)
+        self._stand_in = None
+        if any_model:
+            self._stand_in = _PREFERRED if _PREFERRED in bases else self.bases[0]
         self._started = state.now()
+
+    def trained_as(self, base: str) -> str | None:
+        """Return the base model that is trained under a name: that one, or what stands in for it.
+
+        It is `None` if nothing is: no trainer has such a model.
+        """
+        return base if base in self.bases else self._stand_in
 
     def add(self, name: str, base: str, directory: str) -> None:
         """Add a tuned model that is in the store already."""
@@ -83,17 +107,17 @@ class Models:
         """``GET /models``."""
         rows = self._state.database.rows(_SELECT + " ORDER BY number")
         tuned = [_object(name, created, "org-local") for name, _, created, _ in rows]
-        bases = [_object(name, self._started, "system") for name in BASE_MODELS]
+        bases = [_object(name, self._started, "system") for name in self.bases]
         return {"object": "list", "data": [*bases, *tuned]}
 
     def retrieve(self, model: str) -> dict[str, Any]:
         """``GET /models/{model}``."""
-        if model in BASE_MODELS:
-            return _object(model, self._started, "system")
         tuned = self.find(model)
-        if tuned is None:
+        if tuned is not None:
+            return _object(model, tuned.created_at, "org-local")
+        if model.startswith(TUNED_PREFIX) or self.trained_as(model) is None:
             raise no_such_model(model)
-        return _object(model, tuned.created_at, "org-local")
+        return _object(model, self._started, "system")
 
     def delete(self, model: str) -> dict[str, Any]:
         """``DELETE /models/{model}``: only tuned models can be deleted."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.storage.directories import link
@@ -43,6 +45,14 @@ _REWARD_COLUMNS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A trainer, and the jobs that it trains."""
+
+    trainer: Trainer
+    queue: JobQueue
+
+
 class Runner:
     """Runs jobs from their creation to their end, in threads of its own.
 
@@ -50,9 +60,9 @@ class Runner:
         state: What the server's parts share.
         files: Where training files are read and result files are added.
         models: Where tuned models are read and added.
-        trainer: What trains.
+        trainers: What trains.
         step_seconds: How long to wait after each step, so that there is time to watch.
-        workers: How many jobs train at once; the others are queued.
+        workers: How many jobs each trainer trains at once; the others are queued.
     """
 
     def __init__(
@@ -60,7 +70,7 @@ class Runner:
         state: State,
         files: Files,
         models: Models,
-        trainer: Trainer,
+        trainers: Iterable[Trainer],
         *,
         step_seconds: float,
         workers: int,
@@ -68,12 +78,15 @@ class Runner:
         self._state = state
         self._files = files
         self._models = models
-        self._trainer = trainer
+        self._all = [
+            _Lane(trainer, JobQueue(f"train-{number}", self._train, workers))
+            for number, trainer in enumerate(trainers)
+        ]
+        self._lanes = {name: lane for lane in self._all for name in lane.trainer.models()}
         self._step_seconds = step_seconds
         self._closed = False
         self._interrupted = False
         self._check_queue = JobQueue("check", self._check, 1)
-        self._train_queue = JobQueue("train", self._train, workers)
 
     def submit(self, job: TrainingJob) -> None:
         """Check the files of a new job, then queue and train it."""
@@ -81,12 +94,15 @@ class Runner:
 
     def resume(self, job: TrainingJob) -> None:
         """Train a job that is queued, from its snapshot if it has one."""
-        self._put(self._train_queue, job)
+        self._put(self._lane(job).queue, job)
 
     def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
         with self._state.lock:
             if not self._closed:
                 jobs.put(job)
+
+    def _lane(self, job: TrainingJob) -> _Lane:
+        return self._lanes[str(self._models.trained_as(job.base))]
 
     def _check(self, job: TrainingJob) -> None:
         if self._closed or job.has_ended:
@@ -108,9 +124,9 @@ class Runner:
         if wrong is not None:
             job.fail(**wrong)
             return
-        kind = method["type"]
+        kind, base = method["type"], str(self._models.trained_as(job.base))
         given = method[kind]["hyperparameters"]
-        settings = self._trainer.resolve(kind, given, job.base, examples)
+        settings = self._lane(job).trainer.resolve(kind, given, base, examples)
         self._link_parent(job, wire["model"])
         common = {name: settings[name] for name in wire["hyperparameters"]}
         of_method = {**method[kind], "hyperparameters": dict(settings)}
@@ -122,7 +138,7 @@ class Runner:
             method={"type": kind, kind: of_method},
         )
         if moved:
-            self._put(self._train_queue, job)
+            self.resume(job)
 
     def _link_parent(self, job: TrainingJob, name: str) -> None:
         if name == job.base:
@@ -162,12 +178,32 @@ class Runner:
             training.close()
 
     def _begin(self, job: TrainingJob) -> Training:
-        task = _task(job)
+        task, trainer = self._task(job), self._lane(job).trainer
         task.directory.mkdir(parents=True, exist_ok=True)
         snapshot = job.snapshot
         if snapshot is None:
-            return self._trainer.start(task)
-        return self._trainer.resume(task, snapshot)
+            return trainer.start(task)
+        return trainer.resume(task, snapshot)
+
+    def _task(self, job: TrainingJob) -> TrainingTask:
+        wire, directory = job.to_dict(), job.directory
+        kind = wire["method"]["type"]
+        settings = wire["method"][kind]
+        valid = None if wire["validation_file"] is None else _file_of(job, "validation_file")
+        base = str(self._models.trained_as(job.base))
+        is_base = wire["model"] == job.base
+        return TrainingTask(
+            method=kind,
+            model=base if is_base else wire["model"],
+            base=base,
+            training_file=_file_of(job, "training_file"),
+            validation_file=valid,
+            hyperparameters=settings["hyperparameters"],
+            seed=wire["seed"],
+            grader=settings.get("grader"),
+            parent=None if is_base else directory / _PARENT,
+            directory=directory / _OF_TRAINER,
+        )
 
     def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:
         """Add a step to the job, and return whether the job is still to be trained."""
@@ -270,39 +306,28 @@ class Runner:
         for job in jobs:
             job.request_stop()
         self._check_queue.close()
-        self._train_queue.close()
-        if not self._train_queue.join(_CLOSE_SECONDS):
+        for lane in self._all:
+            lane.queue.close()
+        if not self._join():
             self._interrupted = True
             for job in jobs:
                 training = job.training
                 if training is not None:
                     training.close()
-            self._train_queue.join(_CLOSE_SECONDS)
-        self._check_queue.join(_CLOSE_SECONDS)
-        self._trainer.close()
+            self._join()
+        for lane in self._all:
+            lane.trainer.close()
+
+    def _join(self) -> bool:
+        """Wait a while for all threads to end, and return whether they have."""
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        queues = [self._check_queue, *(lane.queue for lane in self._all)]
+        ended = [queue.join(deadline - time.monotonic()) for queue in queues]
+        return all(ended)
 
 
 def _file_of(job: TrainingJob, param: str) -> Path:
     return job.directory / f"{param}.jsonl"
-
-
-def _task(job: TrainingJob) -> TrainingTask:
-    wire, directory = job.to_dict(), job.directory
-    kind = wire["method"]["type"]
-    settings = wire["method"][kind]
-    valid = None if wire["validation_file"] is None else _file_of(job, "validation_file")
-    return TrainingTask(
-        method=kind,
-        model=wire["model"],
-        base=job.base,
-        training_file=_file_of(job, "training_file"),
-        validation_file=valid,
-        hyperparameters=settings["hyperparameters"],
-        seed=wire["seed"],
-        grader=settings.get("grader"),
-        parent=None if wire["model"] == job.base else directory / _PARENT,
-        directory=directory / _OF_TRAINER,
-    )
 
 
 def _model_name(job: TrainingJob) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Connect = Callable[[LocalServer], LocalApi]
 
+pytestmark = pytest.mark.usefixtures("impatient")
 JOBS = "/fine_tuning/jobs"
 
 CHECK = {
@@ -239,10 +240,7 @@ def test_cancel__closes_the_training_in_the_middle_of_a_step(connect: Connect) -
     assert api.metrics(job["id"]) == []
 
 
-def test_close__does_not_wait_for_a_long_step(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("finetune_client.local.training.runner._CLOSE_SECONDS", 0.1)
+def test_close__does_not_wait_for_a_long_step(connect: Connect, tmp_path: Path) -> None:
     trainer = GatedTrainer(4)
     server = LocalServer(tmp_path, trainer)
     api = connect(server)
