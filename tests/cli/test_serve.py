@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
+    options = ["--directory", str(tmp_path / "kept"), "--workers", "3", "--any-model"]
     child = subprocess.Popen(
-        [*command, "--directory", str(tmp_path / "kept")],
+        [*command, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -33,9 +34,11 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     assert child.stdout is not None
     try:
         [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", child.stdout.readline())
-        request = urllib.request.Request(url + "/models", headers={"Authorization": "Bearer any"})
+        request = urllib.request.Request(
+            url + "/models/gpt-4o-mini", headers={"Authorization": "Bearer any"}
+        )
         with urllib.request.urlopen(request, timeout=5) as answer:
-            assert json.load(answer)["object"] == "list"
+            assert json.load(answer)["object"] == "model"
     finally:
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)

@@ -64,7 +64,8 @@ class Jobs:
         """Resume the jobs that an earlier run of the server has not finished."""
         unfinished = self._state.database.rows(
             "SELECT id FROM jobs"
-            " WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY number"
+            " WHERE status NOT IN ('succeeded', 'failed', 'cancelled')"
+            " ORDER BY place IS NULL, place, number"
         )
         for (job_id,) in unfinished:
             job = self.find(job_id)
@@ -231,7 +232,7 @@ class Jobs:
         job = self.find(job_id)
         self._check_base(job.base)
         resumed = self._change(job_id, TrainingJob.resume)
-        self._runner.resume(job)
+        self._runner.enqueue(job)
         return resumed
 
     def _change(

@@ -48,6 +48,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX unfinished_jobs ON jobs (number)
     WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE INDEX places_of_jobs ON jobs (place);
 CREATE TABLE job_metadata (
     key TEXT NOT NULL, value TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (key, value, job)
 ) WITHOUT ROWID;

@@ -73,6 +73,11 @@ class TrainingJob:
         return self.status in FINAL_STATUSES
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether the job waits to be checked or trained."""
+        return self.status in {"validating_files", "queued"}
+
+    @property
     def tokens(self) -> int:
         """How many tokens it has been trained on."""
         return int(self._column("tokens"))
@@ -127,6 +132,12 @@ class TrainingJob:
         if status in FINAL_STATUSES:
             fields["finished_at"] = self._state.now()
         with self._state.database.write() as rows:
+            if status == "queued" and self.status != "running":  # one that ran keeps its place
+                rows.execute(
+                    "UPDATE jobs SET place = (SELECT ifnull(max(place), 0) + 1 FROM jobs)"
+                    " WHERE id = ?",
+                    (self.id,),
+                )
             self.add_event(message, level=level)
             wire = self.to_dict() | fields | {"status": status}
             rows.execute(

@@ -35,6 +35,7 @@ class JobQueue:
     def __init__(self, name: str, work: Callable[[TrainingJob], None], threads: int) -> None:
         self._work = work
         self._waiting: dict[str, TrainingJob] = {}
+        self._idle = threads
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._threads = [
@@ -48,8 +49,20 @@ class JobQueue:
             for thread in self._threads:
                 if thread.ident is None:
                     thread.start()
+            self._waiting.pop(job.id, None)  # one that was paused and resumed stands at the end
             self._waiting[job.id] = job
             self._changed.notify()
+
+    def position(self, new: TrainingJob) -> int:
+        """Return where a job stands that is put into the queue now: 1 if it is the next to be begun.
+
+        It is 0 if a thread is free for it.
+        """
+        with self._changed:
+            waiting, idle = list(self._waiting.values()), self._idle
+        # One that was paused or cancelled stays in the queue until a thread passes it over.
+        before = sum(job.is_waiting for job in waiting if job is not new)
+        return max(0, before - idle + 1)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
@@ -60,6 +73,7 @@ class JobQueue:
             self._changed.wait_for(lambda: self._waiting or self._closed.is_set())
             if self._closed.is_set():
                 return None
+            self._idle -= 1
             return self._waiting.pop(next(iter(self._waiting)))
 
     def _work_on(self, job: TrainingJob) -> None:
@@ -77,6 +91,8 @@ class JobQueue:
             self._fail(job, "server_error", message)
         finally:
             self._end_work(job)
+            with self._changed:
+                self._idle += 1
 
     def _fail(self, job: TrainingJob, code: str, message: str) -> None:
         """End the job as failed; where that cannot be saved, such as on a full disk, try on."""

@@ -92,8 +92,17 @@ class Runner:
         """Check the files of a new job, then queue and train it."""
         self._put(self._check_queue, job)
 
+    def enqueue(self, job: TrainingJob) -> None:
+        """Train a job that is queued now, from its snapshot if it has one; say where it stands."""
+        with self._state.lock:
+            position = self._lane(job).queue.position(job)
+            if position:
+                message = f"The job is number {position} in the queue."
+                job.add_event(message, data={"queue_position": position})
+            self.resume(job)
+
     def resume(self, job: TrainingJob) -> None:
-        """Train a job that is queued, from its snapshot if it has one."""
+        """Train a job that an earlier run of the server queued."""
         self._put(self._lane(job).queue, job)
 
     def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
@@ -130,15 +139,15 @@ class Runner:
         self._link_parent(job, wire["model"])
         common = {name: settings[name] for name in wire["hyperparameters"]}
         of_method = {**method[kind], "hyperparameters": dict(settings)}
-        moved = job.transition(
-            "validating_files",
-            "queued",
-            "Files validated, moving job to queued state",
-            hyperparameters=common,
-            method={"type": kind, kind: of_method},
-        )
-        if moved:
-            self.resume(job)
+        with self._state.lock:
+            if job.transition(
+                "validating_files",
+                "queued",
+                "Files validated, moving job to queued state",
+                hyperparameters=common,
+                method={"type": kind, kind: of_method},
+            ):
+                self.enqueue(job)
 
     def _link_parent(self, job: TrainingJob, name: str) -> None:
         if name == job.base:

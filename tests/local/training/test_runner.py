@@ -378,3 +378,94 @@ def test_killed__the_numbers_are_those_of_a_job_that_was_not(
         for api, one in ((second, resumed), (plain, through))
     ]
     assert results[0] == results[1]
+
+
+def begun(trainer: GatedTrainer, number: int) -> str:
+    """The id of the job that was begun as the one of that number, counted from 0."""
+    while len(trainer.tasks) <= number:
+        time.sleep(0.005)
+    return trainer.tasks[number].directory.parent.name
+
+
+def positions(api: LocalApi, job_id: str) -> list[tuple[str, int]]:
+    return [
+        (event["message"], event["data"]["queue_position"])
+        for event in api.events(job_id)
+        if "queue_position" in event["data"]
+    ]
+
+
+def test_queue__is_worked_on_in_order_and_an_event_tells_the_place(connect: Connect) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(trainer=trainer, workers=2))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    while len(trainer.tasks) < 2:
+        time.sleep(0.005)
+    assert {begun(trainer, 0), begun(trainer, 1)} == set(made[:2])
+    assert [positions(api, one) for one in made] == [
+        [],
+        [],
+        [("The job is number 1 in the queue.", 1)],
+        [("The job is number 2 in the queue.", 2)],
+    ]
+    trainer.let(1)
+    assert begun(trainer, 2) == made[2]
+    trainer.let(1)
+    assert begun(trainer, 3) == made[3]
+    trainer.let(2)
+    assert [api.ended(one)["status"] for one in made] == ["succeeded"] * 4
+
+
+def test_queue__passes_over_what_was_cancelled_and_puts_what_was_resumed_at_the_end(
+    connect: Connect,
+) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(trainer=trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    first, paused, cancelled, last = made
+    assert begun(trainer, 0) == first
+    api.ok("POST", f"{JOBS}/{cancelled}/cancel")
+    assert api.ok("POST", f"{JOBS}/{paused}/pause")["status"] == "paused"
+    api.ok("POST", f"{JOBS}/{paused}/resume")
+    assert [place for _, place in positions(api, paused)] == [1, 2]
+    trainer.let(3)
+    assert [begun(trainer, 1), begun(trainer, 2)] == [last, paused]
+    assert api.ended(paused)["status"] == "succeeded"
+    assert len(trainer.tasks) == 3
+
+
+def test_queue__keeps_its_order_over_a_restart(connect: Connect, tmp_path: Path) -> None:
+    trainer = GatedTrainer(2)
+    api = connect(LocalServer(tmp_path / "first", trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    assert begun(trainer, 0) == made[0]
+    api.ok("POST", f"{JOBS}/{made[1]}/pause")
+    api.ok("POST", f"{JOBS}/{made[1]}/resume")
+
+    again = GatedTrainer(2)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again, workers=1))
+    again.let(8)
+    assert [begun(again, number) for number in range(4)] == [made[0], made[2], made[3], made[1]]
+    assert [place for _, place in positions(api, made[3])] == [3]
+
+
+def test_queue__each_trainer_has_its_own_workers(connect: Connect) -> None:
+    trainers = GatedTrainer(1, "a"), GatedTrainer(1, "b")
+    api = connect(LocalServer(trainer=trainers[0], trainers=trainers[1:], workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = [api.create(training_file=train, model=model)["id"] for model in "aab"]
+    assert begun(trainers[1], 0) == made[2]
+    assert begun(trainers[0], 0) == made[0]
+    assert api.job(made[1], until=("queued",))["status"] == "queued"
