@@ -66,8 +66,8 @@ def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         raise FileExistsError(errno.EEXIST, message, os.fspath(path))
 
 
-def settle(folder: Path) -> None:
-    """Put a change of names on the disk, where the system has a way to."""
+def settle(folder: str | os.PathLike[str]) -> None:
+    """Put a change of the names in a folder on the disk, where the system has a way to."""
     if os.name != "posix":
         return
     # A folder may be one that can be written to but not read, and some network file systems have

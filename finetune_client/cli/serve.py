@@ -33,7 +33,21 @@ __all__ = ["serve"]
     help="What is to go wrong, such as '429x3,reset@/jobs'. A request may then ask for a fault of "
     "its own in a header X-Finetune-Fault.",
 )
-def serve(port: int, directory: Path | None, faults: str | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many jobs train at once; the others wait in order.",
+)
+@click.option(
+    "--any-model",
+    is_flag=True,
+    help="Take any model's name, and train the tiny model in its place: for tests.",
+)
+def serve(
+    port: int, directory: Path | None, faults: str | None, workers: int, *, any_model: bool
+) -> None:
     """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
 
     For trying scripts out with curl or any other client. Ctrl-C ends it.
@@ -47,7 +61,7 @@ def serve(port: int, directory: Path | None, faults: str | None) -> None:
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     try:
-        opened = LocalServer(directory=directory, faults=faults)
+        opened = LocalServer(directory, workers=workers, any_model=any_model, faults=faults)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
     with opened as server:

@@ -5,7 +5,6 @@ from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
 from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
-    Example,
     Step,
     Trainer,
     Training,
@@ -14,7 +13,6 @@ from finetune_client.local.training.trainer import (
 )
 
 __all__ = [
-    "Example",
     "Fault",
     "LocalServer",
     "ServerLimits",

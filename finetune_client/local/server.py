@@ -24,7 +24,7 @@ from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Self
@@ -42,10 +42,14 @@ class LocalServer:
     Args:
         directory: Where files, jobs and models stay across runs. Without it they are kept in a
             temporary directory, which `close()` removes.
-        trainer: What trains; by default the byte-level bigram that comes with the server.
+        trainer: What trains; by default the byte-level bigram ``tiny`` that comes with the server.
+        trainers: What trains further base models.
+        any_model: Whether any other name is taken for a base model too, and stands for ``tiny`` (or
+            the first base model, if none has that name): for tests of programs that name a model of
+            a service. A job's first event says so.
         step_seconds: How long to wait after each training step, so that there is time to watch,
             pause or cancel a job.
-        workers: How many jobs train at once; the others are queued.
+        workers: How many jobs each trainer trains at once; the others are queued.
         limits: How large files may be.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
@@ -63,7 +67,7 @@ class LocalServer:
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
-        ValueError: ``faults`` cannot be read.
+        ValueError: ``faults`` cannot be read, or two trainers have a base model of the same name.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class LocalServer:
         directory: str | os.PathLike[str] | None = None,
         trainer: Trainer | None = None,
         *,
+        trainers: Sequence[Trainer] = (),
+        any_model: bool = False,
         step_seconds: float = 0.0,
         workers: int = 2,
         limits: ServerLimits | None = None,
@@ -80,16 +86,18 @@ class LocalServer:
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
+        given = [BigramTrainer() if trainer is None else trainer, *trainers]
+        bases = _base_models(given)
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
             state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
-            files, models = Files(state), Models(state)
+            files, models = Files(state), Models(state, bases, any_model=any_model)
             self._runner = Runner(
                 state,
                 files,
                 models,
-                trainer or BigramTrainer(),
+                given,
                 step_seconds=step_seconds,
                 wait=wait,
                 workers=workers,
@@ -117,7 +125,7 @@ class LocalServer:
 
     def count_active_jobs(self) -> int:
         """Return how many jobs are being checked, queued, trained or paused right now."""
-        return sum(job.status not in FINAL_STATUSES | {"paused"} for job in self._jobs.all())
+        return sum(job.status not in FINAL_STATUSES | {"paused"} for job in self._jobs.live())
 
     def why_unavailable(self) -> str | None:
         """Return why the server cannot be called, if it cannot."""
@@ -136,7 +144,7 @@ class LocalServer:
             if self._closed:
                 return
             self._closed = True
-            self._runner.close(self._jobs.all())
+            self._runner.close(self._jobs.live())
             self._store.close()
 
     def __enter__(self) -> Self:
@@ -144,3 +152,11 @@ class LocalServer:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _base_models(trainers: Sequence[Trainer]) -> list[str]:
+    names = [name for trainer in trainers for name in trainer.models()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"Two trainers have a base model '{name}'; each needs its own names.")
+    return names

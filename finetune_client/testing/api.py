@@ -105,6 +105,7 @@ class FakeAPI:
             wait=self.clock.wait,
             step_seconds=self._step_seconds,
             workers=_WORKERS,
+            any_model=True,
         )
         return server, Faults(server.app, sleep=self.clock.sleep)
 

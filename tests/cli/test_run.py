@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import responses
@@ -18,6 +18,7 @@ from finetune_client import Client, Hyperparameters
 from finetune_client.cli.run import training
 from finetune_client.local import LocalServer, TrainingError, running
 from tests.cli.conftest import example
+from tests.support.gated_trainer import GatedTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,21 +251,15 @@ def test_run__local_goes_with_no_other_server(finetune: Finetune, train: Path) -
     assert "--local goes with neither --base-url nor --provider." in done.output
 
 
-class _Broken:
-    def resolve(self, method: str, hyperparameters: object, examples: int) -> dict[str, object]:
-        return {"n_epochs": 1, "batch_size": 1, "learning_rate_multiplier": 1.0}
-
-    def start(self, task: object) -> object:
-        raise TrainingError("The loss is not a number.", code="diverged")
-
-    def resume(self, task: object, snapshot: bytes) -> object:
+class _Broken(GatedTrainer):
+    def start(self, task: object) -> NoReturn:
         raise TrainingError("The loss is not a number.", code="diverged")
 
 
 def test_run__a_failed_job_is_status_1_with_its_code(
     finetune: Finetune, train: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with LocalServer(trainer=_Broken()) as server, running(server) as base_url:  # type: ignore[arg-type]  # returns no Training: it never comes so far
+    with LocalServer(trainer=_Broken()) as server, running(server) as base_url:
         done = finetune("run", train, "-m", "tiny", "--base-url", base_url, OPENAI_API_KEY="sk-x")
         as_json = finetune(
             "run", train, "-m", "tiny", "--base-url", base_url, "--json", OPENAI_API_KEY="sk-x"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,7 +40,8 @@ def test_failure_within_the_server__is_json_too(
     def broken() -> str:
         raise RuntimeError("a bug")
 
-    local_server.app.view_functions["GET /models"] = broken
+    app: Any = local_server.app
+    app.view_functions["GET /models"] = broken
     api = connect(local_server)
     status, error = api.refused("GET", "/models")
     assert status == 500

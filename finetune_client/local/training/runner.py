@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.grading import run_grader
-from finetune_client.local.training.examples import ExampleFiles
-from finetune_client.local.training.job import FINAL_STATUSES
+from finetune_client.local.storage.directories import link
 from finetune_client.local.training.job_queue import JobQueue
 from finetune_client.local.training.trainer import TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
@@ -16,16 +17,21 @@ from finetune_client.local.training.validation import InterruptedCheckError, che
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
     from finetune_client.local.state import State
     from finetune_client.local.training.job import TrainingJob
-    from finetune_client.local.training.trainer import Example, Step, Trainer, Training
+    from finetune_client.local.training.trainer import Step, Trainer, Training
 
 __all__ = ["Runner"]
 
 _MAX_CHECKPOINTS = 3
+_CLOSE_SECONDS = 5.0
+"""How long closing waits for the step that is under way, and then for a training to be closed."""
+_PARENT = "parent"
+_OF_TRAINER = "trainer"
 _COLUMNS = {
     "step": "step",
     "train_loss": "train_loss",
@@ -40,6 +46,14 @@ _REWARD_COLUMNS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A trainer, and the jobs that it trains."""
+
+    trainer: Trainer
+    queue: JobQueue
+
+
 class Runner:
     """Runs jobs from their creation to their end, in threads of its own.
 
@@ -47,10 +61,10 @@ class Runner:
         state: What the server's parts share.
         files: Where training files are read and result files are added.
         models: Where tuned models are read and added.
-        trainer: What trains.
+        trainers: What trains.
         step_seconds: How long to wait after each step, so that there is time to watch.
         wait: Waits so long, or until the event is set, and returns whether it is.
-        workers: How many jobs train at once; the others are queued.
+        workers: How many jobs each trainer trains at once; the others are queued.
     """
 
     def __init__(
@@ -58,7 +72,7 @@ class Runner:
         state: State,
         files: Files,
         models: Models,
-        trainer: Trainer,
+        trainers: Iterable[Trainer],
         *,
         step_seconds: float,
         wait: Callable[[threading.Event, float], bool],
@@ -67,167 +81,223 @@ class Runner:
         self._state = state
         self._files = files
         self._models = models
-        self._trainer = trainer
-        self._examples = ExampleFiles()
+        self._all = [
+            _Lane(trainer, JobQueue(f"train-{number}", self._train, workers))
+            for number, trainer in enumerate(trainers)
+        ]
+        self._lanes = {name: lane for lane in self._all for name in lane.trainer.models()}
         self._step_seconds = step_seconds
         self._wait = wait
         self._closed = False
+        self._interrupted = False
         self._check_queue = JobQueue("check", self._check, 1)
-        self._train_queue = JobQueue("train", self._train, workers)
 
     def submit(self, job: TrainingJob) -> None:
         """Check the files of a new job, then queue and train it."""
         self._put(self._check_queue, job)
 
+    def enqueue(self, job: TrainingJob) -> None:
+        """Train a job that is queued now, from its snapshot if it has one; say where it stands."""
+        with self._state.lock:
+            position = self._lane(job).queue.position(job)
+            if position:
+                message = f"The job is number {position} in the queue."
+                job.add_event(message, data={"queue_position": position})
+            self.resume(job)
+
     def resume(self, job: TrainingJob) -> None:
-        """Resume a queued job, or start it if it has not been trained yet."""
-        self._put(self._check_queue if job.task is None else self._train_queue, job)
+        """Train a job that an earlier run of the server queued."""
+        self._put(self._lane(job).queue, job)
 
     def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
         with self._state.lock:
             if not self._closed:
                 jobs.put(job)
 
+    def _lane(self, job: TrainingJob) -> _Lane:
+        return self._lanes[str(self._models.trained_as(job.base))]
+
     def _check(self, job: TrainingJob) -> None:
-        if self._closed:
+        if self._closed or job.has_ended:
             return
-        try:
-            if job.status == "validating_files":
-                job.add_event(_validating_message(job.wire))
-                error = check_files(self._files, job.wire, lambda: self._closed)
-                if error is not None:
-                    job.fail(**error)
+        wire, paths = job.to_dict(), {}
+        for param in ("training_file", "validation_file"):
+            if wire[param] is not None:
+                paths[param] = _file_of(job, param)
+                try:
+                    link(self._files.path(wire[param]), paths[param])
+                except FileNotFoundError as error:
+                    job.fail(f"invalid_{param}", f"{error}.", param)
                     return
-            self._queue(job, self._task(job))
+        method = wire["method"]
+        try:
+            examples, wrong = check_files(paths, method, lambda: self._closed)
         except InterruptedCheckError:
             return
-        except FileNotFoundError:
-            job.fail("invalid_training_file", "A file of the job was deleted before it started.")
-
-    def _task(self, job: TrainingJob) -> TrainingTask:
-        wire, settings = job.wire, job.wire["method"][job.method]
-        weights = self._models.weights(wire["model"])
-        if weights is None and wire["model"] != job.base:
-            message = f"The model '{wire['model']}', which the job starts from, was deleted."
-            raise TrainingError(message, code="model_not_found")
-        examples = self._read_examples(wire["training_file"], job.method)
-        validation_file = wire["validation_file"]
-        grader = settings.get("grader")
-        given = settings.get("hyperparameters", {})
-        return TrainingTask(
-            method=job.method,
-            model=wire["model"],
-            examples=examples,
-            validation=self._read_examples(validation_file, job.method) if validation_file else (),
-            hyperparameters=self._trainer.resolve(job.method, given, len(examples)),
-            seed=wire["seed"],
-            weights=weights,
-            grade=None
-            if grader is None
-            else lambda text, line: run_grader(grader, text, line).reward,
-        )
-
-    def _read_examples(self, file_id: str, method: str) -> list[Example]:
-        return self._examples.read(self._files.path(file_id), method)
-
-    def _queue(self, job: TrainingJob, task: TrainingTask) -> None:
-        settings = dict(task.hyperparameters)
-        common = {name: settings[name] for name in job.wire["hyperparameters"]}
-        of_method = {**job.wire["method"][job.method], "hyperparameters": settings}
+        if wrong is not None:
+            job.fail(**wrong)
+            return
+        kind, base = method["type"], str(self._models.trained_as(job.base))
+        given = method[kind]["hyperparameters"]
+        settings = self._lane(job).trainer.resolve(kind, given, base, examples)
+        self._link_parent(job, wire["model"])
+        common = {name: settings[name] for name in wire["hyperparameters"]}
+        of_method = {**method[kind], "hyperparameters": dict(settings)}
         with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return
-            job.task = task
-            job.transition(
+            if job.transition(
                 "validating_files",
                 "queued",
                 "Files validated, moving job to queued state",
                 hyperparameters=common,
-                method={"type": job.method, job.method: of_method},
-            )
-            if job.status == "queued":
-                self._put(self._train_queue, job)
+                method={"type": kind, kind: of_method},
+            ):
+                self.enqueue(job)
+
+    def _link_parent(self, job: TrainingJob, name: str) -> None:
+        if name == job.base:
+            return
+        try:
+            link(self._models.path(name), job.directory / _PARENT)
+        except FileNotFoundError:
+            message = f"The model '{name}', which the job starts from, was deleted."
+            raise TrainingError(message, code="model_not_found") from None
 
     def _train(self, job: TrainingJob) -> None:
-        verb = "started" if job.snapshot is None else "resumed"
-        message = f"Fine-tuning job {verb}"
-        with self._state.lock:
-            task = job.task
-            if self._closed or task is None:
+        verb = "resumed" if job.step else "started"
+        if self._closed or not job.transition("queued", "running", f"Fine-tuning job {verb}"):
+            return
+        training = self._begin(job)
+        try:
+            with self._state.lock:
+                job.training = training
+            if job.has_ended:
                 return
-            if not job.transition("queued", "running", message):
-                return
-        training = self._begin(job, task)
-        for step in training.steps():
-            if self._must_stop_after(step, job, training):
-                self._stop(job, training)
-                return
-        self._finish(job, training)
+            if job.stop.is_set():
+                training.stop()
+            step = None
+            for step in training.steps():
+                if not self._add_step(job, training, step):
+                    return
+                self._wait(job.stop, self._step_seconds)
+            self._finish(job, training, step)
+        except Exception:
+            # A training that was closed in the middle of a step may complain of that.
+            if not self._interrupted and not job.has_ended:
+                raise
+        finally:
+            with self._state.lock:
+                if job.training is training:
+                    job.training = None
+            training.close()
 
-    def _begin(self, job: TrainingJob, task: TrainingTask) -> Training:
-        if job.snapshot is None:
-            return self._trainer.start(task)
-        return self._trainer.resume(task, self._state.store.path(job.snapshot).read_bytes())
+    def _begin(self, job: TrainingJob) -> Training:
+        task, trainer = self._task(job), self._lane(job).trainer
+        task.directory.mkdir(parents=True, exist_ok=True)
+        snapshot = job.snapshot
+        if snapshot is None:
+            return trainer.start(task)
+        return trainer.resume(task, snapshot)
 
-    def _must_stop_after(self, step: Step, job: TrainingJob, training: Training) -> bool:
-        """Add a step to the job, and return whether training must stop."""
-        with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return True
+    def _task(self, job: TrainingJob) -> TrainingTask:
+        wire, directory = job.to_dict(), job.directory
+        kind = wire["method"]["type"]
+        settings = wire["method"][kind]
+        valid = None if wire["validation_file"] is None else _file_of(job, "validation_file")
+        base = str(self._models.trained_as(job.base))
+        is_base = wire["model"] == job.base
+        return TrainingTask(
+            method=kind,
+            model=base if is_base else wire["model"],
+            base=base,
+            training_file=_file_of(job, "training_file"),
+            validation_file=valid,
+            hyperparameters=settings["hyperparameters"],
+            seed=wire["seed"],
+            grader=settings.get("grader"),
+            parent=None if is_base else directory / _PARENT,
+            directory=directory / _OF_TRAINER,
+        )
+
+    def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:
+        """Add a step to the job, and return whether the job is still to be trained."""
+        with self._state.database.write():
+            if job.has_ended:
+                return False
             job.add_step(step, training.total_steps)
-            if step.checkpoint:
-                self._add_checkpoint(job, training, step)
-        return self._wait(job.stop, self._step_seconds)
-
-    def _stop(self, job: TrainingJob, training: Training) -> None:
-        with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return
-            job.save_snapshot(training.snapshot())
-            if not job.transition("pausing", "paused", "The job was paused."):
-                message = "The server was stopped; the job will resume when it starts again."
-                job.set_status("queued", message)
-
-    def _model_name(self, job: TrainingJob) -> str:
-        suffix = job.wire["user_provided_suffix"] or ""
-        return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
+        if step.checkpoint:
+            self._add_checkpoint(job, training, step)
+        return True
 
     def _add_checkpoint(self, job: TrainingJob, training: Training, step: Step) -> None:
-        name = f"{self._model_name(job)}:ckpt-step-{step.number}"
-        self._models.add(name, job.base, training.model())
-        job.checkpoints.append(
-            {
-                "object": "fine_tuning.job.checkpoint",
-                "id": self._state.new_id("ftckpt_"),
-                "created_at": self._state.now(),
-                "fine_tuned_model_checkpoint": name,
-                "step_number": step.number,
-                "metrics": {"step": step.number, **step.metrics},
-                "fine_tuning_job_id": job.id,
-            }
-        )
-        while len(job.checkpoints) > _MAX_CHECKPOINTS:
-            self._models.remove(job.checkpoints.pop(0)["fine_tuned_model_checkpoint"])
-        job.add_event(f"Checkpoint created at step {step.number}")
-        job.save()
+        name = f"{_model_name(job)}:ckpt-step-{step.number}"
+        store, database = self._state.store, self._state.database
+        directory = store.put_model(training.save_model)
+        # A temporary directory does not survive the server, which alone could resume from it.
+        snapshot = job.save_snapshot(training.save_snapshot) if store.is_lasting else None
+        wire = {
+            "object": "fine_tuning.job.checkpoint",
+            "id": self._state.new_id("ftckpt_"),
+            "created_at": self._state.now(),
+            "fine_tuned_model_checkpoint": name,
+            "step_number": step.number,
+            "metrics": {"step": step.number, **step.metrics},
+            "fine_tuning_job_id": job.id,
+        }
+        with store.tentative(directory) as keep, database.write() as rows:
+            if job.has_ended:
+                return
+            self._models.add(name, job.base, directory)
+            rows.execute(
+                "INSERT INTO checkpoints (id, job, step, model, wire) VALUES (?, ?, ?, ?, ?)",
+                (wire["id"], job.id, step.number, name, json.dumps(wire)),
+            )
+            if snapshot is not None:
+                job.keep_snapshot(snapshot, step.number)
+            job.add_event(f"Checkpoint created at step {step.number}")
+            old = database.rows(
+                "SELECT id, model FROM checkpoints WHERE job = ? ORDER BY number DESC"
+                " LIMIT -1 OFFSET ?",
+                (job.id, _MAX_CHECKPOINTS),
+            )
+            for checkpoint_id, model in old:
+                self._models.remove(model)
+                rows.execute("DELETE FROM checkpoints WHERE id = ?", (checkpoint_id,))
+            keep()
 
-    def _finish(self, job: TrainingJob, training: Training) -> None:
-        name = self._model_name(job)
-        with self._state.lock:
-            if job.status in FINAL_STATUSES:
-                return
-            if job.status == "pausing":
-                self._stop(job, training)
-                return
-            self._models.add(name, job.base, training.model())
-            columns = _REWARD_COLUMNS if job.method == "reinforcement" else _COLUMNS
-            table = _to_csv(job.metrics(), columns)
-            blob = self._state.store.put(table)
+    def _finish(self, job: TrainingJob, training: Training, last: Step | None) -> None:
+        """End a job whose steps have ended, or stop it if they were made to end."""
+        if self._interrupted:
+            return
+        if not job.stop.is_set() and self._succeed(job, training):
+            return
+        if job.has_ended:
+            return
+        if last is not None:
+            job.keep_snapshot(job.save_snapshot(training.save_snapshot), last.number)
+        training.close()  # before anybody may resume the job
+        with self._state.database.write():
+            if not job.transition("pausing", "paused", "The job was paused."):
+                message = "The server was stopped; the job will resume when it starts again."
+                job.transition("running", "queued", message)
+
+    def _succeed(self, job: TrainingJob, training: Training) -> bool:
+        """Add the model and the result file; return False if the job is not running any more."""
+        store, wire = self._state.store, job.to_dict()
+        name = _model_name(job)
+        is_rewarded = wire["method"]["type"] == "reinforcement"
+        table = _to_csv(job.metrics(), _REWARD_COLUMNS if is_rewarded else _COLUMNS)
+        directory, blob = store.put_model(training.save_model), store.put(table)
+        with (
+            store.tentative(directory, blob) as keep,
+            self._state.database.write(),
+        ):
+            if job.status != "running":
+                return False
+            self._models.add(name, job.base, directory)
             result = self._files.add(
                 blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
             )
             job.add_event(f"New fine-tuned model created: {name}")
-            job.drop_snapshot()
             job.set_status(
                 "succeeded",
                 "The job has successfully completed",
@@ -235,22 +305,47 @@ class Runner:
                 result_files=[result["id"]],
                 trained_tokens=job.tokens,
             )
+            keep()
+        return True
 
     def close(self, jobs: Iterable[TrainingJob]) -> None:
-        """Stop the training of ``jobs`` at the next step, and end the threads."""
+        """Stop the training of ``jobs`` after the step that is under way, and end the threads.
+
+        A training whose step takes too long is closed in the middle of it.
+        """
         with self._state.lock:
             self._closed = True
-            for job in jobs:
-                job.stop.set()
+        jobs = tuple(jobs)
+        for job in jobs:
+            job.request_stop()
         self._check_queue.close()
-        self._train_queue.close()
+        for lane in self._all:
+            lane.queue.close()
+        if not self._join():
+            self._interrupted = True
+            for job in jobs:
+                training = job.training
+                if training is not None:
+                    training.close()
+            self._join()
+        for lane in self._all:
+            lane.trainer.close()
+
+    def _join(self) -> bool:
+        """Wait a while for all threads to end, and return whether they have."""
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        queues = [self._check_queue, *(lane.queue for lane in self._all)]
+        ended = [queue.join(deadline - time.monotonic()) for queue in queues]
+        return all(ended)
 
 
-def _validating_message(wire: Mapping[str, Any]) -> str:
-    message = f"Validating training file: {wire['training_file']}"
-    if wire["validation_file"] is None:
-        return message
-    return f"{message} and validation file: {wire['validation_file']}"
+def _file_of(job: TrainingJob, param: str) -> Path:
+    return job.directory / f"{param}.jsonl"
+
+
+def _model_name(job: TrainingJob) -> str:
+    suffix = job.to_dict()["user_provided_suffix"] or ""
+    return f"ft:{job.base}:local:{suffix}:{job.id[-8:]}"
 
 
 def _to_csv(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:

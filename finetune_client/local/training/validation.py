@@ -8,8 +8,9 @@ from finetune_client.training_data import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from finetune_client.local.api.files import Files
+    from finetune_client.training_data import Report
 
 __all__ = ["InterruptedCheckError", "check_files"]
 
@@ -21,45 +22,41 @@ class InterruptedCheckError(Exception):
 
 
 def check_files(
-    files: Files, wire: Mapping[str, Any], is_closed: Callable[[], bool]
-) -> dict[str, str] | None:
-    """Check a job's files, and return the job's ``error`` if something is wrong.
+    paths: Mapping[str, Path], method: Mapping[str, Any], is_closed: Callable[[], bool]
+) -> tuple[int, dict[str, str] | None]:
+    """Check a job's files.
 
     Args:
-        files: The server's files.
-        wire: The job's object.
+        paths: The files, by the name of their parameter.
+        method: The job's method.
         is_closed: Called repeatedly while a file is read.
+
+    Returns:
+        How many examples the training file has, and the job's ``error`` if something is wrong.
 
     Raises:
         InterruptedCheckError: The server was closed meanwhile.
     """
+    examples = 0
 
     def interrupt(_read: int, _size: int) -> None:
         if is_closed():
             raise InterruptedCheckError
 
-    for param in ("training_file", "validation_file"):
-        if wire[param] is not None:
-            error = _check_file(files, wire, param, interrupt)
-            if error is not None:
-                return error
-    return None
+    for param, path in paths.items():
+        # One process: forking a process that has threads can deadlock the child.
+        least = 1 if param == "validation_file" else None
+        report = check(
+            path, method, least_examples=least, workers=1, progress=interrupt, secrets=False
+        )
+        if not report.ok:
+            return 0, _error(report, param)
+        if param == "training_file":
+            examples = report.statistics["examples"]
+    return examples, None
 
 
-def _check_file(
-    files: Files, wire: Mapping[str, Any], param: str, progress: Callable[[int, int], None]
-) -> dict[str, str] | None:
-    try:
-        path = files.path(wire[param])
-    except FileNotFoundError as error:
-        return {"code": f"invalid_{param}", "message": f"{error}.", "param": param}
-    # One process: forking a process that has threads can deadlock the child.
-    least = 1 if param == "validation_file" else None
-    report = check(
-        path, wire["method"], least_examples=least, workers=1, progress=progress, secrets=False
-    )
-    if report.ok:
-        return None
+def _error(report: Report, param: str) -> dict[str, str]:
     errors = [problem for problem in report.problems if problem.severity == "error"]
     few = errors[0].code == "too_few_examples"
     message = " ".join(str(error) for error in errors[:_MAX_SHOWN])

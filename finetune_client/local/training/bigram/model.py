@@ -6,7 +6,6 @@ byte and, as what is predicted, after its last. A token is a byte of a text, or 
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -28,12 +28,12 @@ __all__ = [
     "count",
     "cumulative",
     "gradient",
+    "load",
     "log_probabilities",
-    "pack",
     "pairs",
     "sample",
+    "save",
     "score",
-    "unpack",
 ]
 
 EDGE = 256
@@ -143,14 +143,13 @@ class Adam:
         return {"mean": self._mean, "square": self._square, "updates": np.float64(self._steps)}
 
 
-def pack(arrays: Mapping[str, npt.NDArray[np.float64]]) -> bytes:
-    """Return arrays as the bytes of an npz file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]  # its other argument is a flag
-    return buffer.getvalue()
+def save(arrays: Mapping[str, npt.NDArray[np.float64]], path: Path) -> None:
+    """Write arrays to an npz file."""
+    with path.open("xb") as file:
+        np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # its other argument is a flag
 
 
-def unpack(data: bytes) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the arrays that `pack` packed."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+def load(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+    """Read the arrays that `save` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from finetune_client.grading import run_grader
 from finetune_client.local.training.bigram import model as bigram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from finetune_client.local.training.bigram.examples import Example
     from finetune_client.local.training.bigram.model import Floats, Ints
-    from finetune_client.local.training.trainer import Example
 
 __all__ = ["Gradient", "Objective", "Preferences", "Rewards", "Supervised"]
 
@@ -142,16 +143,19 @@ class Rewards:
         self,
         examples: Sequence[Example],
         validation: Sequence[Example],
-        grade: Callable[[str, Mapping[str, Any]], float],
+        grader: Mapping[str, Any],
         *,
         samples: int,
         eval_samples: int,
     ) -> None:
         self._train = [example.line for example in examples]
         self._valid = [example.line for example in validation]
-        self._grade = grade
+        self._grader = grader
         self._samples = samples
         self._eval_samples = eval_samples
+
+    def _reward(self, text: str, line: Mapping[str, Any]) -> float:
+        return run_grader(self._grader, text, line).reward
 
     def gradient(self, weights: Floats, batch: Sequence[int], rng: np.random.Generator) -> Gradient:
         """See `Objective`."""
@@ -162,7 +166,7 @@ class Rewards:
         advantages: list[float] = []
         for index in batch:
             texts = [bigram.sample(sums, rng, _MAX_SAMPLE_BYTES) for _ in range(self._samples)]
-            grades = [self._grade(text, self._train[index]) for text in texts]
+            grades = [self._reward(text, self._train[index]) for text in texts]
             mean = sum(grades) / len(grades)
             samples += [bigram.pairs([text]) for text in texts]
             advantages += [reward - mean for reward in grades]
@@ -177,7 +181,7 @@ class Rewards:
         """See `Objective`."""
         sums = bigram.cumulative(bigram.log_probabilities(weights))
         rewards = [
-            self._grade(bigram.sample(sums, rng, _MAX_SAMPLE_BYTES), self._valid[index])
+            self._reward(bigram.sample(sums, rng, _MAX_SAMPLE_BYTES), self._valid[index])
             for index in batch
             for _ in range(self._eval_samples)
         ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from finetune_client.local.training import hyperparameters
 from finetune_client.local.training.bigram import model as bigram
+from finetune_client.local.training.bigram.examples import ExampleFiles
 from finetune_client.local.training.bigram.objectives import (
     Objective,
     Preferences,
@@ -18,59 +19,84 @@ from finetune_client.local.training.bigram.objectives import (
 from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from finetune_client.local.training.bigram.examples import Example
     from finetune_client.local.training.bigram.model import Floats
 
 __all__ = ["BigramTrainer", "BigramTraining"]
 
 _STEP_SIZE = 0.05
 _SAMPLES_PER_PROMPT = 4
+_MODEL = "model.npz"
+_SNAPSHOT = "snapshot.npz"
 
 
 class BigramTrainer:
     """Fits the byte-level bigram; implements `Trainer`."""
 
+    def __init__(self) -> None:
+        self._files = ExampleFiles()
+
+    def models(self) -> tuple[str, ...]:
+        """See `Trainer.models`."""
+        return ("tiny",)
+
     def resolve(
-        self, method: str, hyperparameters_: Mapping[str, Any], examples: int
+        self, method: str, hyperparameters_: Mapping[str, Any], _model: str, examples: int
     ) -> dict[str, Any]:
         """See `Trainer.resolve`."""
         return hyperparameters.resolve(method, hyperparameters_, examples)
 
     def start(self, task: TrainingTask) -> BigramTraining:
         """See `Trainer.start`."""
-        return BigramTraining(task, {})
+        return BigramTraining(task, self._files, {})
 
-    def resume(self, task: TrainingTask, snapshot: bytes) -> BigramTraining:
+    def resume(self, task: TrainingTask, snapshot: Path) -> BigramTraining:
         """See `Trainer.resume`."""
-        return BigramTraining(task, bigram.unpack(snapshot))
+        return BigramTraining(task, self._files, bigram.load(snapshot / _SNAPSHOT))
+
+    def close(self) -> None:
+        """See `Trainer.close`."""
 
 
 class BigramTraining:
-    """One run.
+    """One run; implements `Training`.
 
     Random numbers depend on the seed and the number of the epoch or step alone, so that a resumed
     run draws the same ones as a run that was never paused.
     """
 
-    def __init__(self, task: TrainingTask, state: Mapping[str, Any]) -> None:
-        settings = task.hyperparameters
+    def __init__(self, task: TrainingTask, files: ExampleFiles, state: Mapping[str, Any]) -> None:
+        settings, valid = task.hyperparameters, task.validation_file
         self._task = task
+        self._examples = files.read(task.training_file, task.method)
+        self._validation = [] if valid is None else files.read(valid, task.method)
         self._batch_size = int(settings["batch_size"])
-        self._epoch_steps = -(-len(task.examples) // self._batch_size)
+        self._epoch_steps = -(-len(self._examples) // self._batch_size)
         self.total_steps = self._epoch_steps * int(settings["n_epochs"])
         self._done = int(state.get("step", 0))
+        self._is_stopped = False
         start = _starting_weights(task)
         self._weights: Floats = state.get("weights", start)
         self._adam = bigram.Adam(_STEP_SIZE * settings["learning_rate_multiplier"], state or None)
-        self._objective = _objective(task, start)
+        self._objective = _objective(task, self._examples, self._validation, start)
 
     def steps(self) -> Iterator[Step]:
         """See `Training.steps`."""
-        while self._done < self.total_steps:
+        while self._done < self.total_steps and not self._is_stopped:
             with np.errstate(over="ignore", invalid="ignore"):
                 step = self._step(self._done + 1)
             yield step
+
+    def stop(self) -> None:
+        """See `Training.stop`."""
+        self._is_stopped = True
+
+    def close(self) -> None:
+        """See `Training.close`; a step takes about a millisecond, so it is not interrupted."""
+        self._is_stopped = True
 
     def _step(self, number: int) -> Step:
         rng = np.random.default_rng([self._task.seed, 1, number])
@@ -86,11 +112,11 @@ class BigramTraining:
     def _batch_of(self, number: int) -> list[int]:
         epoch, position = divmod(number - 1, self._epoch_steps)
         rng = np.random.default_rng([self._task.seed, 0, epoch])
-        order = rng.permutation(len(self._task.examples))
+        order = rng.permutation(len(self._examples))
         return [int(index) for index in order[position * self._batch_size :][: self._batch_size]]
 
     def _valid(self, number: int, rng: np.random.Generator) -> dict[str, float]:
-        size = len(self._task.validation)
+        size = len(self._validation)
         if not size or self._task.method == "reinforcement":
             return {}
         first = (number - 1) * self._batch_size
@@ -98,7 +124,7 @@ class BigramTraining:
         return self._objective.measure(self._weights, batch, rng, "valid")
 
     def _full_valid(self, number: int, *, checkpoint: bool) -> dict[str, float]:
-        size = len(self._task.validation)
+        size = len(self._validation)
         every = self._task.hyperparameters.get("eval_interval")
         due = checkpoint or (every is not None and number % int(every) == 0)
         if not size or not due:
@@ -106,38 +132,40 @@ class BigramTraining:
         rng = np.random.default_rng([self._task.seed, 2, number])
         return self._objective.measure(self._weights, range(size), rng, "full_valid")
 
-    def model(self) -> bytes:
-        """See `Training.model`."""
-        return bigram.pack({"weights": self._weights})
+    def save_model(self, directory: Path) -> None:
+        """See `Training.save_model`."""
+        bigram.save({"weights": self._weights}, directory / _MODEL)
 
-    def snapshot(self) -> bytes:
-        """See `Training.snapshot`."""
+    def save_snapshot(self, directory: Path) -> None:
+        """See `Training.save_snapshot`."""
         run = {"weights": self._weights, "step": np.float64(self._done)}
-        return bigram.pack({**self._adam.state(), **run})
+        bigram.save({**self._adam.state(), **run}, directory / _SNAPSHOT)
 
 
 def _starting_weights(task: TrainingTask) -> Floats:
-    if task.weights is not None:
-        return bigram.unpack(task.weights)["weights"]
+    if task.parent is not None:
+        return bigram.load(task.parent / _MODEL)["weights"]
     rng = np.random.default_rng([task.seed, 3])
     return rng.normal(0.0, 0.01, (bigram.SYMBOLS, bigram.SYMBOLS))
 
 
-def _objective(task: TrainingTask, start: Floats) -> Objective:
+def _objective(
+    task: TrainingTask, examples: Sequence[Example], validation: Sequence[Example], start: Floats
+) -> Objective:
     settings = task.hyperparameters
     if task.method == "dpo":
-        return Preferences(task.examples, task.validation, start, float(settings["beta"]))
+        return Preferences(examples, validation, start, float(settings["beta"]))
     if task.method == "reinforcement":
-        if task.grade is None:
+        if task.grader is None:
             raise TrainingError("A reinforcement job needs a grader.")
         return Rewards(
-            task.examples,
-            task.validation,
-            task.grade,
+            examples,
+            validation,
+            task.grader,
             samples=max(2, round(_SAMPLES_PER_PROMPT * settings["compute_multiplier"])),
             eval_samples=int(settings["eval_samples"]),
         )
-    return Supervised(task.examples, task.validation)
+    return Supervised(examples, validation)
 
 
 def _refuse_divergence(metrics: Mapping[str, float], weights: Floats, number: int) -> None:

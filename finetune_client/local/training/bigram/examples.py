@@ -1,18 +1,33 @@
-"""Reading the lines of a training file as examples to learn from."""
+"""Reading the lines of a training file as examples that the bigram learns from."""
 
 from __future__ import annotations
 
 import json
+import threading
 import weakref
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from finetune_client.local.training.trainer import Example
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["ExampleFiles", "read_examples", "to_example"]
+__all__ = ["Example", "ExampleFiles", "read_examples", "to_example"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """One line of a training file, ready to be learned from.
+
+    Attributes:
+        texts: The assistant's texts, which are learned; for ``dpo`` the preferred output.
+        rejected: For ``dpo`` the output that is not preferred.
+        line: The whole line; graders see it as ``item``.
+    """
+
+    texts: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    line: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Examples(list[Example]):
@@ -20,19 +35,26 @@ class _Examples(list[Example]):
 
 
 class ExampleFiles:
-    """The examples of files, each in memory once for all jobs that use it, and no longer."""
+    """The examples of files, each in memory once for all jobs that use it, and no longer.
+
+    A file is known by what it is on the disk, not by its path: each job has a path of its own.
+    """
 
     def __init__(self) -> None:
-        self._loaded: weakref.WeakValueDictionary[tuple[Path, str], _Examples] = (
+        self._lock = threading.Lock()
+        self._loaded: weakref.WeakValueDictionary[tuple[object, ...], _Examples] = (
             weakref.WeakValueDictionary()
         )
 
     def read(self, path: Path, method: str) -> list[Example]:
-        """Return the examples of a file that never changes; one thread at a time may call this."""
-        examples = self._loaded.get((path, method))
-        if examples is None:
-            examples = self._loaded[path, method] = _Examples(read_examples(path, method))
-        return examples
+        """Return the examples of a file that never changes."""
+        status = path.stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, method)
+        with self._lock:
+            examples = self._loaded.get(key)
+            if examples is None:
+                examples = self._loaded[key] = _Examples(read_examples(path, method))
+            return examples
 
 
 def read_examples(path: Path, method: str) -> list[Example]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local.training.examples import ExampleFiles, read_examples, to_example
+from finetune_client.local.training.bigram.examples import ExampleFiles, read_examples, to_example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,9 +84,11 @@ def test_read_examples__takes_a_carriage_return_for_the_space_it_is_in_json(tmp_
 def test_example_files__are_held_once_and_no_longer_than_they_are_used(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"completion": "b"}\n')
+    other = tmp_path / "b.jsonl"
+    os.link(path, other)
     files = ExampleFiles()
     first = files.read(path, "supervised")
-    assert files.read(path, "supervised") is first
+    assert files.read(other, "supervised") is first
     assert files.read(path, "reinforcement") is not first
     let_go = weakref.ref(first)
     del first
