@@ -29,6 +29,7 @@ __all__ = ["Runner"]
 _MAX_CHECKPOINTS = 3
 _CLOSE_SECONDS = 5.0
 """How long closing waits for the step that is under way, and then for a training to be closed."""
+_FILES = ("training_file", "validation_file")
 _PARENT = "parent"
 _OF_TRAINER = "trainer"
 _COLUMNS = {
@@ -119,7 +120,7 @@ class Runner:
         if self._closed or job.has_ended:
             return
         wire, paths = job.to_dict(), {}
-        for param in ("training_file", "validation_file"):
+        for param in _FILES:
             if wire[param] is not None:
                 paths[param] = _file_of(job, param)
                 try:
@@ -152,10 +153,11 @@ class Runner:
                 self.enqueue(job)
 
     def _link_parent(self, job: TrainingJob, name: str) -> None:
-        if name == job.base:
+        target = job.directory / _PARENT
+        if name == job.base or target.exists():
             return
         try:
-            link(self._models.path(name), job.directory / _PARENT)
+            link(self._models.path(name), target)
         except FileNotFoundError:
             message = f"The model '{name}', which the job starts from, was deleted."
             raise TrainingError(message, code="model_not_found") from None
@@ -190,11 +192,21 @@ class Runner:
 
     def _begin(self, job: TrainingJob) -> Training:
         task, trainer = self._task(job), self._queue_of(job).trainer
+        self._link_again(job)
         task.directory.mkdir(parents=True, exist_ok=True)
         snapshot = job.snapshot
         if snapshot is None:
             return trainer.start(task)
         return trainer.resume(task, snapshot)
+
+    def _link_again(self, job: TrainingJob) -> None:
+        """Put back the files that a power cut has taken: only the rows are surely on the disk."""
+        wire = job.to_dict()
+        self._link_parent(job, wire["model"])
+        for param in _FILES:
+            path = _file_of(job, param)
+            if wire[param] is not None and not path.exists():
+                link(self._files.path(wire[param]), path)
 
     def _task(self, job: TrainingJob) -> TrainingTask:
         wire, directory = job.to_dict(), job.directory
