@@ -27,6 +27,9 @@ __all__ = ["Blob", "BlobTooLargeError", "Store", "system_reason"]
 
 _KEY = re.compile(r"(?:blob|model)-[0-9a-f]{32}")
 _JOB_ID = re.compile(r"ftjob-[0-9a-f]+")
+_RECORDS = ("files", "jobs", "models", "permissions", "uploads")
+"""The folders in which the unreleased version kept its state."""
+
 _SWEPT = {
     "blobs": re.compile(r"blob-[0-9a-f]{32}"),
     "models": re.compile(r"model-[0-9a-f]{32}(?:\.part)?"),
@@ -212,7 +215,7 @@ def system_reason(error: Exception) -> str:
 
 
 def _refuse_records(root: Path) -> None:
-    if any(root.glob("jobs/*.json")) or any(root.glob("files/*.json")):
+    if any(path for kind in _RECORDS for path in root.glob(f"{kind}/*.json")):
         message = (
             "This directory was used by a version of finetune_client before the first release, "
             "which kept its state in another way; give another directory"

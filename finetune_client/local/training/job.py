@@ -45,6 +45,7 @@ class TrainingJob:
     Attributes:
         id: The job's id.
         base: The name of the base model, even if the job starts from a tuned one.
+        is_waiting: Whether the job waits to be trained, if it is in a queue at all.
         stop: Set when training must stop after the step that is under way.
         training: The run, while the job is trained.
         workers: How many threads are checking or training the job, or about to have done it.
@@ -54,6 +55,7 @@ class TrainingJob:
         self._state = state
         self.id = job_id
         self.base = base
+        self.is_waiting = True
         self.stop = threading.Event()
         self.training: Training | None = None
         self.workers = 0
@@ -71,11 +73,6 @@ class TrainingJob:
     def has_ended(self) -> bool:
         """Whether the job's status is final."""
         return self.status in FINAL_STATUSES
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the job waits to be checked or trained."""
-        return self.status in {"validating_files", "queued"}
 
     @property
     def tokens(self) -> int:
@@ -144,6 +141,7 @@ class TrainingJob:
                 "UPDATE jobs SET status = ?, wire = ? WHERE id = ?",
                 (status, json.dumps(wire), self.id),
             )
+            self.is_waiting = status == "queued"
             self._state.status_changed.notify_all()
 
     def transition(self, before: str, after: str, message: str, **fields: Any) -> bool:
@@ -250,6 +248,9 @@ class TrainingJob:
 
     def restore(self) -> None:
         """Put the job, which was trained when an earlier run of the server was killed, in order."""
+        for path in self.directory.glob("snapshot-*"):
+            if path != self.snapshot:  # it was not whole when the server was killed
+                remove_directory(path)
         step = self._column("snapshot_step")
         where = f"after step {step}" if step else "from the beginning"
         with self._state.database.write():

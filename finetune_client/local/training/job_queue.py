@@ -119,8 +119,8 @@ class JobQueue:
         try:
             job.end_work()
         except StoreClosedError:
-            pass  # the next start of the server removes what is left
-        except OSError:
+            pass  # the next start of the server removes it
+        except (OSError, sqlite3.Error):
             _log.exception("the directory of job %s could not be removed", job.id)
 
     def close(self) -> None:

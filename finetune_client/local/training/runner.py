@@ -30,6 +30,7 @@ __all__ = ["Runner"]
 _MAX_CHECKPOINTS = 3
 _CLOSE_SECONDS = 5.0
 """How long closing waits for the step that is under way, and then for a training to be closed."""
+_FILES = ("training_file", "validation_file")
 _PARENT = "parent"
 _OF_TRAINER = "trainer"
 _COLUMNS = {
@@ -47,8 +48,8 @@ _REWARD_COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
-    """A trainer, and the jobs that it trains."""
+class _TrainerQueue:
+    """A trainer, and the queue of the jobs that it trains."""
 
     trainer: Trainer
     queue: JobQueue
@@ -81,11 +82,13 @@ class Runner:
         self._state = state
         self._files = files
         self._models = models
-        self._all = [
-            _Lane(trainer, JobQueue(f"train-{number}", self._train, workers))
+        self._trainer_queues = [
+            _TrainerQueue(trainer, JobQueue(f"train-{number}", self._train, workers))
             for number, trainer in enumerate(trainers)
         ]
-        self._lanes = {name: lane for lane in self._all for name in lane.trainer.models()}
+        self._by_model = {
+            name: one for one in self._trainer_queues for name in one.trainer.models()
+        }
         self._step_seconds = step_seconds
         self._wait = wait
         self._closed = False
@@ -99,7 +102,7 @@ class Runner:
     def enqueue(self, job: TrainingJob) -> None:
         """Train a job that is queued now, from its snapshot if it has one; say where it stands."""
         with self._state.lock:
-            position = self._lane(job).queue.position(job)
+            position = self._queue_of(job).queue.position(job)
             if position:
                 message = f"The job is number {position} in the queue."
                 job.add_event(message, data={"queue_position": position})
@@ -107,21 +110,21 @@ class Runner:
 
     def resume(self, job: TrainingJob) -> None:
         """Train a job that an earlier run of the server queued."""
-        self._put(self._lane(job).queue, job)
+        self._put(self._queue_of(job).queue, job)
 
     def _put(self, jobs: JobQueue, job: TrainingJob) -> None:
         with self._state.lock:
             if not self._closed:
                 jobs.put(job)
 
-    def _lane(self, job: TrainingJob) -> _Lane:
-        return self._lanes[str(self._models.trained_as(job.base))]
+    def _queue_of(self, job: TrainingJob) -> _TrainerQueue:
+        return self._by_model[str(self._models.trained_as(job.base))]
 
     def _check(self, job: TrainingJob) -> None:
         if self._closed or job.has_ended:
             return
         wire, paths = job.to_dict(), {}
-        for param in ("training_file", "validation_file"):
+        for param in _FILES:
             if wire[param] is not None:
                 paths[param] = _file_of(job, param)
                 try:
@@ -139,7 +142,7 @@ class Runner:
             return
         kind, base = method["type"], str(self._models.trained_as(job.base))
         given = method[kind]["hyperparameters"]
-        settings = self._lane(job).trainer.resolve(kind, given, base, examples)
+        settings = self._queue_of(job).trainer.resolve(kind, given, base, examples)
         self._link_parent(job, wire["model"])
         common = {name: settings[name] for name in wire["hyperparameters"]}
         of_method = {**method[kind], "hyperparameters": dict(settings)}
@@ -154,10 +157,11 @@ class Runner:
                 self.enqueue(job)
 
     def _link_parent(self, job: TrainingJob, name: str) -> None:
-        if name == job.base:
+        target = job.directory / _PARENT
+        if name == job.base or target.exists():
             return
         try:
-            link(self._models.path(name), job.directory / _PARENT)
+            link(self._models.path(name), target)
         except FileNotFoundError:
             message = f"The model '{name}', which the job starts from, was deleted."
             raise TrainingError(message, code="model_not_found") from None
@@ -191,12 +195,22 @@ class Runner:
             training.close()
 
     def _begin(self, job: TrainingJob) -> Training:
-        task, trainer = self._task(job), self._lane(job).trainer
+        task, trainer = self._task(job), self._queue_of(job).trainer
+        self._link_again(job)
         task.directory.mkdir(parents=True, exist_ok=True)
         snapshot = job.snapshot
         if snapshot is None:
             return trainer.start(task)
         return trainer.resume(task, snapshot)
+
+    def _link_again(self, job: TrainingJob) -> None:
+        """Put back the files that a power cut has taken: only the rows are surely on the disk."""
+        wire = job.to_dict()
+        self._link_parent(job, wire["model"])
+        for param in _FILES:
+            path = _file_of(job, param)
+            if wire[param] is not None and not path.exists():
+                link(self._files.path(wire[param]), path)
 
     def _task(self, job: TrainingJob) -> TrainingTask:
         wire, directory = job.to_dict(), job.directory
@@ -319,8 +333,8 @@ class Runner:
         for job in jobs:
             job.request_stop()
         self._check_queue.close()
-        for lane in self._all:
-            lane.queue.close()
+        for one in self._trainer_queues:
+            one.queue.close()
         if not self._join():
             self._interrupted = True
             for job in jobs:
@@ -328,13 +342,13 @@ class Runner:
                 if training is not None:
                     training.close()
             self._join()
-        for lane in self._all:
-            lane.trainer.close()
+        for one in self._trainer_queues:
+            one.trainer.close()
 
     def _join(self) -> bool:
         """Wait a while for all threads to end, and return whether they have."""
         deadline = time.monotonic() + _CLOSE_SECONDS
-        queues = [self._check_queue, *(lane.queue for lane in self._all)]
+        queues = [self._check_queue, *(one.queue for one in self._trainer_queues)]
         ended = [queue.join(deadline - time.monotonic()) for queue in queues]
         return all(ended)
 

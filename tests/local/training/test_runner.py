@@ -313,6 +313,37 @@ def test_killed__a_running_job_resumes_from_its_last_checkpoint(
     assert [row["step_number"] for row in listed] == [6, 4, 2]
 
 
+def test_killed__what_is_missing_or_not_whole_in_a_jobs_directory_is_put_right(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(3)
+    trainer.let(3)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    train = api.upload(jsonl(chat_lines(10)))
+    model = api.trained(training_file=train)["fine_tuned_model"]
+    job = api.create(training_file=train, model=model)
+    trainer.let(2)
+    while len(api.events(job["id"])) < 7:  # a step, its checkpoint, and what came before
+        time.sleep(0.01)
+
+    directory = killed(tmp_path / "first", tmp_path / "second") / "jobs" / job["id"]
+    (whole,) = directory.glob("snapshot-*")
+    shutil.copytree(whole, directory / "snapshot-0123")
+    shutil.copytree(whole, directory / "snapshot-4567.part")
+    shutil.rmtree(directory / "parent")
+    (directory / "training_file.jsonl").unlink()
+    again = GatedTrainer(3)
+    api = connect(LocalServer(tmp_path / "second", again))
+    assert begun(again, 0) == job["id"]
+    task = again.tasks[0]
+    assert task.parent is not None
+    assert (task.parent / "step").read_text(encoding="utf-8") == "3"
+    assert task.training_file.read_text(encoding="utf-8") == jsonl(chat_lines(10))
+    assert list(directory.glob("snapshot-*")) == [whole]
+    again.let(1)
+    assert api.ended(job["id"])["status"] == "succeeded"
+
+
 def test_killed__a_job_without_a_checkpoint_begins_again_and_tells_no_step_twice(
     connect: Connect, tmp_path: Path
 ) -> None:
