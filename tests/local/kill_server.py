@@ -1,12 +1,12 @@
 """Kill a server under load at random moments, and check that it keeps what it answered::
 
-    python -m tests.local.kill_server [--kills 100] [--clients 8] [--seed 0]
+    python -m tests.local.kill_server [--kills 100] [--clients 8] [--jobs 0] [--seed 0]
 
 Clients upload files, whole and in parts, create jobs, read their events and cancel some of them,
 while the server is killed (``kill -9``) and started again in the same directory. A create whose
 answer was lost is sent again with the same Idempotency-Key. In the end each answered file, job, event
 and cancellation must be there, nothing twice, and each job that was not cancelled must have succeeded
-with the numbers of a job that nobody interrupted.
+with the numbers of a job that nobody interrupted. With ``--jobs`` the clients continue until so many are made.
 """
 
 from __future__ import annotations
@@ -222,8 +222,10 @@ class Trial:
         self._seed = seed
         self._clients = clients
 
-    def run(self, kills: int, say: Callable[[str], object] = lambda _: None) -> dict[str, int]:
-        """Return how much was answered.
+    def run(
+        self, kills: int, jobs: int = 0, say: Callable[[str], object] = lambda _: None
+    ) -> dict[str, int]:
+        """Kill the server so often, continue until there are so many jobs; return what was answered.
 
         Raises:
             AssertionError: Something that was answered is lost, or is there twice.
@@ -244,6 +246,9 @@ class Trial:
                 self.server.start()
                 say(f"killed {number} times, {sum(len(one.jobs) for one in clients)} jobs")
                 self._raise_failures(clients)
+            while sum(len(one.jobs) for one in clients) < jobs:
+                self._raise_failures(clients)
+                time.sleep(0.05)
             self._stop.set()
             for client in clients:
                 client.join(PATIENCE)
@@ -287,11 +292,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         trial = Trial(Path(directory), clients=chosen.clients, seed=chosen.seed)
-        answered = trial.run(chosen.kills, say=lambda text: sys.stdout.write(f"{text}\n"))
+        answered = trial.run(
+            chosen.kills, chosen.jobs, say=lambda text: sys.stdout.write(f"{text}\n")
+        )
     sys.stdout.write(f"{json.dumps(answered)}\n")
 
 
