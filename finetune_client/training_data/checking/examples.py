@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["ExampleCheck", "Measure"]
+__all__ = ["LONGEST_REMEMBERED", "ExampleCheck", "Measure"]
 
 OUTPUTS = (
     ("preferred_output", "preferred_completion"),
@@ -29,6 +29,10 @@ OUTPUTS = (
 """The keys of the outputs, each with its spelling until 2025."""
 
 AS_TEXT = json.JSONEncoder(ensure_ascii=False)
+LONGEST_REMEMBERED = 64 * 1024
+"""Characters of the definitions of tools that are remembered from one line to the next."""
+_MOST_KNOWN = 256
+"""How many of them are."""
 INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
 
 
@@ -66,6 +70,8 @@ class ExampleCheck:
             "preference": self._preference,
             "reinforcement": self._reinforcement,
         }
+        self._known_tools: dict[str, Definitions] = {}
+        self._definitions: list[str] = []
         self.endings = Endings()
         self.variables = GraderVariables(variables)
 
@@ -74,6 +80,7 @@ class ExampleCheck:
         if not self._format.open:
             self._keys(example)
         self._contents.images = 0
+        self._definitions = []
         return self._checks[self._format.name](example)
 
     def _keys(self, example: dict[str, Any]) -> None:
@@ -188,7 +195,7 @@ class ExampleCheck:
         prefix = f"{path}." if path else ""
         tools: Definitions = {}
         if example.get("tools") is not None:
-            tools = defined_tools(example["tools"], f"{prefix}tools", self._report_problem)
+            tools = self._defined_tools(example["tools"], f"{prefix}tools")
         if "parallel_tool_calls" in example and not self._format.open:
             value = example["parallel_tool_calls"]
             if not isinstance(value, bool):
@@ -196,15 +203,31 @@ class ExampleCheck:
                 self._report_problem("invalid_value", f"{prefix}parallel_tool_calls", **facts)
         functions: Definitions = {}
         if "functions" in example and "functions" in self._format.keys:
+            if example["functions"]:
+                self._definitions.append(AS_TEXT.encode(example["functions"]))
             functions = defined_functions(example["functions"], self._report_problem)
         return CallCheck(self._report_problem, tools, functions)
+
+    def _defined_tools(self, tools: object, path: str) -> Definitions:
+        """Check the tools of an example; most files have the same ones in every line."""
+        text = AS_TEXT.encode(tools)
+        if tools:
+            self._definitions.append(text)
+        if text in self._known_tools:
+            return self._known_tools[text]
+        before = self._report_problem.counts.total()
+        defined = defined_tools(tools, path, self._report_problem)
+        if self._report_problem.counts.total() == before and len(text) <= LONGEST_REMEMBERED:
+            if len(self._known_tools) >= _MOST_KNOWN:
+                self._known_tools.clear()
+            self._known_tools[text] = defined
+        return defined
 
     def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:
         given = example.get("messages")
         messages = [*(given if isinstance(given, list) else []), *outputs]
-        texts = [AS_TEXT.encode(example[key]) for key in ("tools", "functions") if example.get(key)]
         known = [message for message in messages if isinstance(message, dict)]
-        return Measure(known, texts, self._contents.images)
+        return Measure(known, self._definitions, self._contents.images)
 
 
 def _imageless(format: FormatName, rules: TrainingRules) -> str | None:

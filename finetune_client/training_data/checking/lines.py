@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import compress, count
 from typing import TYPE_CHECKING, NamedTuple
 
 from finetune_client.training_data.checking.counts import FileCounts
 from finetune_client.training_data.checking.decoding import LineDecoder
-from finetune_client.training_data.checking.examples import ExampleCheck
+from finetune_client.training_data.checking.examples import LONGEST_REMEMBERED, ExampleCheck
 from finetune_client.training_data.checking.fast_path import chat_measurer
 from finetune_client.training_data.checking.unwanted_text import (
     TextCheck,
@@ -101,6 +102,7 @@ class LineChecker:
             else None
         )
         self._decoder = LineDecoder(self._report_problem)
+        self._count_definitions = lru_cache(maxsize=256)(settings.counter.count)
 
     def check(self, block: Block) -> None:
         """Check the lines of a block, and count what is in them.
@@ -230,9 +232,13 @@ class LineChecker:
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings
         count = settings.counter.count
-        tokens = sum(map(count, measure.texts))
-        if measure.messages:
-            tokens += count_messages(settings.counter, measure.messages)
+        if measure.messages:  # its other texts define tools, which are the same in most lines
+            tokens = count_messages(settings.counter, measure.messages)
+            for text in measure.texts:
+                remembered = len(text) <= LONGEST_REMEMBERED
+                tokens += self._count_definitions(text) if remembered else count(text)
+        else:
+            tokens = sum(map(count, measure.texts))
         most = settings.context_length
         if most is not None and tokens > most:
             code = "too_long" if settings.counter.exact else "maybe_too_long"
