@@ -20,7 +20,7 @@ from finetune_client.training_data.checking.unwanted_text import (
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
-from finetune_client.training_data.null_keys import NullKeys
+from finetune_client.training_data.null_keys import NullKeys, may_have_null_keys
 from finetune_client.training_data.problems import ProblemCollector, quoted
 from finetune_client.training_data.tokens import count_messages
 
@@ -206,7 +206,7 @@ class LineChecker:
                 method=given,
             )
             return None
-        if b"null" in line:
+        if may_have_null_keys(line):
             nulls = NullKeys()
             example = nulls.removed(example, settings.format)
             if nulls.found:
