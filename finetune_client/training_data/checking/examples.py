@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.training_data.checking.content import ContentCheck
 from finetune_client.training_data.checking.counts import Endings, GraderVariables
+from finetune_client.training_data.checking.decoding import MOST_REMEMBERED
 from finetune_client.training_data.checking.messages import MessageCheck
 from finetune_client.training_data.checking.tools import CallCheck, defined_functions, defined_tools
 from finetune_client.training_data.formats import FORMATS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["LONGEST_REMEMBERED", "ExampleCheck", "Measure"]
+__all__ = ["ExampleCheck", "Measure"]
 
 OUTPUTS = (
     ("preferred_output", "preferred_completion"),
@@ -29,10 +30,6 @@ OUTPUTS = (
 """The keys of the outputs, each with its spelling until 2025."""
 
 AS_TEXT = json.JSONEncoder(ensure_ascii=False)
-LONGEST_REMEMBERED = 64 * 1024
-"""Characters of the definitions of tools that are remembered from one line to the next."""
-_MOST_KNOWN = 256
-"""How many of them are."""
 INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
 
 
@@ -48,6 +45,20 @@ class Measure(NamedTuple):
     messages: list[dict[str, Any]]
     texts: list[str]
     images: int = 0
+
+
+class _KnownTools(NamedTuple):
+    """Tools with which nothing is wrong, as a line had them.
+
+    Attributes:
+        tools: The tools themselves; `LineDecoder` gives lines that share them the same object.
+        text: They as JSON.
+        defined: Their names and parameters.
+    """
+
+    tools: object
+    text: str
+    defined: Definitions
 
 
 class ExampleCheck:
@@ -70,7 +81,7 @@ class ExampleCheck:
             "preference": self._preference,
             "reinforcement": self._reinforcement,
         }
-        self._known_tools: dict[str, Definitions] = {}
+        self._known_tools: dict[int, _KnownTools] = {}
         self._definitions: list[str] = []
         self.endings = Endings()
         self.variables = GraderVariables(variables)
@@ -209,18 +220,20 @@ class ExampleCheck:
         return CallCheck(self._report_problem, tools, functions)
 
     def _defined_tools(self, tools: object, path: str) -> Definitions:
-        """Check the tools of an example; most files have the same ones in every line."""
+        """Check the tools of an example, which are often the very ones of lines before it."""
+        known = self._known_tools.get(id(tools))
+        if known is not None and known.tools is tools:
+            self._definitions.append(known.text)
+            return known.defined
         text = AS_TEXT.encode(tools)
         if tools:
             self._definitions.append(text)
-        if text in self._known_tools:
-            return self._known_tools[text]
         before = self._report_problem.counts.total()
         defined = defined_tools(tools, path, self._report_problem)
-        if self._report_problem.counts.total() == before and len(text) <= LONGEST_REMEMBERED:
-            if len(self._known_tools) >= _MOST_KNOWN:
+        if tools and self._report_problem.counts.total() == before:
+            if len(self._known_tools) >= MOST_REMEMBERED:
                 self._known_tools.clear()
-            self._known_tools[text] = defined
+            self._known_tools[id(tools)] = _KnownTools(tools, text, defined)
         return defined
 
     def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:

@@ -9,8 +9,12 @@ from itertools import compress, count
 from typing import TYPE_CHECKING, NamedTuple
 
 from finetune_client.training_data.checking.counts import FileCounts
-from finetune_client.training_data.checking.decoding import LineDecoder
-from finetune_client.training_data.checking.examples import LONGEST_REMEMBERED, ExampleCheck
+from finetune_client.training_data.checking.decoding import (
+    LONGEST_REMEMBERED,
+    MOST_REMEMBERED,
+    LineDecoder,
+)
+from finetune_client.training_data.checking.examples import ExampleCheck
 from finetune_client.training_data.checking.fast_path import chat_measurer
 from finetune_client.training_data.checking.unwanted_text import (
     TextCheck,
@@ -102,7 +106,7 @@ class LineChecker:
             else None
         )
         self._decoder = LineDecoder(self._report_problem)
-        self._count_definitions = lru_cache(maxsize=256)(settings.counter.count)
+        self._count_definitions = lru_cache(maxsize=MOST_REMEMBERED)(settings.counter.count)
 
     def check(self, block: Block) -> None:
         """Check the lines of a block, and count what is in them.
