@@ -19,8 +19,6 @@ MOST_REMEMBERED = 32
 """How many of them are."""
 _MOST_SEEN = 4096
 """Hashes of ends of lines by which one that comes again is known."""
-_TOOLS = (b', "tools": [', b',"tools":[')
-"""How the tools of a line begin. Within a text the quotes would have backslashes."""
 _LONGEST_INTEGER = 4000
 """Digits; Python refuses to read an integer of more than 4300 (`sys.set_int_max_str_digits`)."""
 
@@ -54,8 +52,8 @@ class LineDecoder:
 
     def read(self, raw: bytes) -> dict[str, Any] | None:
         """Return the object that the line holds, or report why it does not hold one."""
-        begin = max(raw.rfind(tools) for tools in _TOOLS)
-        if begin > 0 and (value := self._read_with_known_end(raw, begin)) is not None:
+        tools = raw.rfind(b'"tools":')
+        if tools > 0 and (value := self._read_with_known_end(raw, tools)) is not None:
             return value
         self.has_odd_values = False
         try:
@@ -82,7 +80,7 @@ class LineDecoder:
         # `decode` raises: there is more after the value.
         return value if end == len(text) else self._decoder.decode(text)
 
-    def _read_with_known_end(self, raw: bytes, begin: int) -> dict[str, Any] | None:
+    def _read_with_known_end(self, raw: bytes, tools: int) -> dict[str, Any] | None:
         """Return the object of a line that ends with tools as lines before it do.
 
         Definitions of tools are most of a line that has them, and the same in most lines. An end
@@ -90,7 +88,11 @@ class LineDecoder:
         have to be JSON, and share no key: then the line is an object of all their keys. Otherwise
         the line is to be read as a whole.
         """
+        # A quote after a comma and white space is not one within a text: that has a backslash.
+        begin = raw.rfind(b",", 0, tools)
         end = raw[begin:]
+        if begin < 0 or raw[begin + 1 : tools].strip():
+            return None
         try:
             known = self._ends.get(end)
             if known is None:

@@ -103,7 +103,8 @@ class ExampleCheck:
     def _chat(self, example: dict[str, Any]) -> Measure:
         calls = self._calls(example, "")
         roles = self._conversation(example, calls, "")
-        calls.answers.end()
+        if calls.has_calls:
+            calls.answers.end()
         if "assistant" not in roles:
             if roles and None not in roles:
                 self._report_problem("missing_assistant_message", "messages")
@@ -116,7 +117,8 @@ class ExampleCheck:
     def _reinforcement(self, example: dict[str, Any]) -> Measure:
         calls = self._calls(example, "")
         roles = self._conversation(example, calls, "")
-        calls.answers.end()
+        if calls.has_calls:
+            calls.answers.end()
         if roles and roles[-1] not in {"user", None}:
             path = f"messages[{len(roles) - 1}].role"
             self._report_problem("last_message_not_user", path, role=roles[-1])
@@ -159,9 +161,10 @@ class ExampleCheck:
             self._report_problem("too_many_output_messages", key, **facts)
         check = self._message_check(calls)
         roles = [check.message(each, f"{key}[{index}]") for index, each in enumerate(output)]
-        answers = calls.answers.branch()
-        answers.messages(output, roles, key)
-        answers.end()
+        if calls.has_calls:
+            answers = calls.answers.branch()
+            answers.messages(output, roles, key)
+            answers.end()
         if "assistant" not in roles and None not in roles:
             self._report_problem("output_not_assistant", f"{key}[0].role", found=quoted(roles[0]))
         return output

@@ -17,6 +17,7 @@ from finetune_client.training_data.checking.decoding import (
 from finetune_client.training_data.checking.examples import ExampleCheck
 from finetune_client.training_data.checking.fast_path import chat_measurer
 from finetune_client.training_data.checking.unwanted_text import (
+    LONGEST_NULL_TEXT,
     TextCheck,
     holds_secret,
     holds_special_text,
@@ -29,7 +30,7 @@ from finetune_client.training_data.problems import ProblemCollector, quoted
 from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.blocks import Block
@@ -216,22 +217,23 @@ class LineChecker:
             if nulls.found:
                 self.counts.null_keys.add(number, nulls.found)
         measure = self._examples.check(example)
-        if null_texts := [quoted(text.strip()) for text in self._null_texts(measure)]:
+        if null_texts := self._null_texts(measure):
             self.counts.null_texts.add(number, null_texts)
         self.counts.image_examples += measure.images > 0
         return measure
 
-    def _null_texts(self, measure: Measure) -> Iterator[str]:
+    def _null_texts(self, measure: Measure) -> list[str]:
         """Return the texts that are no more than a null; what a tool answers may be that."""
-        yield from filter(is_null_text, measure.texts)
+        texts = measure.texts if not measure.messages else []
         for message in measure.messages:
             text = message.get("content")
-            if isinstance(text, str) and is_null_text(text):
+            if type(text) is str and len(text) <= LONGEST_NULL_TEXT and is_null_text(text):
                 refused = self._settings.rules.refuses_null_text and message.get("tool_calls")
                 if message.get("role") not in ("tool", "function") and not (
                     refused and text == "null"
                 ):
-                    yield text
+                    texts.append(text)
+        return [quoted(text.strip()) for text in texts if is_null_text(text)]
 
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings
