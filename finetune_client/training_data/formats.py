@@ -112,9 +112,9 @@ def format_of(example: Mapping[str, Any]) -> FormatName | None:
 
     A key that is null does not count: a table of lines of two formats has the keys of both.
     """
-    keys = [key for key, value in example.items() if value is not None]
-    if "messages" in keys:
+    if example.get("messages") is not None:
         return "chat"
+    keys = [key for key, value in example.items() if value is not None]
     if not FORMATS["preference"].keys.isdisjoint(keys):
         return "preference"
     if not FORMATS["completions"].keys.isdisjoint(keys):

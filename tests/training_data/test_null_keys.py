@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finetune_client.training_data import check, fix
-from finetune_client.training_data.null_keys import NullKeys, without_null_keys
+from finetune_client.training_data.null_keys import (
+    NullKeys,
+    may_have_null_keys,
+    without_null_keys,
+)
 from tests.support.example_lines import good_lines
 
 if TYPE_CHECKING:
@@ -283,3 +287,20 @@ def test_check__the_text_null_beside_calls_is_an_error_on_azure_alone() -> None:
     assert report.counts == {"null_text": 1}
     text = null_beside_a_call("null").replace(b'"null"', b"null")
     assert check(text, provider="azure", least_examples=1).counts == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ('{"role": "assistant", "content": null, "tool_calls": []}', False),
+        ('{"role":"assistant","content":null,"tool_calls":[]}', False),
+        ('{"role": "assistant", "content": null, "name": null}', True),
+        ('{"content": null, "role": "assistant"}', True),
+        ('{"role": "assistant", "content": "Write null"}', True),
+        ('{"role": "assistant", "content": "Write None"}', False),
+    ],
+)
+def test_may_have_null_keys__where_a_null_is_not_the_content_of_an_answer(
+    message: str, *, found: bool
+) -> None:
+    assert may_have_null_keys(f'{{"messages": [{message}]}}'.encode()) == found

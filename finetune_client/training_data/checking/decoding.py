@@ -12,8 +12,14 @@ from finetune_client.training_data.text_encodings import is_mostly_utf8, likely_
 if TYPE_CHECKING:
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["DoubledKeys", "LineDecoder", "NotANumber"]
+__all__ = ["LONGEST_REMEMBERED", "MOST_REMEMBERED", "DoubledKeys", "LineDecoder", "NotANumber"]
 
+LONGEST_REMEMBERED = 64 * 1024
+"""Bytes of the definitions of tools that are remembered from one line to the next."""
+MOST_REMEMBERED = 32
+"""How many of them are."""
+_MOST_SEEN = 4096
+"""Hashes of ends of lines by which one that comes again is known."""
 _LONGEST_INTEGER = 4000
 """Digits; Python refuses to read an integer of more than 4300 (`sys.set_int_max_str_digits`)."""
 
@@ -36,6 +42,8 @@ class LineDecoder:
 
     def __init__(self, report_problem: ProblemCollector) -> None:
         self.has_odd_values = False
+        self._seen_ends: set[int] = set()
+        self._ends: dict[bytes, dict[str, Any]] = {}
         self._report_problem = report_problem
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_integer
@@ -45,12 +53,12 @@ class LineDecoder:
 
     def read(self, raw: bytes) -> dict[str, Any] | None:
         """Return the object that the line holds, or report why it does not hold one."""
+        tools = raw.rfind(b'"tools":')
+        if tools > 0 and (value := self._read_with_known_end(raw, tools)) is not None:
+            return value
         self.has_odd_values = False
         try:
-            text = raw.decode()
-            value, end = self._scan(text, 0)
-            if end != len(text):
-                value = self._decoder.decode(text)  # which raises: there is more after the value
+            value = self._value(raw)
         except StopIteration:
             self._report_problem("invalid_json", reason="expecting value", column=1)
         except UnicodeDecodeError as wrong:
@@ -69,6 +77,56 @@ class LineDecoder:
                 return value
             self._report_problem("not_an_object", found=kind(value))
         return None
+
+    def _value(self, raw: bytes) -> Any:
+        """Read a line; raises whatever is wrong with it."""
+        text = raw.decode()
+        value, end = self._scan(text, 0)
+        # `decode` raises: there is more after the value.
+        return value if end == len(text) else self._decoder.decode(text)
+
+    def _read_with_known_end(self, raw: bytes, tools: int) -> dict[str, Any] | None:
+        """Return the object of a line that ends with tools as lines before it do.
+
+        Definitions of tools are most of a line that has them, and the same in most lines. An end
+        that has come before is read alone once, and then only what stands before it. Both parts
+        have to be JSON, and share no key: then the line is an object of all their keys. Otherwise
+        the line is to be read as a whole.
+        """
+        # A quote after a comma and white space is not one within a text: that has a backslash.
+        begin = raw.rfind(b",", 0, tools)
+        end = raw[begin:]
+        if begin < 0 or raw[begin + 1 : tools].strip():
+            return None
+        try:
+            known = self._ends.get(end)
+            if known is None:
+                known = self._known_end(end)
+            self.has_odd_values = False
+            value = self._value(raw[:begin] + b"}") if known else None
+        except (StopIteration, ValueError, RecursionError):
+            return None
+        # A part without keys would leave a comma that nothing stands before.
+        if not isinstance(value, dict) or not value or not known or value.keys() & known.keys():
+            return None
+        value.update(known)
+        return value
+
+    def _known_end(self, end: bytes) -> dict[str, Any] | None:
+        if len(end) > LONGEST_REMEMBERED:
+            return None
+        if hash(end) not in self._seen_ends:
+            if len(self._seen_ends) >= _MOST_SEEN:
+                self._seen_ends.clear()
+            self._seen_ends.add(hash(end))
+            return None
+        self.has_odd_values = False
+        keys = self._value(b'{"":0' + end)
+        if self.has_odd_values or keys.pop("", None) != 0:
+            return None
+        if len(self._ends) >= MOST_REMEMBERED:
+            self._ends.clear()
+        return self._ends.setdefault(end, keys)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)

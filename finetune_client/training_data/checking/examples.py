@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.training_data.checking.content import ContentCheck
 from finetune_client.training_data.checking.counts import Endings, GraderVariables
+from finetune_client.training_data.checking.decoding import MOST_REMEMBERED
 from finetune_client.training_data.checking.messages import MessageCheck
 from finetune_client.training_data.checking.tools import CallCheck, defined_functions, defined_tools
 from finetune_client.training_data.formats import FORMATS
@@ -46,6 +47,20 @@ class Measure(NamedTuple):
     images: int = 0
 
 
+class _KnownTools(NamedTuple):
+    """Tools with which nothing is wrong, as a line had them.
+
+    Attributes:
+        tools: The tools themselves; `LineDecoder` gives lines that share them the same object.
+        text: They as JSON.
+        defined: Their names and parameters.
+    """
+
+    tools: object
+    text: str
+    defined: Definitions
+
+
 class ExampleCheck:
     """Checks examples of one format; `endings` and `variables` gather what the whole file shows."""
 
@@ -66,6 +81,8 @@ class ExampleCheck:
             "preference": self._preference,
             "reinforcement": self._reinforcement,
         }
+        self._known_tools: dict[int, _KnownTools] = {}
+        self._definitions: list[str] = []
         self.endings = Endings()
         self.variables = GraderVariables(variables)
 
@@ -74,6 +91,7 @@ class ExampleCheck:
         if not self._format.open:
             self._keys(example)
         self._contents.images = 0
+        self._definitions = []
         return self._checks[self._format.name](example)
 
     def _keys(self, example: dict[str, Any]) -> None:
@@ -85,7 +103,8 @@ class ExampleCheck:
     def _chat(self, example: dict[str, Any]) -> Measure:
         calls = self._calls(example, "")
         roles = self._conversation(example, calls, "")
-        calls.answers.end()
+        if calls.has_calls:
+            calls.answers.end()
         if "assistant" not in roles:
             if roles and None not in roles:
                 self._report_problem("missing_assistant_message", "messages")
@@ -98,7 +117,8 @@ class ExampleCheck:
     def _reinforcement(self, example: dict[str, Any]) -> Measure:
         calls = self._calls(example, "")
         roles = self._conversation(example, calls, "")
-        calls.answers.end()
+        if calls.has_calls:
+            calls.answers.end()
         if roles and roles[-1] not in {"user", None}:
             path = f"messages[{len(roles) - 1}].role"
             self._report_problem("last_message_not_user", path, role=roles[-1])
@@ -141,9 +161,10 @@ class ExampleCheck:
             self._report_problem("too_many_output_messages", key, **facts)
         check = self._message_check(calls)
         roles = [check.message(each, f"{key}[{index}]") for index, each in enumerate(output)]
-        answers = calls.answers.branch()
-        answers.messages(output, roles, key)
-        answers.end()
+        if calls.has_calls:
+            answers = calls.answers.branch()
+            answers.messages(output, roles, key)
+            answers.end()
         if "assistant" not in roles and None not in roles:
             self._report_problem("output_not_assistant", f"{key}[0].role", found=quoted(roles[0]))
         return output
@@ -188,7 +209,7 @@ class ExampleCheck:
         prefix = f"{path}." if path else ""
         tools: Definitions = {}
         if example.get("tools") is not None:
-            tools = defined_tools(example["tools"], f"{prefix}tools", self._report_problem)
+            tools = self._defined_tools(example["tools"], f"{prefix}tools")
         if "parallel_tool_calls" in example and not self._format.open:
             value = example["parallel_tool_calls"]
             if not isinstance(value, bool):
@@ -196,15 +217,33 @@ class ExampleCheck:
                 self._report_problem("invalid_value", f"{prefix}parallel_tool_calls", **facts)
         functions: Definitions = {}
         if "functions" in example and "functions" in self._format.keys:
+            if example["functions"]:
+                self._definitions.append(AS_TEXT.encode(example["functions"]))
             functions = defined_functions(example["functions"], self._report_problem)
         return CallCheck(self._report_problem, tools, functions)
+
+    def _defined_tools(self, tools: object, path: str) -> Definitions:
+        """Check the tools of an example, which are often the very ones of lines before it."""
+        known = self._known_tools.get(id(tools))
+        if known is not None and known.tools is tools:
+            self._definitions.append(known.text)
+            return known.defined
+        text = AS_TEXT.encode(tools)
+        if tools:
+            self._definitions.append(text)
+        before = self._report_problem.counts.total()
+        defined = defined_tools(tools, path, self._report_problem)
+        if tools and self._report_problem.counts.total() == before:
+            if len(self._known_tools) >= MOST_REMEMBERED:
+                self._known_tools.clear()
+            self._known_tools[id(tools)] = _KnownTools(tools, text, defined)
+        return defined
 
     def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:
         given = example.get("messages")
         messages = [*(given if isinstance(given, list) else []), *outputs]
-        texts = [AS_TEXT.encode(example[key]) for key in ("tools", "functions") if example.get(key)]
         known = [message for message in messages if isinstance(message, dict)]
-        return Measure(known, texts, self._contents.images)
+        return Measure(known, self._definitions, self._contents.images)
 
 
 def _imageless(format: FormatName, rules: TrainingRules) -> str | None:

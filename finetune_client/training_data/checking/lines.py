@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import compress, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_client.training_data.checking.counts import FileCounts
-from finetune_client.training_data.checking.decoding import LineDecoder
+from finetune_client.training_data.checking.decoding import (
+    LONGEST_REMEMBERED,
+    MOST_REMEMBERED,
+    LineDecoder,
+)
 from finetune_client.training_data.checking.examples import ExampleCheck
 from finetune_client.training_data.checking.fast_path import chat_measurer
 from finetune_client.training_data.checking.unwanted_text import (
+    LONGEST_NULL_TEXT,
     TextCheck,
     holds_secret,
     holds_special_text,
@@ -19,12 +25,12 @@ from finetune_client.training_data.checking.unwanted_text import (
 )
 from finetune_client.training_data.formats import FORMATS, format_of
 from finetune_client.training_data.line_hashes import LineHashes
-from finetune_client.training_data.null_keys import NullKeys
+from finetune_client.training_data.null_keys import NullKeys, may_have_null_keys
 from finetune_client.training_data.problems import ProblemCollector, quoted
 from finetune_client.training_data.tokens import count_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from finetune_client.providers.training_rules import TrainingRules
     from finetune_client.training_data.checking.blocks import Block
@@ -101,6 +107,7 @@ class LineChecker:
             else None
         )
         self._decoder = LineDecoder(self._report_problem)
+        self._count_definitions = lru_cache(maxsize=MOST_REMEMBERED)(settings.counter.count)
 
     def check(self, block: Block) -> None:
         """Check the lines of a block, and count what is in them.
@@ -207,35 +214,40 @@ class LineChecker:
                 method=given,
             )
             return None
-        if b"null" in line:
+        if may_have_null_keys(line):
             nulls = NullKeys()
             example = nulls.removed(example, settings.format)
             if nulls.found:
                 self.counts.null_keys.add(number, nulls.found)
         measure = self._examples.check(example)
-        if null_texts := [quoted(text.strip()) for text in self._null_texts(measure)]:
+        if null_texts := self._null_texts(measure):
             self.counts.null_texts.add(number, null_texts)
         self.counts.image_examples += measure.images > 0
         return measure
 
-    def _null_texts(self, measure: Measure) -> Iterator[str]:
+    def _null_texts(self, measure: Measure) -> list[str]:
         """Return the texts that are no more than a null; what a tool answers may be that."""
-        yield from filter(is_null_text, measure.texts)
+        texts = measure.texts if not measure.messages else []
         for message in measure.messages:
             text = message.get("content")
-            if isinstance(text, str) and is_null_text(text):
+            if type(text) is str and len(text) <= LONGEST_NULL_TEXT and is_null_text(text):
                 refused = self._settings.rules.refuses_null_text and message.get("tool_calls")
                 if message.get("role") not in ("tool", "function") and not (
                     refused and text == "null"
                 ):
-                    yield text
+                    texts.append(text)
+        return [quoted(text.strip()) for text in texts if is_null_text(text)]
 
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings
         count = settings.counter.count
-        tokens = sum(map(count, measure.texts))
-        if measure.messages:
-            tokens += count_messages(settings.counter, measure.messages)
+        if measure.messages:  # its other texts define tools, which are the same in most lines
+            tokens = count_messages(settings.counter, measure.messages)
+            for text in measure.texts:
+                remembered = len(text) <= LONGEST_REMEMBERED
+                tokens += self._count_definitions(text) if remembered else count(text)
+        else:
+            tokens = sum(map(count, measure.texts))
         most = settings.context_length
         if most is not None and tokens > most:
             code = "too_long" if settings.counter.exact else "maybe_too_long"

@@ -64,7 +64,8 @@ class MessageCheck:
         if not messages:
             self._report_problem("empty_messages", path)
         roles = [self.message(each, f"{path}[{index}]") for index, each in enumerate(messages)]
-        self._calls.answers.messages(messages, roles, path)
+        if self._calls.has_calls or None in roles:
+            self._calls.answers.messages(messages, roles, path)
         for index in range(1, len(roles)):
             role = roles[index]
             if role != roles[index - 1] or role in {None, "tool"}:

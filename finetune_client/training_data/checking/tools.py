@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from finetune_client.training_data.checking.answers import AnswerCheck
@@ -142,7 +143,10 @@ def _parameters(schema: dict[str, Any]) -> Parameters:
 
 
 class CallCheck:
-    """Checks the calls in the messages of one example; `answers` checks what answers them."""
+    """Checks the calls in the messages of one example; `answers` checks what answers them.
+
+    `has_calls` says whether there is a call of a tool, or an answer to one, so far.
+    """
 
     def __init__(
         self, report_problem: ProblemCollector, tools: Definitions, functions: Definitions
@@ -150,11 +154,16 @@ class CallCheck:
         self._report_problem = report_problem
         self._tools = tools
         self._functions = functions
-        self.answers = AnswerCheck(report_problem)
+        self.has_calls = False
         self._called: set[str] = set()
+
+    @cached_property
+    def answers(self) -> AnswerCheck:
+        return AnswerCheck(self._report_problem)
 
     def tool_calls(self, calls: object, path: str) -> None:
         """Check the ``tool_calls`` of a message."""
+        self.has_calls = True
         if not isinstance(calls, list) or not calls:
             what = "an empty list" if isinstance(calls, list) else kind(calls)
             self._report_problem(
@@ -241,6 +250,7 @@ class CallCheck:
 
     def tool_message(self, message: dict[str, Any], path: str) -> None:
         """Check that a message of a tool names a call; `answers` checks that it is there."""
+        self.has_calls = True
         if not isinstance(message.get("tool_call_id"), str):
             self._report_problem("missing_tool_call_id", path)
 

@@ -507,3 +507,32 @@ def test_check__thousands_of_calls_and_answers_in_a_moment() -> None:
     answers = [f"=c{number}" for number in reversed(range(5000))]
     report = check(turns("u", calls, "u", *answers, "a"), least_examples=1)
     assert report.counts == {"unanswered_tool_call": 5000}
+
+
+def test_check__counts_the_tokens_of_tools_once_that_many_lines_share() -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text)
+
+    lines = [turns("u", "p", "=p", "a", answer=f"It is {number}.") for number in range(12)]
+    report = check(b"\n".join(lines), count_tokens=count)
+    (tools,) = [text for text in counted if text.startswith("[")]
+    assert counted.count(tools) == 1
+    (one,) = {check(line, count_tokens=len, least_examples=1).billed_tokens for line in lines[:10]}
+    assert report.billed_tokens == 12 * one + 2 * 2
+    assert one > len(tools)
+
+
+def test_check__reports_wrong_tools_in_every_line_that_has_them() -> None:
+    wrong = [turns("u", "p").replace(b'"f"}}]', b'"f", "strict": 7}}]') for _ in range(3)]
+    report = check(b"\n".join([*wrong, turns("u", "p"), *wrong]), least_examples=1)
+    lines = [problem.line for problem in report.problems if problem.code == "invalid_tools"]
+    assert lines == [1, 2, 3, 5, 6, 7]
+    assert all(problem.path.startswith("tools") for problem in report.problems if problem.path)
+
+
+def test_check__remembers_no_more_than_some_definitions_of_tools() -> None:
+    lines = [turns("u", "p").replace(b'"f"', b'"f%d"' % number) for number in range(300)]
+    assert check(b"\n".join([*lines, lines[0]])).counts == {"duplicate_example": 1}
