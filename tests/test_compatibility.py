@@ -148,9 +148,14 @@ def _returns(call: Callable[..., Any]) -> str:
 DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`with_raw_response`": _lack("with_raw_response"),
     "`with_streaming_response`": _lack("with_streaming_response"),
-    "`model_dump`": _lack("model_dump"),
-    "`model_dump_json`": _lack("model_dump_json"),
-    "`to_json`": _lack("to_json"),
+    "`model_dump`, `model_dump_json`": lambda _: (
+        FineTuningJob(id="x").model_dump(exclude_unset=True) == {"id": "x"}
+        and FineTuningJob(id="x").model_dump()["seed"] is None
+    ),
+    "`to_dict`, `to_json`": lambda _: (
+        not inspect.signature(FineTuningJob(id="x").to_dict).parameters
+        and [*inspect.signature(FineTuningJob(id="x").to_json).parameters] == ["indent"]
+    ),
     "`model_validate`": _lack("model_validate"),
     "`_request_id`": _lack("_request_id"),
     "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",

@@ -23,12 +23,14 @@ from finetune_client.models.checks import (
 )
 from finetune_client.models.codec import (
     APIObject,
+    PydanticModel,
     copy_fields,
     pop_integer,
     pop_model,
     pop_models,
     pop_object,
     pop_text,
+    read_foreign,
     to_plain,
     write_fields,
 )
@@ -54,17 +56,24 @@ if TYPE_CHECKING:
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
 AnyMethod = (
-    FineTuningMethod | SupervisedMethod | DpoMethod | ReinforcementMethod | Mapping[str, Any]
+    FineTuningMethod
+    | SupervisedMethod
+    | DpoMethod
+    | ReinforcementMethod
+    | Mapping[str, Any]
+    | PydanticModel
 )
 """A method, or its settings alone, or the plain dict of a method."""
 
-AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
+AnyIntegration = Integration | WandbIntegration | Mapping[str, Any] | PydanticModel
 """An integration, or its settings alone, or the plain dict of an integration."""
 
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobRequest(APIObject):
     """What a job is to be. Wherever a model is taken, its plain dict is taken too.
+
+    So is an object of the official SDK's, or any other that has ``to_dict`` or ``model_dump``.
 
     Attributes:
         model: What to start from: a base model, or one that is fine-tuned already.
@@ -85,7 +94,7 @@ class FineTuningJobRequest(APIObject):
     suffix: str | None = None
     seed: int | None = None
     method: AnyMethod | None = None
-    hyperparameters: Hyperparameters | Mapping[str, Any] | None = None
+    hyperparameters: Hyperparameters | Mapping[str, Any] | PydanticModel | None = None
     integrations: Sequence[AnyIntegration] | None = None
     metadata: Mapping[str, str] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +103,8 @@ class FineTuningJobRequest(APIObject):
 
     def __post_init__(self) -> None:
         """Put settings that were given alone under the key they belong to."""
+        self.method = read_foreign(self.method)
+        self.hyperparameters = read_foreign(self.hyperparameters)
         if isinstance(self.method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
             self.method = FineTuningMethod.of(self.method)
         if isinstance(self.integrations, (list, tuple)):
@@ -150,7 +161,7 @@ class FineTuningJobRequest(APIObject):
 
 
 def _as_integration(one: Any) -> Any:
-    return Integration.of(one) if isinstance(one, WandbIntegration) else one
+    return Integration.of(one) if isinstance(one, WandbIntegration) else read_foreign(one)
 
 
 def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.models import Grader
+    from finetune_client.models.codec import PydanticModel
     from finetune_client.resources.options import RequestOptions
 
 __all__ = ["Graders"]
@@ -34,7 +35,7 @@ class Graders(Resource):
     def run(
         self,
         *,
-        grader: Grader | Mapping[str, Any],
+        grader: Grader | Mapping[str, Any] | PydanticModel,
         model_sample: str,
         item: Mapping[str, Any] | None = None,
         **options: Unpack[RequestOptions],
@@ -42,7 +43,7 @@ class Graders(Resource):
         """Grade one sample. It may cost tokens, so it is not repeated when its outcome is unknown.
 
         Args:
-            grader: A grader, or its dict.
+            grader: A grader, or its dict, or an object of the official SDK's.
             model_sample: What a model answered; templates see it as ``sample``.
             item: The row of the data set; templates see it as ``item``.
             **options: See `RequestOptions`.
@@ -65,7 +66,10 @@ class Graders(Resource):
         )
 
     def validate(
-        self, *, grader: Grader | Mapping[str, Any], **options: Unpack[RequestOptions]
+        self,
+        *,
+        grader: Grader | Mapping[str, Any] | PydanticModel,
+        **options: Unpack[RequestOptions],
     ) -> GraderValidation:
         """Validate a grader; return it as the server reads it.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from finetune_client.ledger import Claim
     from finetune_client.metrics import Metrics
     from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
+    from finetune_client.models.codec import PydanticModel
     from finetune_client.resources.checkpoints import JobCheckpoints
     from finetune_client.resources.files.files import Files
     from finetune_client.resources.jobs.creating import CreateStep, FileArgument, OnStep
@@ -64,7 +65,7 @@ class Jobs(Resource):
         model: str,
         training_file: FileArgument,
         method: AnyMethod | None = None,
-        hyperparameters: Hyperparameters | Mapping[str, Any] | None = None,
+        hyperparameters: Hyperparameters | Mapping[str, Any] | PydanticModel | None = None,
         validation_file: FileArgument | None = None,
         suffix: str | None = None,
         seed: int | None = None,
@@ -82,7 +83,8 @@ class Jobs(Resource):
             model: What to start from.
             training_file: The id of an uploaded file, or a `pathlib.Path`, which is checked,
                 uploaded with purpose ``fine-tune`` and replaced by its id.
-            method: How to train: a model such as `SupervisedMethod`, or the API's dict.
+            method: How to train: a model such as `SupervisedMethod`, or the API's dict, or an object
+                of the official SDK's.
             hyperparameters: Settings of a supervised job, the deprecated way.
             validation_file: As ``training_file``.
             suffix: Goes into the name of the new model.
@@ -239,16 +241,13 @@ class Jobs(Resource):
         Raises:
             ConfigurationError: The provider keeps no metadata, so no job has a key.
         """
-        from finetune_client.resources.jobs.idempotency import (
-            METADATA_KEY,
-            checked_key,
-            first_with_key,
-        )
+        from finetune_client.models.jobs import IDEMPOTENCY_PAIR
+        from finetune_client.resources.jobs.idempotency import checked_key, first_with_key
 
         self._session.require("metadata", "finding a job by its idempotency key")
         key = checked_key(idempotency_key)
         filtered = "metadata_filter" not in self._session.provider.lacks
-        metadata = {METADATA_KEY: key} if filtered else None
+        metadata = {IDEMPOTENCY_PAIR: key} if filtered else None
         return first_with_key(self.list(metadata=metadata, limit=LARGEST_PAGE, **options), key)
 
     def retrieve(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
