@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from finetune_client.lazy import part
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.models.checks import needed_texts
 from finetune_client.resources.arguments import as_list, check_arguments, list_query
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import Session
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
 
@@ -168,6 +168,7 @@ class Permissions(Resource):
 class Checkpoints(Resource):
     """Checkpoints as models: ``client.checkpoints``. The list is ``client.jobs.checkpoints``."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.permissions = Permissions(session)
+    @part
+    def permissions(self) -> Permissions:
+        """Which projects may use a checkpoint."""
+        return Permissions(self._session)

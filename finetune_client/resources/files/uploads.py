@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_client.errors import RequestError
+from finetune_client.lazy import part
 from finetune_client.models import Upload, UploadPart
 from finetune_client.models.checks import needed_text, needed_texts, optional_text
 from finetune_client.resources.arguments import as_list, check_arguments
@@ -82,14 +83,12 @@ class Uploads(Resource):
     """Files that are too large for one request: ``client.uploads``.
 
     https://developers.openai.com/api/reference
-
-    Attributes:
-        parts: Sends single parts; `upload_file` does all of it.
     """
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.parts = Parts(session)
+    @part
+    def parts(self) -> Parts:
+        """Sends single parts; `upload_file` does all of it."""
+        return Parts(self._session)
 
     def create(
         self,

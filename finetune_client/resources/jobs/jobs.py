@@ -9,7 +9,9 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from finetune_client import resources
 from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
+from finetune_client.lazy import part
 from finetune_client.models import FineTuningJob, FineTuningJobEvent
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from finetune_client.metrics import Metrics
     from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
     from finetune_client.models.codec import PydanticModel
-    from finetune_client.resources.checkpoints import JobCheckpoints
     from finetune_client.resources.files.files import Files
     from finetune_client.resources.jobs.creating import CreateStep, FileArgument, OnStep
     from finetune_client.resources.jobs.polling import JobPolling
@@ -52,12 +53,10 @@ class Jobs(Resource):
     https://developers.openai.com/api/reference
     """
 
-    @cached_property
-    def checkpoints(self) -> JobCheckpoints:
+    @part
+    def checkpoints(self) -> resources.JobCheckpoints:
         """The checkpoints of a job."""
-        from finetune_client.resources.checkpoints import JobCheckpoints
-
-        return JobCheckpoints(self._session)
+        return resources.JobCheckpoints(self._session)
 
     def create(
         self,
