@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+import requests  # noqa: TC002 - in an annotation, which is read at run time
 
 from finetune_client import resources
+from finetune_client.backports import Self, Unpack
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.lazy import part
-from finetune_client.providers import LOCAL
+from finetune_client.providers import LOCAL, Provider
 from finetune_client.transport import (
     NO_JSON,
+    Config,
     HTTPSession,
+    Key,
+    OnResponse,
     Request,
     RetryPolicy,
     Sender,
     Session,
+    Timeout,
     check_path,
     query_pairs,
     with_changes,
@@ -30,17 +40,6 @@ from finetune_client.transport.config import (
 )
 from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
 from finetune_client.transport.environment import azure_settings, environment, settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from os import PathLike
-    from pathlib import Path
-
-    import requests
-    from typing_extensions import Self, Unpack
-
-    from finetune_client.providers import Provider
-    from finetune_client.transport import Config, Key, OnResponse, Timeout
 
 __all__ = ["Client"]
 

@@ -34,10 +34,8 @@ No exception holds a request, a response or a key, and all of them can be pickle
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 __all__ = [
     "APIConnectionError",

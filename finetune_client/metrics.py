@@ -8,14 +8,12 @@ import csv
 import io
 import math
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
+from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
 
 __all__ = ["Metrics", "is_measured"]
 

@@ -124,6 +124,5 @@ def test_patch__of_a_method_of_the_class(client: Client) -> None:
 
 
 def test_part__is_its_class_on_the_class() -> None:
-    made: Any = Client
-    assert made.jobs is Jobs
-    assert made.jobs.checkpoints is JobCheckpoints
+    found: list[Any] = [Client.jobs, Jobs.checkpoints]
+    assert found == [Jobs, JobCheckpoints]

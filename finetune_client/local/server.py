@@ -6,9 +6,10 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from finetune_client.backports import Self
 from finetune_client.local.api.files import Files
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
@@ -20,13 +21,7 @@ from finetune_client.local.state import ServerLimits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.runner import Runner
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from typing_extensions import Self
-
-    from finetune_client.local.training.trainer import Trainer
+from finetune_client.local.training.trainer import Trainer
 
 __all__ = ["LocalServer"]
 

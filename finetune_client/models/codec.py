@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import copyreg
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from finetune_client.display import short_repr
 from finetune_client.errors import DecodeError
 from finetune_client.models.auto import AUTO, Auto
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
 
 __all__ = [
     "MAX_DEPTH",

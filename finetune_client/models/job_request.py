@@ -6,10 +6,11 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client.backports import Self
 from finetune_client.display import format_value
 from finetune_client.models.checks import (
     choice,
@@ -23,7 +24,6 @@ from finetune_client.models.checks import (
 )
 from finetune_client.models.codec import (
     APIObject,
-    PydanticModel,
     copy_fields,
     pop_integer,
     pop_model,
@@ -44,28 +44,16 @@ from finetune_client.models.methods import (
     ReinforcementMethod,
     SupervisedMethod,
 )
-from finetune_client.providers import find_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from typing_extensions import Self
-
-    from finetune_client.providers import Limits
+from finetune_client.providers import Limits, find_provider
 
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
 AnyMethod = (
-    FineTuningMethod
-    | SupervisedMethod
-    | DpoMethod
-    | ReinforcementMethod
-    | Mapping[str, Any]
-    | PydanticModel
+    FineTuningMethod | SupervisedMethod | DpoMethod | ReinforcementMethod | Mapping[str, Any]
 )
 """A method, or its settings alone, or the plain dict of a method."""
 
-AnyIntegration = Integration | WandbIntegration | Mapping[str, Any] | PydanticModel
+AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
 """An integration, or its settings alone, or the plain dict of an integration."""
 
 
@@ -94,7 +82,7 @@ class FineTuningJobRequest(APIObject):
     suffix: str | None = None
     seed: int | None = None
     method: AnyMethod | None = None
-    hyperparameters: Hyperparameters | Mapping[str, Any] | PydanticModel | None = None
+    hyperparameters: Hyperparameters | Mapping[str, Any] | None = None
     integrations: Sequence[AnyIntegration] | None = None
     metadata: Mapping[str, str] | None = None
     extra: dict[str, Any] = field(default_factory=dict)

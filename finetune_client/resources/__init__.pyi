@@ -1,3 +1,4 @@
+from finetune_client.metrics import Metrics as Metrics
 from finetune_client.resources.checkpoints import (
     Checkpoints as Checkpoints,
     JobCheckpoints as JobCheckpoints,
@@ -7,7 +8,11 @@ from finetune_client.resources.files.files import Files as Files
 from finetune_client.resources.files.uploads import Uploads as Uploads
 from finetune_client.resources.fine_tuning import Alpha as Alpha, FineTuning as FineTuning
 from finetune_client.resources.graders import Graders as Graders
-from finetune_client.resources.jobs.creating import CreateStep as CreateStep
+from finetune_client.resources.jobs.creating import (
+    CreateStep as CreateStep,
+    FileArgument as FileArgument,
+    OnStep as OnStep,
+)
 from finetune_client.resources.jobs.jobs import Jobs as Jobs
 from finetune_client.resources.models import Models as Models
 from finetune_client.resources.options import (
@@ -16,3 +21,4 @@ from finetune_client.resources.options import (
 )
 from finetune_client.resources.pager import Pager as Pager
 from finetune_client.resources.webhooks import Webhooks as Webhooks
+from finetune_client.waiting import OnPaused as OnPaused, OnStalled as OnStalled

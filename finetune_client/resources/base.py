@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from finetune_client.errors import APIResponseError, DecodeError
-from finetune_client.models.page import Page
-from finetune_client.resources.options import with_options
+from finetune_client.models.page import Page, Row
+from finetune_client.resources.options import RequestOptions, with_options
 from finetune_client.resources.pager import Pager
-from finetune_client.transport import merge_query
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from finetune_client.models.page import Row
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import APIResponse, Request, Session, StreamedResponse
+from finetune_client.transport import APIResponse, Request, Session, StreamedResponse, merge_query
 
 __all__ = ["Resource", "read_response", "response_facts"]
 

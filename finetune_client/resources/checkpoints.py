@@ -5,23 +5,19 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+from finetune_client.backports import Unpack
 from finetune_client.lazy import part
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.models.checks import needed_texts
 from finetune_client.resources.arguments import as_list, check_arguments, list_query
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
 from finetune_client.resources.pager import Pager
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.options import RequestOptions
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
 

@@ -5,23 +5,18 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from finetune_client import models
+from finetune_client.backports import Unpack
 from finetune_client.models import GraderRun, GraderValidation
 from finetune_client.models.checks import needed_object, needed_text, object_at
-from finetune_client.models.codec import to_plain
+from finetune_client.models.codec import PydanticModel, to_plain
 from finetune_client.resources.arguments import check_arguments
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Unpack
-
-    from finetune_client.models import Grader
-    from finetune_client.models.codec import PydanticModel
-    from finetune_client.resources.options import RequestOptions
 
 __all__ = ["Graders"]
 
@@ -35,7 +30,7 @@ class Graders(Resource):
     def run(
         self,
         *,
-        grader: Grader | Mapping[str, Any] | PydanticModel,
+        grader: models.Grader | Mapping[str, Any] | PydanticModel,
         model_sample: str,
         item: Mapping[str, Any] | None = None,
         **options: Unpack[RequestOptions],
@@ -68,7 +63,7 @@ class Graders(Resource):
     def validate(
         self,
         *,
-        grader: Grader | Mapping[str, Any] | PydanticModel,
+        grader: models.Grader | Mapping[str, Any] | PydanticModel,
         **options: Unpack[RequestOptions],
     ) -> GraderValidation:
         """Validate a grader; return it as the server reads it.

@@ -5,21 +5,16 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from finetune_client.backports import Unpack
 from finetune_client.models import Deleted, Model
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
+from finetune_client.resources.pager import Pager
 from finetune_client.resources.shutdowns import log_shutdowns
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.resources.pager import Pager
 
 __all__ = ["Models"]
 

@@ -14,16 +14,13 @@ The rules, for servers that keep to the API and for those that do not:
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from finetune_client.errors import PaginationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from finetune_client.models import Page
-    from finetune_client.models.page import Row
+from finetune_client.models import Page
+from finetune_client.models.page import Row
 
 __all__ = ["LARGEST_PAGE", "Pager"]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from finetune_client import models
 from finetune_client.errors import DecodeError
-from finetune_client.models.codec import NOT_A_KEY, PydanticModel
+from finetune_client.models.codec import NOT_A_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def _of(hint: Any, depth: int) -> st.SearchStrategy[Any]:
 
 def _one_of(options: tuple[Any, ...], depth: int) -> st.SearchStrategy[Any]:
     """Choose among types; a plain mapping only where there is no type for it."""
-    some = [one for one in options if one not in {type(None), PydanticModel}]
+    some = [one for one in options if one is not type(None)]
     if any(is_dataclass(one) for one in some):
         some = [one for one in some if get_origin(one) is not Mapping]
     if depth <= 0:

@@ -6,11 +6,15 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 from finetune_client.atomic_file import replacing
+from finetune_client.backports import Unpack
 from finetune_client.errors import APIResponseError, TrainingDataError, WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
 from finetune_client.models.files import FileStatus
@@ -18,8 +22,8 @@ from finetune_client.resources.arguments import as_path, list_query
 from finetune_client.resources.base import Resource
 from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.multipart import Multipart
-from finetune_client.resources.files.progress import ignore_progress, open_progress
-from finetune_client.resources.files.sources import open_source
+from finetune_client.resources.files.progress import Progress, ignore_progress, open_progress
+from finetune_client.resources.files.sources import FileInput, open_source
 from finetune_client.resources.files.upload_plan import (
     check_purpose,
     check_size,
@@ -29,22 +33,16 @@ from finetune_client.resources.files.upload_plan import (
     upload_name,
 )
 from finetune_client.resources.files.uploads import Uploads
-from finetune_client.resources.options import check_poll_options, with_options
+from finetune_client.resources.options import (
+    PollOptions,
+    RequestOptions,
+    check_poll_options,
+    with_options,
+)
+from finetune_client.resources.pager import Pager
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 from finetune_client.waiting import Pace
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.files.progress import Progress
-    from finetune_client.resources.files.sources import FileInput
-    from finetune_client.resources.options import PollOptions, RequestOptions
-    from finetune_client.resources.pager import Pager
 
 __all__ = ["Files", "is_being_processed"]
 

@@ -6,37 +6,41 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client import resources
+from finetune_client.backports import Unpack
 from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
 from finetune_client.lazy import part
-from finetune_client.models import FineTuningJob, FineTuningJobEvent
+from finetune_client.models import (
+    AnyIntegration,
+    AnyMethod,
+    FineTuningJob,
+    FineTuningJobEvent,
+    Hyperparameters,
+)
+from finetune_client.models.codec import PydanticModel
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
 from finetune_client.resources.base import Resource
-from finetune_client.resources.options import with_options, without_extra_body
-from finetune_client.resources.pager import LARGEST_PAGE
+from finetune_client.resources.options import (
+    PollOptions,
+    RequestOptions,
+    with_options,
+    without_extra_body,
+)
+from finetune_client.resources.pager import LARGEST_PAGE, Pager
 from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
     from finetune_client.ledger import Claim
-    from finetune_client.metrics import Metrics
-    from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
-    from finetune_client.models.codec import PydanticModel
     from finetune_client.resources.files.files import Files
-    from finetune_client.resources.jobs.creating import CreateStep, FileArgument, OnStep
+    from finetune_client.resources.jobs.creating import CreateStep
     from finetune_client.resources.jobs.polling import JobPolling
-    from finetune_client.resources.options import PollOptions, RequestOptions
-    from finetune_client.resources.pager import Pager
-    from finetune_client.waiting import OnPaused, OnStalled
 
 __all__ = ["Jobs"]
 
@@ -62,18 +66,18 @@ class Jobs(Resource):
         self,
         *,
         model: str,
-        training_file: FileArgument,
-        method: AnyMethod | None = None,
+        training_file: resources.FileArgument,
+        method: AnyMethod | PydanticModel | None = None,
         hyperparameters: Hyperparameters | Mapping[str, Any] | PydanticModel | None = None,
-        validation_file: FileArgument | None = None,
+        validation_file: resources.FileArgument | None = None,
         suffix: str | None = None,
         seed: int | None = None,
         metadata: Mapping[str, str] | None = None,
-        integrations: Sequence[AnyIntegration] | None = None,
+        integrations: Sequence[AnyIntegration | PydanticModel] | None = None,
         idempotency_key: str | None = None,
         check: bool = True,
         expires_after: Mapping[str, Any] | int | None = None,
-        on_step: OnStep | None = None,
+        on_step: resources.OnStep | None = None,
         **options: Unpack[RequestOptions],
     ) -> FineTuningJob:
         """Create a job. It is paid for, so it is never sent twice when its outcome is unknown.
@@ -125,9 +129,9 @@ class Jobs(Resource):
             validation_file=None if "validation_file" in paths else validation_file,  # type: ignore[arg-type]  # not a path
             suffix=suffix,
             seed=seed,
-            method=method,
-            hyperparameters=hyperparameters,
-            integrations=integrations,
+            method=method,  # type: ignore[arg-type]  # the request reads what is pydantic's
+            hyperparameters=hyperparameters,  # type: ignore[arg-type]  # likewise
+            integrations=integrations,  # type: ignore[arg-type]  # likewise
             metadata=metadata,
         )
         body = request.to_dict()
@@ -329,7 +333,7 @@ class Jobs(Resource):
 
     def metrics(
         self, fine_tuning_job_id: str | FineTuningJob, **options: Unpack[RequestOptions]
-    ) -> Metrics:
+    ) -> resources.Metrics:
         """Return the training curves of a job.
 
         They are from its result file, or else from its events, or else from its checkpoints.
@@ -366,7 +370,7 @@ class Jobs(Resource):
             raise refusal
         return metrics
 
-    def _result_metrics(self, file_id: str, options: RequestOptions) -> Metrics | None:
+    def _result_metrics(self, file_id: str, options: RequestOptions) -> resources.Metrics | None:
         """Read a result file; return `None` if it is gone, or may not be read with this key."""
         from finetune_client.metrics import Metrics
 
@@ -387,7 +391,7 @@ class Jobs(Resource):
         linger: float = 0,
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> Iterator[FineTuningJobEvent]:
         """Yield each event of a job once, oldest first, as it comes, until the job has ended.
@@ -437,10 +441,10 @@ class Jobs(Resource):
         on_event: Callable[[FineTuningJobEvent], object] | None = None,
         after: str | None = None,
         raise_on_failure: bool = True,
-        on_paused: OnPaused = "wait",
+        on_paused: resources.OnPaused = "wait",
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> FineTuningJob:
         """Return a job when it has ended. Ctrl-C ends the wait, never the job.
@@ -497,10 +501,10 @@ class Jobs(Resource):
         on_event: Callable[[str, FineTuningJobEvent], object] | None = None,
         on_job: Callable[[FineTuningJob], object] | None = None,
         raise_on_failure: bool = False,
-        on_paused: OnPaused = "wait",
+        on_paused: resources.OnPaused = "wait",
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> JobList:
         """Return several jobs when all have ended, in the order of the ids.
@@ -564,7 +568,7 @@ class Jobs(Resource):
         poll_interval: float | None,
         max_outage: float,
         stalled_after: float | None,
-        on_stalled: OnStalled | None,
+        on_stalled: resources.OnStalled | None,
     ) -> JobPolling:
         from finetune_client.resources.jobs.polling import JobPolling
 

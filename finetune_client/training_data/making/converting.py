@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.models.examples.lines import ChatExample, CompletionExample
 from finetune_client.models.examples.messages import ChatMessage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 __all__ = ["Shape", "convert", "from_alpaca", "from_prompt_completion", "from_sharegpt"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.training_data.jsonl import (
@@ -17,10 +18,6 @@ from finetune_client.training_data.jsonl import (
 from finetune_client.training_data.line_hashes import LineHashes
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
 
 __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -15,8 +17,6 @@ from finetune_client.training_data.jsonl import encoding_by, read_lines
 from finetune_client.training_data.sources import open_file
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
 __all__ = ["RowFormat", "read_rows"]
