@@ -267,6 +267,16 @@ class Client:
         """`jobs`, `checkpoints` and `graders` under the official SDK's path."""
         return resources.FineTuning(self.jobs, self.checkpoints, self.graders)
 
+    @property
+    def with_raw_response(self) -> resources.RawCalls:
+        """The parts of the API with calls that return a `RawResponse`, which has headers too."""
+        return resources.RawCalls(self)
+
+    @property
+    def with_streaming_response(self) -> resources.StreamingCalls:
+        """The parts of the API with calls that are context managers, see `StreamingResponse`."""
+        return resources.StreamingCalls(self)
+
     def with_options(self, *, api_key: Key = None, **options: Unpack[ClientOptions]) -> Self:
         """Return a client with other settings that shares the connections of this one.
 

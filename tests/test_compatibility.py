@@ -16,7 +16,7 @@ import finetune_client
 from finetune_client import Client, models
 from finetune_client.errors import APIError, APIStatusError, RequestError
 from finetune_client.models import FineTuningJob, GraderRun, GraderRunErrors, InputText
-from finetune_client.resources import Pager, RequestOptions
+from finetune_client.resources import Pager, RawResponse, RequestOptions, StreamingResponse
 from finetune_client.webhooks import WebhookEvent
 
 if TYPE_CHECKING:
@@ -146,8 +146,10 @@ def _returns(call: Callable[..., Any]) -> str:
 
 
 DIFFERENT: dict[str, Callable[[Client], bool]] = {
-    "`with_raw_response`": _lack("with_raw_response"),
-    "`with_streaming_response`": _lack("with_streaming_response"),
+    "`with_raw_response`, `with_streaming_response`": lambda _: (
+        not {"http_version", "retries_taken"} & {*dir(RawResponse), *dir(StreamingResponse)}
+        and not inspect.signature(RawResponse.parse).parameters.keys() - {"self"}
+    ),
     "`model_dump`, `model_dump_json`": lambda _: (
         FineTuningJob(id="x").model_dump(exclude_unset=True) == {"id": "x"}
         and FineTuningJob(id="x").model_dump()["seed"] is None
@@ -160,9 +162,8 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
     "`_request_id`": _lack("_request_id"),
     "`client.files.content`": lambda client: _returns(client.files.content) == "bytes",
     "`client.webhooks.unwrap`": lambda client: (
-        _returns(client.webhooks.unwrap) == "WebhookEvent" and hasattr(WebhookEvent(), "job_id")
+        _returns(client.webhooks.unwrap) == "webhooks.WebhookEvent" and hasattr(WebhookEvent(), "job_id")
     ),
-    "`client.files.retrieve_content`": _lack("retrieve_content"),
     "`client.files.wait_for_processing`": lambda client: (
         "file_id" in inspect.signature(client.files.wait_for_processing).parameters
     ),

@@ -87,7 +87,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "providers": frozenset(),
     "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
-    "resources": frozenset({"rich"}),
+    "resources": frozenset({"requests", "rich"}),
     "client": frozenset({"requests"}),
     NAME: frozenset(),
 }

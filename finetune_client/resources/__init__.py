@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = attach(
         ".models": ["Models"],
         ".options": ["PollOptions", "RequestOptions"],
         ".pager": ["Pager"],
+        ".raw_responses": ["RawCalls", "RawResponse", "StreamingCalls", "StreamingResponse"],
         ".webhooks": ["Webhooks"],
         "finetune_client.metrics": ["Metrics"],
         "finetune_client.waiting": ["OnPaused", "OnStalled"],

@@ -20,5 +20,11 @@ from finetune_client.resources.options import (
     RequestOptions as RequestOptions,
 )
 from finetune_client.resources.pager import Pager as Pager
+from finetune_client.resources.raw_responses import (
+    RawCalls as RawCalls,
+    RawResponse as RawResponse,
+    StreamingCalls as StreamingCalls,
+    StreamingResponse as StreamingResponse,
+)
 from finetune_client.resources.webhooks import Webhooks as Webhooks
 from finetune_client.waiting import OnPaused as OnPaused, OnStalled as OnStalled

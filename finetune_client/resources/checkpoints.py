@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from finetune_client.backports import Unpack
+from finetune_client.caller import warn_caller
 from finetune_client.lazy import part
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.models.checks import needed_texts
@@ -127,7 +128,16 @@ class Permissions(Resource):
         project_id: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Page[CheckpointPermission]:
-        """Return one page of what `list` returns; kept for scripts of the official SDK."""
+        """Return one page of what `list` returns; kept for scripts of the official SDK.
+
+        Warns:
+            DeprecationWarning: As in the official SDK: `list` has all pages.
+        """
+        warn_caller(
+            "permissions.retrieve is deprecated, as in the official SDK; use permissions.list, "
+            "which has all pages.",
+            DeprecationWarning,
+        )
         pager = self.list(
             fine_tuned_model_checkpoint,
             after=after,

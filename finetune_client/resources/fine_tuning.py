@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finetune_client.lazy import part
+from finetune_client.resources.base import Part
 from finetune_client.resources.checkpoints import Checkpoints
 from finetune_client.resources.graders import Graders
 from finetune_client.resources.jobs.jobs import Jobs
@@ -10,7 +11,7 @@ from finetune_client.resources.jobs.jobs import Jobs
 __all__ = ["Alpha", "FineTuning"]
 
 
-class Alpha:
+class Alpha(Part):
     """``client.fine_tuning.alpha``: holds `graders`."""
 
     def __init__(self, graders: Graders) -> None:
@@ -22,7 +23,7 @@ class Alpha:
         return self._graders
 
 
-class FineTuning:
+class FineTuning(Part):
     """``client.fine_tuning``: the objects of ``client`` under the official SDK's paths."""
 
     def __init__(self, jobs: Jobs, checkpoints: Checkpoints, graders: Graders) -> None:

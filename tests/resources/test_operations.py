@@ -91,6 +91,11 @@ class Call:
     paid: bool = False
 
 
+def _retrieve_permissions(client: Client, **options: Any) -> Any:
+    with pytest.deprecated_call():
+        return client.checkpoints.permissions.retrieve(MODEL, order="descending", **options).data
+
+
 JOB_BODY = {
     "model": "gpt-4o-mini",
     "training_file": "file-1",
@@ -243,9 +248,7 @@ CALLS = {
     ),
     "retrieve permissions": Call(
         "listFineTuningCheckpointPermissions",
-        lambda client, **options: (
-            client.checkpoints.permissions.retrieve(MODEL, order="descending", **options).data
-        ),
+        _retrieve_permissions,
         PERMISSIONS,
         ROWS,
         query={"order": "descending"},

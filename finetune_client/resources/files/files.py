@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from finetune_client.atomic_file import replacing
 from finetune_client.backports import Unpack
+from finetune_client.caller import warn_caller
 from finetune_client.errors import APIResponseError, TrainingDataError, WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
 from finetune_client.models.files import FileStatus
@@ -58,6 +60,8 @@ class Files(Resource):
 
     https://developers.openai.com/api/reference
     """
+
+    STREAMED_CALLS = MappingProxyType({"content": "stream"})
 
     def create(
         self,
@@ -297,6 +301,23 @@ class Files(Resource):
             on_progress=ignore_progress,
         ).run()
         return sink.getvalue()
+
+    def retrieve_content(self, file_id: str, **options: Unpack[RequestOptions]) -> str:
+        """Return a file's content as text; kept for scripts of the official SDK.
+
+        Bytes that are not UTF-8 are shown as U+FFFD.
+
+        Warns:
+            DeprecationWarning: As in the official SDK: `content` has the bytes.
+
+        Raises:
+            APIError: See `content`.
+        """
+        warn_caller(
+            "files.retrieve_content is deprecated, as in the official SDK; use files.content.",
+            DeprecationWarning,
+        )
+        return self.content(file_id, **options).decode("utf-8", "replace")
 
     def download(
         self,

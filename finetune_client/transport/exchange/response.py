@@ -102,13 +102,14 @@ class StreamedResponse:
         status: The status.
         headers: Those of the response.
         request_id: The server's name for the request, if it gave one.
+        http_response: As requests gave it.
     """
 
     def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.request_id = request_id(response.headers)
-        self._response = response
+        self.http_response = response
         self._attempt = attempt
         self._host = host
         self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
@@ -121,7 +122,7 @@ class StreamedResponse:
             APIConnectionError: The connection broke.
             IntegrityError: The body ended before its Content-Length.
         """
-        blocks = raw_blocks(self._response, size)
+        blocks = raw_blocks(self.http_response, size)
         while True:
             block = self._next(blocks)
             if not isinstance(block, bytes):
@@ -135,7 +136,7 @@ class StreamedResponse:
 
     def close(self) -> None:
         """Close the connection, unless all was read: then it serves other requests already."""
-        discard(self._response)
+        discard(self.http_response)
 
     def __enter__(self) -> Self:
         return self
@@ -208,9 +209,11 @@ def read_response(received: Received) -> APIResponse | Failure:
         log_other_id(request)
     return APIResponse(
         data=data,
+        content=body,
         status=status,
         request_id=request_id(response.headers),
         headers=response.headers,
+        http_response=response,
     )
 
 
