@@ -102,17 +102,21 @@ class StreamedResponse:
         status: The status.
         headers: Those of the response.
         request_id: The server's name for the request, if it gave one.
-        http_response: As requests gave it.
     """
 
     def __init__(self, response: Response, attempt: Attempt, host: str, **facts: Any) -> None:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.request_id = request_id(response.headers)
-        self.http_response = response
+        self._response = response
         self._attempt = attempt
         self._host = host
         self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
+
+    @property
+    def http_response(self) -> Response:
+        """The response as requests gave it."""
+        return self._response
 
     def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the body as it comes, at most ``size`` bytes at a time.
@@ -122,7 +126,7 @@ class StreamedResponse:
             APIConnectionError: The connection broke.
             IntegrityError: The body ended before its Content-Length.
         """
-        blocks = raw_blocks(self.http_response, size)
+        blocks = raw_blocks(self._response, size)
         while True:
             block = self._next(blocks)
             if not isinstance(block, bytes):
@@ -136,7 +140,7 @@ class StreamedResponse:
 
     def close(self) -> None:
         """Close the connection, unless all was read: then it serves other requests already."""
-        discard(self.http_response)
+        discard(self._response)
 
     def __enter__(self) -> Self:
         return self
