@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         ".raw_responses": ["RawCalls", "RawResponse", "StreamingCalls", "StreamingResponse"],
         ".webhooks": ["Webhooks"],
         "finetune_client.metrics": ["Metrics"],
+        "finetune_client.training_data": ["Report"],
         "finetune_client.waiting": ["OnPaused", "OnStalled"],
     },
 )

@@ -27,4 +27,5 @@ from finetune_client.resources.raw_responses import (
     StreamingResponse as StreamingResponse,
 )
 from finetune_client.resources.webhooks import Webhooks as Webhooks
+from finetune_client.training_data import Report as Report
 from finetune_client.waiting import OnPaused as OnPaused, OnStalled as OnStalled

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from finetune_client import training_data
+from finetune_client import resources
 from finetune_client.errors import (
     APIError,
     ConfigurationError,
@@ -81,7 +81,7 @@ class CreateStep:
 
     kind: Literal["checked", "uploading", "uploaded", "found", "creating", "created"]
     path: Path | None = None
-    report: training_data.Report | None = None
+    report: resources.Report | None = None
     sent: int = 0
     total: int = 0
     file: FileObject | None = None
@@ -157,7 +157,9 @@ def check_files(
         TrainingDataError: One is not fit to train on; `report` holds all that was found.
         OSError: One cannot be read.
     """
-    reports: list[tuple[Path, training_data.Report]] = []
+    from finetune_client import training_data  # many modules, for those who pass a path
+
+    reports: list[tuple[Path, resources.Report]] = []
     for argument, path in paths.items():
         is_training_file = argument == "training_file"
         report = training_data.check(
