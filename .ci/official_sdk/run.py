@@ -5,7 +5,8 @@ In an environment of its own, with the SDK's source distribution:
 1. its own API tests for fine-tuning, files, uploads and models run on the official client and on
    ours (see ``shim.py``): those that do not pass must stand in ``docs/compatibility.md``, and the
    requests that both clients send must be the same;
-2. its signatures are compared with what that page was made from (see ``signatures.py``).
+2. its signatures are compared with what that page was made from (see ``signatures.py``);
+3. it goes through the whole life of a job on our server (see ``life.py``).
 
 Where PyPI cannot be reached, it says so and is skipped. ``--write`` updates the signatures.
 """
@@ -51,10 +52,12 @@ def main() -> int:
         print("the official SDK:", sdk.name)
         python = environment(work, sdk.name.replace("-", "==", 1))
         passed = compare_tests(python, sdk, work)
-        written = subprocess.run(
-            [python, str(HERE / "signatures.py"), *sys.argv[1:]], check=False, cwd=work
-        )
-        return 0 if passed and not written.returncode else 1
+        for script in (["signatures.py", *sys.argv[1:]], ["life.py"]):
+            done = subprocess.run(
+                [python, str(HERE / script[0]), *script[1:]], check=False, cwd=work
+            )
+            passed &= done.returncode == 0
+        return 0 if passed else 1
 
 
 def environment(work: Path, requirement: str) -> str:
@@ -62,7 +65,7 @@ def environment(work: Path, requirement: str) -> str:
     subprocess.run([sys.executable, "-m", "venv", str(work / "env")], check=True)
     folder = "Scripts" if sys.platform == "win32" else "bin"
     python = str(work / "env" / folder / "python")
-    needed = [requirement, "pytest", "pytest-asyncio", "rich", str(ROOT)]
+    needed = [requirement, "pytest", "pytest-asyncio", "rich", f"{ROOT}[local]"]
     subprocess.run([python, "-m", "pip", "install", "-q", *needed], check=True)
     return python
 
