@@ -121,10 +121,17 @@ def test_raw_response__of_a_file_is_its_content(local: Client) -> None:
 def test_raw_response__of_a_file_is_not_what_is_asked_for_to_check_it(
     client: Client, server: responses.RequestsMock, tmp_path: Path
 ) -> None:
-    server.get(f"{BASE}/files/file-1/content", body=b"abc", headers=HEADERS)
-    server.get(f"{BASE}/files/file-1", json={"id": "file-1", "bytes": 3})
+    page, length = "<html>", {"Content-Length": "6"}
+    server.get(
+        f"{BASE}/files/file-1/content",
+        body=page,
+        headers=HEADERS | length,
+        content_type="text/html",
+    )
+    about = {"id": "file-1", "bytes": 6, "filename": "a.html"}
+    server.get(f"{BASE}/files/file-1", json=about)
     raw = client.files.with_raw_response.content("file-1")
-    assert (raw.content, raw.request_id, len(server.calls)) == (b"abc", "req-1", 2)
+    assert (raw.text, raw.request_id, len(server.calls)) == (page, "req-1", 2)
     raw = client.files.with_raw_response.download("file-1", tmp_path / "a")
     assert (raw.content, raw.parse(), raw.request_id) == (b"", tmp_path / "a", "req-1")
 
@@ -219,8 +226,7 @@ def test_streaming_response__writes_a_file(local: Client, tmp_path: Path) -> Non
 
 
 def test_streaming_response__of_an_empty_file(client: Client, server: Any) -> None:
-    server.get(f"{BASE}/files/file-1/content", body=b"")
-    server.get(f"{BASE}/files/file-1", json={"id": "file-1", "bytes": 0})
+    server.get(f"{BASE}/files/file-1/content", body=b"", headers={"Content-Length": "0"})
     with client.files.with_streaming_response.content("file-1") as response:
         assert list(response.iter_lines()) == []
 
