@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
 
+import requests  # noqa: TC002 - in an annotation, which is read at run time
+
+from finetune_client import resources
+from finetune_client.backports import Self, Unpack
 from finetune_client.errors import ConfigurationError, RequestError
-from finetune_client.providers import LOCAL
+from finetune_client.lazy import part
+from finetune_client.providers import LOCAL, Provider
 from finetune_client.transport import (
     NO_JSON,
+    Config,
     HTTPSession,
+    Key,
+    OnResponse,
     Request,
     RetryPolicy,
     Sender,
     Session,
+    Timeout,
     check_path,
     query_pairs,
     with_changes,
@@ -29,28 +40,6 @@ from finetune_client.transport.config import (
 )
 from finetune_client.transport.credentials import Credential, as_secret, hide_secret_headers
 from finetune_client.transport.environment import azure_settings, environment, settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from os import PathLike
-    from pathlib import Path
-
-    import requests
-    from typing_extensions import Self, Unpack
-
-    from finetune_client.providers import Provider
-    from finetune_client.resources import (
-        Chat,
-        Checkpoints,
-        Files,
-        FineTuning,
-        Graders,
-        Jobs,
-        Models,
-        Uploads,
-        Webhooks,
-    )
-    from finetune_client.transport import Config, Key, OnResponse, Timeout
 
 __all__ = ["Client"]
 
@@ -240,68 +229,60 @@ class Client:
         client._session = session  # noqa: SLF001  # it is a client of ours
         return client
 
-    @cached_property
-    def jobs(self) -> Jobs:
+    @part
+    def jobs(self) -> resources.Jobs:
         """Fine-tuning jobs, their events and checkpoints."""
-        from finetune_client.resources.jobs.jobs import Jobs
+        return resources.Jobs(self._session)
 
-        return Jobs(self._session)
-
-    @cached_property
-    def checkpoints(self) -> Checkpoints:
+    @part
+    def checkpoints(self) -> resources.Checkpoints:
         """Permissions on checkpoints."""
-        from finetune_client.resources.checkpoints import Checkpoints
+        return resources.Checkpoints(self._session)
 
-        return Checkpoints(self._session)
-
-    @cached_property
-    def graders(self) -> Graders:
+    @part
+    def graders(self) -> resources.Graders:
         """Running and validating graders."""
-        from finetune_client.resources.graders import Graders
+        return resources.Graders(self._session)
 
-        return Graders(self._session)
-
-    @cached_property
-    def files(self) -> Files:
+    @part
+    def files(self) -> resources.Files:
         """Files."""
-        from finetune_client.resources.files.files import Files
+        return resources.Files(self._session)
 
-        return Files(self._session)
-
-    @cached_property
-    def uploads(self) -> Uploads:
+    @part
+    def uploads(self) -> resources.Uploads:
         """Files that are too large for one request."""
-        from finetune_client.resources.files.uploads import Uploads
+        return resources.Uploads(self._session)
 
-        return Uploads(self._session)
-
-    @cached_property
-    def models(self) -> Models:
+    @part
+    def models(self) -> resources.Models:
         """Models."""
-        from finetune_client.resources.models import Models
+        return resources.Models(self._session)
 
-        return Models(self._session)
-
-    @cached_property
-    def chat(self) -> Chat:
+    @part
+    def chat(self) -> resources.Chat:
         """Chat completions: answers of models."""
-        from finetune_client.resources.chat import Chat
+        return resources.Chat(self._session)
 
-        return Chat(self._session)
-
-    @cached_property
-    def webhooks(self) -> Webhooks:
+    @part
+    def webhooks(self) -> resources.Webhooks:
         """Webhooks that a server posts: verified and read."""
-        from finetune_client.resources.webhooks import Webhooks
+        return resources.Webhooks(self._session)
 
-        return Webhooks(self._session)
-
-    @cached_property
-    def fine_tuning(self) -> FineTuning:
+    @part
+    def fine_tuning(self) -> resources.FineTuning:
         """`jobs`, `checkpoints` and `graders` under the official SDK's path."""
-        from finetune_client.resources.fine_tuning import FineTuning
+        return resources.FineTuning(self.jobs, self.checkpoints, self.graders)
 
-        return FineTuning(self.jobs, self.checkpoints, self.graders)
+    @property
+    def with_raw_response(self) -> resources.RawCalls:
+        """The parts of the API with calls that return a `RawResponse`, which has headers too."""
+        return resources.RawCalls(self)
+
+    @property
+    def with_streaming_response(self) -> resources.StreamingCalls:
+        """The parts of the API with calls that are context managers, see `StreamingResponse`."""
+        return resources.StreamingCalls(self)
 
     def with_options(self, *, api_key: Key = None, **options: Unpack[ClientOptions]) -> Self:
         """Return a client with other settings that shares the connections of this one.

@@ -34,10 +34,9 @@ No exception holds a request, a response or a key, and all of them can be pickle
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 __all__ = [
     "APIConnectionError",
@@ -105,6 +104,9 @@ def _restore(cls: type[FineTuneError], facts: dict[str, Any]) -> FineTuneError:
 class APIError(FineTuneError):
     """The exchange with the server went wrong.
 
+    It can be made with the official SDK's arguments, as tests do that let a call fail: of
+    ``response``, ``request`` and ``body`` its facts are taken, and none of the first two is kept.
+
     Attributes:
         outcome: What is known of the request, see `Outcome`.
         attempts: How many times it was sent (or tried to be).
@@ -119,10 +121,14 @@ class APIError(FineTuneError):
         body: The error as the server sent it: its inner ``error`` object, else the JSON, else text.
     """
 
+    _DEFAULT_MESSAGE: ClassVar[str] = "The exchange with the server went wrong."
+
     def __init__(
         self,
-        message: str,
+        message: object = None,
+        request: Any = None,
         *,
+        response: Any = None,
         outcome: Outcome = "refused",
         attempts: int = 1,
         method: str | None = None,
@@ -135,26 +141,44 @@ class APIError(FineTuneError):
         type: str | None = None,
         body: Any = None,
     ) -> None:
+        if not isinstance(message, str):  # APITimeoutError(request) in the official SDK
+            message, request = self._DEFAULT_MESSAGE, request or message
         super().__init__(message)
+        request = request or getattr(response, "request", None)
+        said = body if isinstance(body, dict) else {}
         self.outcome: Outcome = outcome
         self.attempts = attempts
-        self.method = method
-        self.path = path
-        self.status_code = status_code
-        self.request_id = request_id
+        self.method = method or getattr(request, "method", None)
+        self.path = path or _path_of(request)
+        self.status_code = status_code or getattr(response, "status_code", None)
+        self.request_id = request_id or _header(response, "x-request-id")
         self.retry_after = retry_after
-        self.code = code
-        self.param = param
-        self.type = type
+        self.code = code or said.get("code")
+        self.param = param or said.get("param")
+        self.type = type or said.get("type")
         self.body = body
+
+
+def _path_of(request: Any) -> str | None:
+    url = getattr(request, "url", None)
+    return None if url is None else urlsplit(str(url)).path
+
+
+def _header(response: Any, name: str) -> str | None:
+    headers = getattr(response, "headers", None)
+    return headers.get(name) if isinstance(headers, Mapping) else None
 
 
 class APIConnectionError(APIError):
     """No usable answer came: not connected, cut off, or not in time."""
 
+    _DEFAULT_MESSAGE = "Connection error."
+
 
 class APITimeoutError(APIConnectionError, TimeoutError):
     """The server did not take the connection, or did not answer, in time."""
+
+    _DEFAULT_MESSAGE = "Request timed out."
 
 
 class APIStatusError(APIError):

@@ -21,7 +21,7 @@ from finetune_client.atomic_file import replacing
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.models import FineTuningJobRequest, unknown_fields
 from finetune_client.models.job_request import needed_features, request_problems
-from finetune_client.resources.jobs.idempotency import METADATA_KEY, checked_key
+from finetune_client.resources.jobs.idempotency import checked_key
 
 if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob
@@ -101,7 +101,7 @@ class JobFile:
             validation_file=job.validation_file,
             suffix=job.user_provided_suffix or _suffix_of(job),
             seed=job.seed,
-            metadata={k: v for k, v in (job.metadata or {}).items() if k != METADATA_KEY} or None,
+            metadata=dict(job.metadata or {}) or None,
         )
         own_keys = {k: v for k, v in job.extra.items() if k in provider.own_fields}
         body = {**own_keys, **request.to_dict(), **_training_of(job)}

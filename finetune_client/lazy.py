@@ -1,21 +1,22 @@
-"""Names of a package that are loaded on first use (PEP 562), so that importing it stays cheap."""
+"""What is loaded on first use, so that importing the package stays cheap: names and attributes."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["attach"]
+__all__ = ["attach", "part"]
 
 
 def attach(
     package: str, names: Mapping[str, Iterable[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Return the ``__getattr__``, ``__dir__`` and ``__all__`` of `package`.
+    """Return the ``__getattr__``, ``__dir__`` and ``__all__`` of `package` (PEP 562).
 
     Type checkers read the same names in the package's ``__init__.pyi``.
 
@@ -35,3 +36,21 @@ def attach(
         return value
 
     return load, public.copy, public
+
+
+if TYPE_CHECKING:
+    part = cached_property
+else:
+
+    class part(cached_property):  # noqa: N801 - a decorator, like the one it is made of
+        """A `cached_property` that is, on the class, the class of its value.
+
+        So ``mock.create_autospec(Client)`` sees what ``client.jobs`` can do, as it cannot with a
+        property of which it knows no value.
+        """
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            """Return the value, or the class that the function says it returns."""
+            if instance is None:
+                return get_type_hints(self.func)["return"]
+            return super().__get__(instance, owner)

@@ -8,17 +8,14 @@ import csv
 import io
 import math
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finetune_client import svg
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
+from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
 
 __all__ = ["Comparison", "Metrics", "compare", "is_measured"]
 

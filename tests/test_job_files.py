@@ -321,7 +321,8 @@ def test_arguments__create_the_job(tmp_path: Path) -> None:
         again = client.jobs.create(**job.arguments())
         file = client.files.retrieve(str(made.training_file))
     assert again.id == made.id
-    assert (made.seed, made.metadata) == (3, {"team": "a", "idempotency_key": "k-1"})
+    assert (made.seed, made.metadata) == (3, {"team": "a"})
+    assert made.idempotency_key == "k-1"
     assert file.filename == "train.jsonl"
 
 
@@ -350,7 +351,8 @@ def test_of_job__describes_the_job_again() -> None:
         seed=4,
         hyperparameters=Hyperparameters(n_epochs=3),
         method=FineTuningMethod(type="supervised", supervised=SupervisedMethod()),
-        metadata={"team": "a", "idempotency_key": "k"},
+        metadata={"team": "a"},
+        idempotency_key="k",
         integrations=[Integration.of(WandbIntegration(project="p", run_id="r"))],
         extra={"trainingType": "Standard", "region": "x"},
     )

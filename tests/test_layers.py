@@ -21,7 +21,16 @@ NAME = "finetune_client"
 
 VALUES = frozenset(
     {
-        *("atomic_file", "caller", "display", "file_lock", "lazy", "loopback", "plain_json"),
+        *(
+            "atomic_file",
+            "backports",
+            "caller",
+            "display",
+            "file_lock",
+            "lazy",
+            "loopback",
+            "plain_json",
+        ),
         *("_version", "clock", "errors"),
     }
 )
@@ -29,6 +38,7 @@ VALUES = frozenset(
 
 LAYERS: dict[str, frozenset[str]] = {
     "atomic_file": frozenset({"errors"}),
+    "backports": frozenset(),
     "lazy": frozenset(),
     "_version": frozenset(),
     "clock": frozenset(),
@@ -84,7 +94,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "providers": frozenset(),
     "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
-    "resources": frozenset({"rich"}),
+    "resources": frozenset({"requests", "rich"}),
     "client": frozenset({"requests"}),
     "job_files": frozenset({"tomli", "tomllib"}),  # the latter is in Python from 3.11 on
     "rerun": frozenset(),

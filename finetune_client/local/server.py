@@ -6,9 +6,11 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finetune_client.backports import Self
 from finetune_client.local.api.files import Files
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
@@ -22,14 +24,10 @@ from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
+from finetune_client.local.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from _typeshed.wsgi import WSGIApplication
-    from typing_extensions import Self
-
-    from finetune_client.local.training.trainer import Trainer
 
 __all__ = ["LocalServer"]
 

@@ -5,9 +5,11 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -21,11 +23,6 @@ from finetune_client.models.codec import (
     write_fields,
 )
 from finetune_client.models.examples.messages import ChatMessage
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
 
 __all__ = ["ChatCompletion", "Choice", "Usage"]
 

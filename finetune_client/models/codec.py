@@ -12,20 +12,21 @@ that reading a job took.
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from finetune_client.display import short_repr
 from finetune_client.errors import DecodeError
 from finetune_client.models.auto import AUTO, Auto
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = [
     "MAX_DEPTH",
+    "NOT_A_KEY",
     "APIObject",
+    "PydanticModel",
     "copy_fields",
     "copy_object",
     "pop_auto_integer",
@@ -40,6 +41,7 @@ __all__ = [
     "pop_required",
     "pop_text",
     "pop_texts",
+    "read_foreign",
     "to_plain",
     "write_fields",
 ]
@@ -51,6 +53,9 @@ MAX_DEPTH = 64
 
 _LARGEST_EXACT = 2**53
 """Up to here every whole number is a float."""
+
+NOT_A_KEY: Final = MappingProxyType({"is_key": False})
+"""The ``metadata`` of a dataclass field that does not stand under its name in the JSON form."""
 
 _ATOMS = frozenset({str, int, float, bool})
 
@@ -68,6 +73,72 @@ class APIObject:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; fields that are `None` are left out."""
         raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the pairs of `to_dict`, so that ``dict(job)`` works as with the official SDK."""
+        yield from self.to_dict().items()
+
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Collection[str] | None = None,
+        exclude: Collection[str] | None = None,
+        by_alias: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
+        """Return the JSON form as the official SDK's objects do: with ``None`` for what is absent.
+
+        Args:
+            mode: ``"python"`` or ``"json"``, which are the same here.
+            include: Only these keys of the object itself.
+            exclude: Not these keys of the object itself.
+            by_alias: Taken and not used: the names are the API's own.
+            exclude_unset: Leave out what is ``None``, also further down, as `to_dict` does.
+            exclude_defaults: The same.
+            exclude_none: The same.
+        """
+        del mode, by_alias
+        written = self.to_dict()
+        if not (exclude_unset or exclude_defaults or exclude_none):
+            self._fill_with_none(written)
+        return {
+            key: value
+            for key, value in written.items()
+            if (include is None or key in include) and (exclude is None or key not in exclude)
+        }
+
+    def _fill_with_none(self, written: dict[str, Any]) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # every class below is a dataclass
+            value = getattr(self, one.name)
+            if value is None and one.metadata != NOT_A_KEY:
+                written.setdefault(one.name, None)
+            elif isinstance(value, APIObject):
+                written[one.name] = value.model_dump()
+            elif isinstance(value, list) and one.name in written:
+                plain = written[one.name]
+                if len(value) == len(plain):  # else it is a page, with rows that cannot be read
+                    written[one.name] = [
+                        item.model_dump() if isinstance(item, APIObject) else as_written
+                        for item, as_written in zip(value, plain, strict=True)
+                    ]
+
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
+        """Return what `model_dump` returns as JSON text.
+
+        Args:
+            indent: Spaces of a level; without it all stands on one line.
+            **options: As for `model_dump`.
+        """
+        separators = (",", ":") if indent is None else None
+        dumped = self.model_dump(**options)
+        return json.dumps(dumped, ensure_ascii=False, indent=indent, separators=separators)
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the JSON form as text; fields that are `None` are left out."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -268,6 +339,33 @@ def to_plain(value: Any, depth: int = MAX_DEPTH) -> Any:
         return [to_plain(one, depth - 1) for one in value]
     if isinstance(value, Mapping):
         return {key: to_plain(one, depth - 1) for key, one in value.items()}
+    plain = read_foreign(value)
+    return value if plain is value else to_plain(plain, depth - 1)
+
+
+class PydanticModel(Protocol):
+    """An object of pydantic's, such as the official SDK's: taken wherever its dict is."""
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that were set; what tells it from our own models for a type checker."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return its fields."""
+
+
+def read_foreign(value: Any) -> Any:
+    """Return the dict of an object that is not ours but has ``to_dict`` or ``model_dump``.
+
+    The official SDK's ``to_dict`` leaves out what was not set; of pydantic's own models, defaults
+    count and ``None`` does not. All other values are returned as they are.
+    """
+    if isinstance(value, (APIObject, Mapping, type)):
+        return value
+    if callable(to_dict := getattr(value, "to_dict", None)):
+        return to_dict()
+    if callable(model_dump := getattr(value, "model_dump", None)):
+        return model_dump(mode="json", by_alias=True, exclude_none=True)
     return value
 
 

@@ -6,9 +6,12 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from finetune_client.backports import Self
+from finetune_client.models.auto import AutoOr
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -18,13 +21,6 @@ from finetune_client.models.codec import (
     to_plain,
     write_fields,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
-
-    from finetune_client.models.auto import AutoOr
 
 __all__ = [
     "DpoHyperparameters",

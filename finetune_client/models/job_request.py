@@ -6,10 +6,11 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client.backports import Self
 from finetune_client.display import format_value
 from finetune_client.models.checks import (
     choice,
@@ -29,6 +30,7 @@ from finetune_client.models.codec import (
     pop_models,
     pop_object,
     pop_text,
+    read_foreign,
     to_plain,
     write_fields,
 )
@@ -42,14 +44,7 @@ from finetune_client.models.methods import (
     ReinforcementMethod,
     SupervisedMethod,
 )
-from finetune_client.providers import find_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from typing_extensions import Self
-
-    from finetune_client.providers import Feature, Limits
+from finetune_client.providers import Feature, Limits, find_provider
 
 __all__ = ["AnyIntegration", "AnyMethod", "FineTuningJobRequest"]
 
@@ -65,6 +60,8 @@ AnyIntegration = Integration | WandbIntegration | Mapping[str, Any]
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class FineTuningJobRequest(APIObject):
     """What a job is to be. Wherever a model is taken, its plain dict is taken too.
+
+    So is an object of the official SDK's, or any other that has ``to_dict`` or ``model_dump``.
 
     Attributes:
         model: What to start from: a base model, or one that is fine-tuned already.
@@ -94,6 +91,8 @@ class FineTuningJobRequest(APIObject):
 
     def __post_init__(self) -> None:
         """Put settings that were given alone under the key they belong to."""
+        self.method = read_foreign(self.method)
+        self.hyperparameters = read_foreign(self.hyperparameters)
         if isinstance(self.method, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
             self.method = FineTuningMethod.of(self.method)
         if isinstance(self.integrations, (list, tuple)):
@@ -150,7 +149,7 @@ class FineTuningJobRequest(APIObject):
 
 
 def _as_integration(one: Any) -> Any:
-    return Integration.of(one) if isinstance(one, WandbIntegration) else one
+    return Integration.of(one) if isinstance(one, WandbIntegration) else read_foreign(one)
 
 
 def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:

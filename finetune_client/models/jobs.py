@@ -5,10 +5,14 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
+    NOT_A_KEY,
     APIObject,
     copy_fields,
     copy_object,
@@ -28,13 +32,10 @@ from finetune_client.models.integrations import Integration
 from finetune_client.models.methods import FineTuningMethod
 from finetune_client.models.times import moment_at
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from typing_extensions import Self
-
 __all__ = ["FineTuningJob", "FineTuningJobError", "FineTuningJobStatus"]
+
+IDEMPOTENCY_PAIR: Final = "idempotency_key"
+"""The metadata pair in which ``jobs.create`` keeps a job's key, since servers ignore the header."""
 
 
 class FineTuningJobStatus:
@@ -111,7 +112,9 @@ class FineTuningJob(APIObject):
         fine_tuned_model: The model's name, once there is one.
         hyperparameters: What is used; supervised jobs only.
         integrations: Where the job reports to.
-        metadata: The pairs given when it was created.
+        metadata: The pairs given when it was created, without that of the next field.
+        idempotency_key: The key that ``jobs.create`` put into the metadata. A pair with this name
+            is always taken for it, whoever sent it; `to_dict` writes it into the metadata again.
         method: How it is trained, with its settings.
         model: What it starts from.
         organization_id: Whose it is.
@@ -136,6 +139,7 @@ class FineTuningJob(APIObject):
     hyperparameters: Hyperparameters | None = None
     integrations: list[Integration] | None = None
     metadata: dict[str, Any] | None = None
+    idempotency_key: str | None = field(default=None, metadata=NOT_A_KEY)
     method: FineTuningMethod | None = None
     model: str | None = None
     organization_id: str | None = None
@@ -207,6 +211,7 @@ class FineTuningJob(APIObject):
         job.hyperparameters = pop_model(rest, "hyperparameters", Hyperparameters.from_dict)
         job.integrations = pop_models(rest, "integrations", Integration.from_dict)
         job.metadata = pop_object(rest, "metadata")
+        job.idempotency_key = pop_text(job.metadata, IDEMPOTENCY_PAIR) if job.metadata else None
         job.method = pop_model(rest, "method", FineTuningMethod.from_dict)
         job.model = pop_text(rest, "model")
         job.organization_id = pop_text(rest, "organization_id")
@@ -236,7 +241,7 @@ class FineTuningJob(APIObject):
                 "finished_at": self.finished_at,
                 "hyperparameters": to_plain(self.hyperparameters),
                 "integrations": to_plain(self.integrations),
-                "metadata": copy_object(self.metadata),
+                "metadata": self._metadata_with_key(),
                 "method": to_plain(self.method),
                 "model": self.model,
                 "organization_id": self.organization_id,
@@ -252,6 +257,11 @@ class FineTuningJob(APIObject):
             },
             self.extra,
         )
+
+    def _metadata_with_key(self) -> dict[str, Any] | None:
+        if self.idempotency_key is None:
+            return copy_object(self.metadata)
+        return {**(self.metadata or {}), IDEMPOTENCY_PAIR: self.idempotency_key}
 
 
 def _pop_error(rest: dict[str, Any]) -> FineTuningJobError | None:

@@ -6,9 +6,12 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from finetune_client import models
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -23,13 +26,6 @@ from finetune_client.models.hyperparameters import (
     Hyperparameters,
     ReinforcementHyperparameters,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
-
-    from finetune_client.models.graders.registry import Grader
 
 __all__ = ["DpoMethod", "FineTuningMethod", "MethodType", "ReinforcementMethod", "SupervisedMethod"]
 
@@ -109,7 +105,7 @@ class ReinforcementMethod(APIObject):
     """
 
     TYPE: ClassVar[str] = MethodType.REINFORCEMENT
-    grader: Grader | None = None
+    grader: models.Grader | None = None
     hyperparameters: ReinforcementHyperparameters | None = None
     response_format: dict[str, Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -197,7 +193,7 @@ METHODS: Final[dict[str, type[SupervisedMethod | DpoMethod | ReinforcementMethod
 """The known methods by the `type` of a `FineTuningMethod`, under which their settings stand."""
 
 
-def _read_grader(data: Any) -> Grader:
+def _read_grader(data: Any) -> models.Grader:
     from finetune_client.models.graders.registry import read_grader  # six modules, few jobs' need
 
     return read_grader(data)

@@ -5,9 +5,12 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -18,12 +21,6 @@ from finetune_client.models.codec import (
     write_fields,
 )
 from finetune_client.models.times import moment_at
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from typing_extensions import Self
 
 __all__ = ["Deleted", "Model"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from finetune_client.backports import Self
 from finetune_client.errors import DecodeError
 from finetune_client.models.codec import (
     APIObject,
@@ -14,11 +16,6 @@ from finetune_client.models.codec import (
     to_plain,
     write_fields,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from typing_extensions import Self
 
 __all__ = ["Page"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 from finetune_client import models
 from finetune_client.caller import warn_caller
@@ -19,12 +19,7 @@ from finetune_client.models.hyperparameters import (
     ReinforcementHyperparameters,
 )
 from finetune_client.models.job_request import FineTuningJobRequest
-from finetune_client.providers import find_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from finetune_client.providers import Provider
+from finetune_client.providers import Provider, find_provider
 
 __all__ = ["unknown_fields", "warn_unknown_fields"]
 

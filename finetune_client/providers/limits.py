@@ -10,13 +10,11 @@ https://learn.microsoft.com/azure/ai-services/openai/how-to/fine-tuning
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finetune_client.display import format_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["DPO", "REINFORCEMENT", "SUPERVISED", "UNKNOWN_LIMITS", "Bounds", "Limits"]
 

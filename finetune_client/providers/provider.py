@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from finetune_client.providers.limits import Limits
 from finetune_client.providers.training_rules import TrainingRules
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Feature", "Provider"]
 

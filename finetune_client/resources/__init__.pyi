@@ -1,3 +1,4 @@
+from finetune_client.metrics import Metrics as Metrics
 from finetune_client.resources.chat import Chat as Chat, ChatCompletions as ChatCompletions
 from finetune_client.resources.checkpoints import (
     Checkpoints as Checkpoints,
@@ -9,7 +10,11 @@ from finetune_client.resources.files.files import Files as Files
 from finetune_client.resources.files.uploads import Uploads as Uploads
 from finetune_client.resources.fine_tuning import Alpha as Alpha, FineTuning as FineTuning
 from finetune_client.resources.graders import Graders as Graders
-from finetune_client.resources.jobs.creating import CreateStep as CreateStep
+from finetune_client.resources.jobs.creating import (
+    CreateStep as CreateStep,
+    FileArgument as FileArgument,
+    OnStep as OnStep,
+)
 from finetune_client.resources.jobs.jobs import Jobs as Jobs
 from finetune_client.resources.models import Models as Models
 from finetune_client.resources.options import (
@@ -17,4 +22,13 @@ from finetune_client.resources.options import (
     RequestOptions as RequestOptions,
 )
 from finetune_client.resources.pager import Pager as Pager
+from finetune_client.resources.raw_responses import (
+    RawCalls as RawCalls,
+    RawResponse as RawResponse,
+    StreamingCalls as StreamingCalls,
+    StreamingResponse as StreamingResponse,
+)
 from finetune_client.resources.webhooks import Webhooks as Webhooks
+from finetune_client.resources.weights import WeightsSource as WeightsSource
+from finetune_client.training_data import Report as Report
+from finetune_client.waiting import OnPaused as OnPaused, OnStalled as OnStalled

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from finetune_client import resources
 from finetune_client.errors import APIResponseError, DecodeError
-from finetune_client.models.page import Page
-from finetune_client.resources.options import with_options
+from finetune_client.models.page import Page, Row
+from finetune_client.resources.options import RequestOptions, with_options
 from finetune_client.resources.pager import Pager
-from finetune_client.transport import merge_query
+from finetune_client.transport import APIResponse, Request, Session, StreamedResponse, merge_query
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from finetune_client.models.page import Row
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import APIResponse, Request, Session, StreamedResponse
-
-__all__ = ["Resource", "read_response", "response_facts"]
+__all__ = ["Part", "Resource", "read_response", "response_facts"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Row")
 
 
-class Resource:
+class Part:
+    """What stands below a client: calls, or further parts."""
+
+    @property
+    def with_raw_response(self) -> resources.RawCalls:
+        """The same calls; each returns a `RawResponse`, which has the response's headers too."""
+        return resources.RawCalls(self)
+
+    @property
+    def with_streaming_response(self) -> resources.StreamingCalls:
+        """The same calls; each is a context manager that gives a `StreamingResponse`."""
+        return resources.StreamingCalls(self)
+
+
+class Resource(Part):
     """A part of the API, over a session."""
+
+    STREAMED_CALLS: ClassVar[Mapping[str, str]] = {}
+    """Calls whose answer is no JSON, each with the call that gives it block by block."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

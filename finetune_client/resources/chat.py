@@ -5,27 +5,21 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from finetune_client.backports import Unpack
 from finetune_client.errors import DecodeError, RequestError
-from finetune_client.models import ChatCompletion
+from finetune_client.lazy import part
+from finetune_client.models import ChatCompletion, ChatMessage, Tool
 from finetune_client.models.checks import needed_text, unsendable
 from finetune_client.models.codec import to_plain
 from finetune_client.resources.arguments import as_list, check_arguments
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
 from finetune_client.transport import path_segment
 from finetune_client.transport.config import DEFAULT_TIMEOUT
-from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from typing_extensions import Unpack
-
-    from finetune_client.models import ChatMessage, Tool
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport.request import Timeout
+from finetune_client.transport.request import Request, Timeout
 
 __all__ = ["Chat", "ChatCompletions"]
 
@@ -36,7 +30,7 @@ _SILENCE: Final = 600.0
 class Chat(Resource):
     """``client.chat``: holds `completions`."""
 
-    @cached_property
+    @part
     def completions(self) -> ChatCompletions:
         """Chat completions."""
         return ChatCompletions(self._session)

@@ -5,23 +5,20 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+from finetune_client.backports import Unpack
+from finetune_client.caller import warn_caller
+from finetune_client.lazy import part
 from finetune_client.models import CheckpointPermission, Deleted, FineTuningJobCheckpoint, Page
 from finetune_client.models.checks import needed_texts
 from finetune_client.resources.arguments import as_list, check_arguments, list_query
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
 from finetune_client.resources.pager import Pager
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import Session
 
 __all__ = ["Checkpoints", "JobCheckpoints", "Permissions"]
 
@@ -131,7 +128,16 @@ class Permissions(Resource):
         project_id: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Page[CheckpointPermission]:
-        """Return one page of what `list` returns; kept for scripts of the official SDK."""
+        """Return one page of what `list` returns; kept for scripts of the official SDK.
+
+        Warns:
+            DeprecationWarning: As in the official SDK: `list` has all pages.
+        """
+        warn_caller(
+            "permissions.retrieve is deprecated, as in the official SDK; use permissions.list, "
+            "which has all pages.",
+            DeprecationWarning,
+        )
         pager = self.list(
             fine_tuned_model_checkpoint,
             after=after,
@@ -168,6 +174,7 @@ class Permissions(Resource):
 class Checkpoints(Resource):
     """Checkpoints as models: ``client.checkpoints``. The list is ``client.jobs.checkpoints``."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.permissions = Permissions(session)
+    @part
+    def permissions(self) -> Permissions:
+        """Which projects may use a checkpoint."""
+        return Permissions(self._session)

@@ -5,22 +5,18 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from finetune_client import models
+from finetune_client.backports import Unpack
 from finetune_client.models import GraderRun, GraderValidation
 from finetune_client.models.checks import needed_object, needed_text, object_at
-from finetune_client.models.codec import to_plain
+from finetune_client.models.codec import PydanticModel, to_plain
 from finetune_client.resources.arguments import check_arguments
 from finetune_client.resources.base import Resource
+from finetune_client.resources.options import RequestOptions
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Unpack
-
-    from finetune_client.models import Grader
-    from finetune_client.resources.options import RequestOptions
 
 __all__ = ["Graders"]
 
@@ -34,7 +30,7 @@ class Graders(Resource):
     def run(
         self,
         *,
-        grader: Grader | Mapping[str, Any],
+        grader: models.Grader | Mapping[str, Any] | PydanticModel,
         model_sample: str,
         item: Mapping[str, Any] | None = None,
         **options: Unpack[RequestOptions],
@@ -42,7 +38,7 @@ class Graders(Resource):
         """Grade one sample. It may cost tokens, so it is not repeated when its outcome is unknown.
 
         Args:
-            grader: A grader, or its dict.
+            grader: A grader, or its dict, or an object of the official SDK's.
             model_sample: What a model answered; templates see it as ``sample``.
             item: The row of the data set; templates see it as ``item``.
             **options: See `RequestOptions`.
@@ -65,7 +61,10 @@ class Graders(Resource):
         )
 
     def validate(
-        self, *, grader: Grader | Mapping[str, Any], **options: Unpack[RequestOptions]
+        self,
+        *,
+        grader: models.Grader | Mapping[str, Any] | PydanticModel,
+        **options: Unpack[RequestOptions],
     ) -> GraderValidation:
         """Validate a grader; return it as the server reads it.
 

@@ -5,26 +5,20 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable
+from pathlib import Path
 
-from finetune_client.models import Deleted, Model
+from finetune_client import resources
+from finetune_client.backports import Unpack
+from finetune_client.models import Deleted, FineTuningJobCheckpoint, Model
 from finetune_client.resources.base import Resource
+from finetune_client.resources.files.progress import Progress
+from finetune_client.resources.options import RequestOptions
+from finetune_client.resources.pager import Pager
 from finetune_client.resources.shutdowns import log_shutdowns
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
-    from finetune_client.models import FineTuningJobCheckpoint
-    from finetune_client.resources.files.progress import Progress
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.resources.pager import Pager
-    from finetune_client.resources.weights import WeightsSource
 
 __all__ = ["Models"]
 
@@ -70,7 +64,7 @@ class Models(Resource):
 
     def download(
         self,
-        model: WeightsSource,
+        model: resources.WeightsSource,
         directory: str | os.PathLike[str],
         *,
         checkpoint: str | int | FineTuningJobCheckpoint | None = None,

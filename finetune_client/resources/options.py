@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from finetune_client.errors import RequestError
 from finetune_client.transport import merge_query, query_pairs
 from finetune_client.transport.credentials import hide_secret_headers
-from finetune_client.transport.request import NO_JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from finetune_client.transport.request import Body, Request, Timeout
+from finetune_client.transport.request import NO_JSON, Body, Request, Timeout
 
 __all__ = [
     "PollOptions",

@@ -1,4 +1,4 @@
-"""Lists that come in pages, walked lazily and never endlessly.
+"""Lists that come in pages: the first is fetched at once, the others while one walks, never endlessly.
 
 The rules, for servers that keep to the API and for those that do not:
 
@@ -14,16 +14,13 @@ The rules, for servers that keep to the API and for those that do not:
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from finetune_client.errors import PaginationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from finetune_client.models import Page
-    from finetune_client.models.page import Row
+from finetune_client.models import Page
+from finetune_client.models.page import Row
 
 __all__ = ["LARGEST_PAGE", "Pager"]
 
@@ -36,10 +33,12 @@ _log = logging.getLogger("finetune_client")
 
 
 class Pager(Generic[T]):
-    """A list of the API. Nothing is requested until it is used.
+    """A list of the API. Its first page is requested at once, so that a call that fails says so.
 
-    Iterating yields every row of every page. `data` and `has_more` are those of the first page,
-    which is fetched once and kept; each walk fetches the others again and keeps none of them.
+    Iterating yields every row of every page. `data`, `has_more`, `object`, `first_id` and
+    `last_id` are those of the first page, which is kept; each walk fetches the others again and
+    keeps none of them. It is false if its first page has no rows. It has no length, since only a
+    walk tells how long a list is: ``len(list(pager))``.
 
     Rows that are created while one walks may be missing from the walk.
 
@@ -48,6 +47,9 @@ class Pager(Generic[T]):
         name: The list's name in messages, such as ``GET /fine_tuning/jobs``.
         after: The cursor that the first page starts after, if any.
         by_last_id: The next cursor is the page's ``last_id``, not the id of its last row.
+
+    Raises:
+        APIError: The first page could not be fetched.
     """
 
     def __init__(
@@ -62,30 +64,42 @@ class Pager(Generic[T]):
         self._name = name
         self._after = after
         self._by_last_id = by_last_id
-        self._first: Page[T] | None = None
         self._has_warned = False
+        self._first = self._get(after)
 
     @classmethod
     def of(cls, page: Page[T], *, name: str) -> Pager[T]:
         """Return the pager of a list whose only page is here already."""
-        pager = cls(lambda _: page, name=name)
-        pager._first = replace(page, has_more=False)
-        return pager
+        only = replace(page, has_more=False)
+        return cls(lambda _: only, name=name)
 
     @property
     def data(self) -> list[T]:
         """The rows of the first page."""
-        return self.first_page().data
+        return self._first.data
 
     @property
     def has_more(self) -> bool:
         """Whether the server says that there are pages after the first."""
-        return bool(self.first_page().has_more)
+        return bool(self._first.has_more)
+
+    @property
+    def object(self) -> str | None:
+        """The kind of object, ``list``; `None` if the server did not say."""
+        return self._first.object
+
+    @property
+    def first_id(self) -> str | None:
+        """The id of the first page's first row, where the server sends it."""
+        return self._first.first_id
+
+    @property
+    def last_id(self) -> str | None:
+        """The id of the first page's last row, where the server sends it."""
+        return self._first.last_id
 
     def first_page(self) -> Page[T]:
-        """Return the first page, which is fetched once."""
-        if self._first is None:
-            self._first = self._get(self._after)
+        """Return the first page."""
         return self._first
 
     def pages(self) -> Iterator[Page[T]]:
@@ -96,7 +110,7 @@ class Pager(Generic[T]):
             APIError: A page could not be fetched.
         """
         walk: _Walk[T] = _Walk(self._name, self._after, by_last_id=self._by_last_id)
-        page = self.first_page()
+        page = self._first
         yield _with_rows(page, walk.fresh_rows(page))
         cursor = walk.next_cursor(page)
         while cursor is not None:
@@ -117,8 +131,17 @@ class Pager(Generic[T]):
         for page in self.pages():
             yield from page.data
 
+    def __bool__(self) -> bool:
+        return bool(self._first.data)
+
     def __repr__(self) -> str:
         return f"<Pager of {self._name}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "A pager asks its client for the further pages, so it cannot be copied or pickled; "
+            "list(pager) and pager.first_page() can."
+        )
 
 
 class _Walk(Generic[T]):

@@ -5,17 +5,12 @@ https://developers.openai.com/api/docs/guides/webhooks
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from finetune_client import webhooks
 from finetune_client.errors import ConfigurationError
 from finetune_client.resources.base import Resource
 from finetune_client.transport.credentials import as_secret
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from finetune_client.webhooks import WebhookEvent
 
 __all__ = ["Webhooks"]
 
@@ -25,7 +20,7 @@ class Webhooks(Resource):
 
     def unwrap(
         self, payload: bytes | str, headers: Mapping[str, str], secret: str | None = None
-    ) -> WebhookEvent:
+    ) -> webhooks.WebhookEvent:
         """Verify a webhook's signature and read its event.
 
         Args:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from finetune_client.errors import RequestError
-from finetune_client.models.auto import AUTO
-
-if TYPE_CHECKING:
-    from finetune_client.models.auto import Auto
+from finetune_client.models.auto import AUTO, Auto
 
 __all__ = ["cost", "default_epochs", "trained_tokens"]
 

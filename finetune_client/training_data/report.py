@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-from finetune_client.models.auto import AUTO
+from finetune_client.models.auto import AUTO, Auto
 from finetune_client.training_data import epochs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from finetune_client.models.auto import Auto
-    from finetune_client.training_data.checking.distribution import DistributionSummary
-    from finetune_client.training_data.formats import FormatName
-    from finetune_client.training_data.problems import Problem
+from finetune_client.training_data.checking.distribution import DistributionSummary
+from finetune_client.training_data.formats import FormatName
+from finetune_client.training_data.problems import Problem
 
 __all__ = ["Report", "Statistics", "printable"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -11,8 +12,6 @@ from finetune_client.errors import RequestError
 from finetune_client.training_data.encodings import ENCODINGS, encoding_for, load_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from finetune_client.training_data.encodings import Encoder
 
 __all__ = [

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, AnyStr, Final, Literal, NoReturn, TypeAlias
+from typing import Any, AnyStr, Final, Literal, NoReturn, TypeAlias
 
 from finetune_client.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 __all__ = [
     "Credential",
@@ -22,7 +19,7 @@ __all__ = [
     "without_key",
 ]
 
-Key: TypeAlias = "str | Callable[[], str] | Literal[False] | None"
+Key: TypeAlias = str | Callable[[], str] | Literal[False] | None
 """A key as text, what gives one for each request, False for none, None to look for it."""
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")  # as servers without keys are given: "not needed"

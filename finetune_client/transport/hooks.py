@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from finetune_client.errors import APIError
     from finetune_client.transport.request import Request
 
@@ -43,7 +42,7 @@ class ResponseInfo:
     rate_limits: Mapping[str, str]
 
 
-OnResponse: TypeAlias = "Callable[[ResponseInfo], object]"
+OnResponse: TypeAlias = Callable[[ResponseInfo], object]
 
 
 def report_response(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from requests import Response
+
 __all__ = ["NO_JSON", "APIResponse", "Body", "Request", "Timeout"]
 
 Timeout = float | tuple[float | None, float | None]
@@ -69,9 +71,20 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class APIResponse:
-    """A successful response: `data` is its JSON, plain (`None` for an empty 204)."""
+    """A successful response.
+
+    Attributes:
+        data: Its JSON, plain (`None` for an empty 204).
+        content: Its body, decompressed.
+        status: Its status.
+        request_id: The server's name for the request, if it gave one.
+        headers: As sent.
+        http_response: As requests gave it; its body is in `content` alone.
+    """
 
     data: Any
+    content: bytes
     status: int
     request_id: str | None
     headers: Mapping[str, str]
+    http_response: Response

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, get_args
 
 from finetune_client.errors import JobFailedError, JobStalledError, RequestError, WaitTimeoutError
+from finetune_client.models import FineTuningJob, FineTuningJobEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from finetune_client.models import FineTuningJob, FineTuningJobEvent
     from finetune_client.waiting.pace import Pace
     from finetune_client.waiting.watcher import Watcher
 
@@ -18,7 +17,7 @@ __all__ = ["OnPaused", "OnStalled", "follow", "wait", "wait_all"]
 OnPaused = Literal["wait", "return", "raise"]
 """What waiting does when the job is paused."""
 
-OnStalled: TypeAlias = "Callable[[FineTuningJob], object]"
+OnStalled: TypeAlias = Callable[[FineTuningJob], object]
 """Is called with a job that has stalled, after which waiting continues."""
 
 

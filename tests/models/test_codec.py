@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client.errors import DecodeError
-from finetune_client.models import AUTO, FineTuningJobError, Hyperparameters
+from finetune_client.models import (
+    AUTO,
+    FineTuningJob,
+    FineTuningJobError,
+    FineTuningMethod,
+    Hyperparameters,
+    Integration,
+    Page,
+    WandbIntegration,
+)
 from finetune_client.models.codec import (
     MAX_DEPTH,
     copy_fields,
@@ -22,6 +32,7 @@ from finetune_client.models.codec import (
     pop_required,
     pop_text,
     pop_texts,
+    read_foreign,
     to_plain,
     write_fields,
 )
@@ -189,3 +200,106 @@ def test_equality__is_by_class_and_fields() -> None:
     assert FineTuningJobError() != Hyperparameters()
     with pytest.raises(TypeError, match="unhashable"):
         hash(FineTuningJobError())
+
+
+JOB = {
+    "id": "ftjob-1",
+    "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}},
+    "integrations": [{"type": "wandb", "wandb": {"project": "p"}}],
+    "result_files": ["file-1"],
+    "new": {"a": None},
+}
+
+
+def test_dict__gives_the_pairs_of_to_dict() -> None:
+    job = FineTuningJob.from_dict(JOB)
+    assert dict(job) == job.to_dict() == JOB
+    assert [key for key, _ in job] == list(job.to_dict())
+
+
+def test_model_dump__has_none_for_what_is_absent_at_every_level() -> None:
+    dumped = FineTuningJob.from_dict(JOB).model_dump()
+    assert dumped["fine_tuned_model"] is None
+    assert "extra" not in dumped
+    assert "idempotency_key" not in dumped
+    assert dumped["method"]["dpo"] is None
+    assert dumped["method"]["supervised"]["hyperparameters"] == {
+        "batch_size": None,
+        "learning_rate_multiplier": None,
+        "n_epochs": "auto",
+    }
+    assert dumped["integrations"][0]["wandb"]["entity"] is None
+    assert dumped["result_files"] == ["file-1"]
+    assert dumped["new"] == {"a": None}
+
+
+@pytest.mark.parametrize("option", ["exclude_none", "exclude_unset", "exclude_defaults"])
+def test_model_dump__leaves_out_none_when_asked(option: str) -> None:
+    options: dict[str, Any] = {option: True}
+    job = FineTuningJob.from_dict(JOB)
+    assert job.model_dump(mode="json", by_alias=True, **options) == JOB
+    assert json.loads(job.model_dump_json(**options)) == JOB
+
+
+def test_model_dump__takes_the_keys_to_include_or_exclude() -> None:
+    job = FineTuningJob.from_dict(JOB)
+    assert job.model_dump(include={"id", "model"}) == {"id": "ftjob-1", "model": None}
+    assert job.model_dump(exclude=["id"], exclude_none=True).keys() == JOB.keys() - {"id"}
+
+
+def test_model_dump__of_a_page_keeps_every_row_in_its_place() -> None:
+    page = Page.from_dict({"data": [{"id": "a"}, {"id": "b"}]}, FineTuningJob)
+    assert [row["status"] for row in page.model_dump()["data"]] == [None, None]
+    page = Page.from_dict({"data": ["?", {"id": "b"}]}, FineTuningJob)
+    assert page.model_dump()["data"] == ["?", {"id": "b"}]
+
+
+def test_json__is_text_with_any_letters() -> None:
+    error = FineTuningJobError(message="zu groß")
+    assert error.model_dump_json() == '{"message":"zu groß","code":null,"param":null}'
+    assert error.model_dump_json(indent=1, exclude_none=True) == '{\n "message": "zu groß"\n}'
+    assert error.to_json() == '{\n  "message": "zu groß"\n}'
+    assert error.to_json(indent=None) == '{"message": "zu groß"}'
+
+
+class OfTheOfficialSDK:
+    """Like its models: ``to_dict`` leaves out what is not set, ``model_dump`` does not."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"n_epochs": 3}
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        return {"n_epochs": 3, "batch_size": None}
+
+
+def test_read_foreign__prefers_what_leaves_out_what_is_not_set() -> None:
+    assert read_foreign(OfTheOfficialSDK()) == {"n_epochs": 3}
+    assert to_plain([{"a": OfTheOfficialSDK()}]) == [{"a": {"n_epochs": 3}}]
+
+
+def test_read_foreign__takes_pydantic_models_with_their_defaults() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    settings = pydantic.create_model(
+        "Settings", epochs=(int, pydantic.Field(2, alias="n_epochs")), batch_size=(int | None, None)
+    )
+    assert read_foreign(settings()) == {"n_epochs": 2}
+
+
+@pytest.mark.parametrize(
+    "value", [Hyperparameters(), {"a": 1}, 5, "text", None, OfTheOfficialSDK, object()]
+)
+def test_read_foreign__leaves_all_else_as_it_is(value: Any) -> None:
+    assert read_foreign(value) is value
+
+
+def test_read_foreign__makes_a_method_of_foreign_settings() -> None:
+    foreign: Any = OfTheOfficialSDK()
+    method = FineTuningMethod.from_dict({"type": "dpo", "dpo": {}})
+    assert method.dpo is not None
+    method.dpo.hyperparameters = foreign
+    assert method.to_dict() == {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 3}}}
+
+
+def test_model_dump__can_be_read_again() -> None:
+    integration = Integration.of(WandbIntegration(project="p"))
+    assert Integration.from_dict(integration.model_dump()) == integration

@@ -37,6 +37,35 @@ def request(**fields: Any) -> FineTuningJobRequest:
     return FineTuningJobRequest(**{"model": "gpt-4o-mini", "training_file": "file-1", **fields})
 
 
+class Foreign:
+    """An object of another library's."""
+
+    def __init__(self, **keys: Any) -> None:
+        self._keys = keys
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._keys
+
+
+def test_request__takes_objects_of_other_libraries() -> None:
+    made = request(
+        method=Foreign(type="dpo", dpo={"hyperparameters": {"beta": 3}}),
+        hyperparameters=Foreign(n_epoch=1),
+        integrations=[Foreign(type="wandb", wandb={"project": "p"})],
+    )
+    assert made.to_dict() == {
+        "model": "gpt-4o-mini",
+        "training_file": "file-1",
+        "method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 3}}},
+        "hyperparameters": {"n_epoch": 1},
+        "integrations": [{"type": "wandb", "wandb": {"project": "p"}}],
+    }
+    assert made.problems() == ["method.dpo.hyperparameters.beta: must be > 0 and <= 2, got 3"]
+    assert [text.partition("?")[0] for text in unknown_fields(made)] == [
+        "hyperparameters.n_epoch: did you mean n_epochs"
+    ]
+
+
 def supervised(**settings_: Any) -> FineTuningJobRequest:
     return request(method=SupervisedMethod(hyperparameters=Hyperparameters(**settings_)))
 

@@ -244,3 +244,25 @@ def test_hyperparameters__minus_one_is_kept_and_can_be_sent_again(number: float)
         request = FineTuningJobRequest(model="m", training_file="file-1", **again)
         assert request.problems("azure") == []
         assert len(request.problems("openai")) == 3
+
+
+def test_idempotency_key__is_apart_from_the_metadata_that_the_user_gave() -> None:
+    sent = {"id": "ftjob-1", "metadata": {"sweep": "one", "idempotency_key": "run-7"}}
+    found = FineTuningJob.from_dict(sent)
+    assert found.metadata == {"sweep": "one"}
+    assert found.idempotency_key == "run-7"
+    assert found.to_dict() == sent
+    assert sent["metadata"] == {"sweep": "one", "idempotency_key": "run-7"}
+
+
+def test_idempotency_key__alone_leaves_no_metadata() -> None:
+    found = job(metadata={"idempotency_key": "run-7"})
+    assert (found.metadata, found.idempotency_key) == ({}, "run-7")
+    found.metadata = None
+    assert found.to_dict() == {"id": "ftjob-1", "metadata": {"idempotency_key": "run-7"}}
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"a": "b"}, {"idempotency_key": 7}])
+def test_idempotency_key__is_none_where_there_is_none(metadata: Any) -> None:
+    found = job(metadata=metadata)
+    assert (found.metadata, found.idempotency_key) == (metadata, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import responses
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
 from finetune_client import AUTO, Client
-from finetune_client.errors import RequestError
+from finetune_client.errors import AuthenticationError, RequestError
 from finetune_client.models import (
     DpoHyperparameters,
     DpoMethod,
@@ -88,6 +89,11 @@ class Call:
     query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
     paid: bool = False
+
+
+def _retrieve_permissions(client: Client, **options: Any) -> Any:
+    with pytest.deprecated_call():
+        return client.checkpoints.permissions.retrieve(MODEL, order="descending", **options).data
 
 
 JOB_BODY = {
@@ -242,9 +248,7 @@ CALLS = {
     ),
     "retrieve permissions": Call(
         "listFineTuningCheckpointPermissions",
-        lambda client, **options: (
-            client.checkpoints.permissions.retrieve(MODEL, order="descending", **options).data
-        ),
+        _retrieve_permissions,
         PERMISSIONS,
         ROWS,
         query={"order": "descending"},
@@ -407,6 +411,26 @@ def test_call__refuses_an_extra_body_where_there_is_none(name: str, client: Clie
 def test_call__names_a_keyword_that_it_does_not_take(name: str, client: Client) -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'extra_header'"):
         CALLS[name].run(client, extra_header={})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.jobs.list(),
+        lambda client: client.jobs.list_events("ftjob-1"),
+        lambda client: client.jobs.checkpoints.list("ftjob-1"),
+        lambda client: client.checkpoints.permissions.list(MODEL),
+        lambda client: client.files.list(),
+        lambda client: client.models.list(),
+    ],
+    ids=["jobs", "events", "checkpoints", "permissions", "files", "models"],
+)
+def test_list__says_at_the_call_that_the_key_is_wrong(
+    call: Callable[[Client], Any], client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(re.compile(f"{BASE}/.*"), status=401, json={"error": {"message": "No."}})
+    with pytest.raises(AuthenticationError):
+        call(client)
 
 
 @pytest.mark.parametrize("operation", sorted(operations()))

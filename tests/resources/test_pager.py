@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import copy
 import gc
 import logging
-from typing import Any
+import pickle
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from finetune_client.errors import PaginationError
+from finetune_client.errors import NotFoundError, PaginationError
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, Page
 from finetune_client.resources import Pager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Pages:
@@ -36,11 +41,33 @@ def _ids(pager: Pager[FineTuningJob]) -> str:
     return "".join(job.id for job in pager)
 
 
-def test_pager__asks_for_nothing_until_it_is_used() -> None:
-    pages = Pages({None: _page("a", more=False)})
+def test_pager__asks_for_its_first_page_at_once() -> None:
+    pages = Pages({None: _page("a", more=True, first_id="a", last_id="z")})
     pager = pages.pager()
     assert repr(pager) == "<Pager of GET /jobs>"
-    assert pages.asked == []
+    assert pages.asked == [None]
+    assert pager.first_page().data == pager.data == [FineTuningJob(id="a")]
+    assert (pager.object, pager.has_more) == ("list", True)
+    assert (pager.first_id, pager.last_id) == ("a", "z")
+    assert pages.asked == [None]
+
+
+def test_pager__has_nothing_that_the_server_did_not_send() -> None:
+    pager = Pages({None: {"data": []}}).pager()
+    assert (pager.object, pager.first_id, pager.last_id, pager.has_more) == (
+        None,
+        None,
+        None,
+        False,
+    )
+
+
+def test_pager__that_cannot_fetch_its_first_page_says_so_at_once() -> None:
+    def fetch(after: str | None) -> Page[FineTuningJob]:
+        raise NotFoundError("no", status_code=404)
+
+    with pytest.raises(NotFoundError):
+        Pager(fetch, name="GET /jobs")
 
 
 def test_pager__walks_every_page_and_keeps_the_first() -> None:
@@ -48,11 +75,37 @@ def test_pager__walks_every_page_and_keeps_the_first() -> None:
     pages.pages["e"] = _page("")
     pager = pages.pager()
     assert [job.id for job in pager.data] == ["a", "b"]
-    assert pager.has_more is True
     assert pages.asked == [None]
     assert _ids(pager) == "abcde"
     assert [len(page.data) for page in pager.pages()] == [2, 2, 1]
     assert pages.asked == [None, *"bde", *"bde"]
+
+
+def test_pager__is_false_where_its_first_page_is_empty() -> None:
+    pages = Pages({None: _page("", more=False)})
+    assert not pages.pager()
+    assert pages.asked == [None]
+    assert Pages({None: _page("a")}).pager()
+
+
+def test_pager__has_no_length() -> None:
+    pager: Any = Pages({None: _page("ab", more=False)}).pager()
+    with pytest.raises(TypeError, match=r"no len\(\)"):
+        len(pager)
+    assert len(list(pager)) == 2
+
+
+@pytest.mark.parametrize("attempt", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_pager__says_why_it_cannot_be_pickled(attempt: Callable[[object], object]) -> None:
+    pager = Pages({None: _page("ab", more=False)}).pager()
+    with pytest.raises(TypeError) as caught:
+        attempt(pager)
+    assert str(caught.value) == (
+        "A pager asks its client for the further pages, so it cannot be copied or pickled; "
+        "list(pager) and pager.first_page() can."
+    )
+    assert pickle.loads(pickle.dumps(list(pager))) == pager.data
+    assert pickle.loads(pickle.dumps(pager.first_page())) == pager.first_page()
 
 
 def test_pager__starts_after_a_row() -> None:

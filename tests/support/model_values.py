@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from finetune_client import models
 from finetune_client.errors import DecodeError
+from finetune_client.models.codec import NOT_A_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +66,8 @@ foreign = st.dictionaries(st.sampled_from(["x_one", "x_two"]), json_values, max_
 @cache
 def wire_fields(what: type) -> list[str]:
     """Name the fields that stand on the wire."""
-    names = (one.name for one in fields(what) if one.init)
-    return [name for name in names if name != "extra"]
+    own = (one for one in fields(what) if one.init and one.metadata != NOT_A_KEY)
+    return [one.name for one in own if one.name != "extra"]
 
 
 @cache

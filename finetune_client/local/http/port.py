@@ -9,7 +9,8 @@ import contextlib
 import logging
 import select
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -17,12 +18,8 @@ from waitress.task import ThreadedTaskDispatcher
 
 from finetune_client.local.http.forms import FORM_OVERHEAD
 from finetune_client.local.http.waitress_server import CheckingServer
+from finetune_client.local.server import LocalServer
 from finetune_client.loopback import LOCAL_PORT, is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from finetune_client.local.server import LocalServer
 
 __all__ = ["Listener", "running", "serve"]
 

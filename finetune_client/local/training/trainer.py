@@ -6,12 +6,10 @@ another process, and the server holds no model in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+from pathlib import Path
+from typing import Any, Protocol
 
 __all__ = ["Step", "Trainer", "Training", "TrainingError", "TrainingTask"]
 

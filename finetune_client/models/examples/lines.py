@@ -5,9 +5,11 @@ https://developers.openai.com/api/docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -20,11 +22,6 @@ from finetune_client.models.codec import (
 )
 from finetune_client.models.examples.messages import ChatMessage
 from finetune_client.models.examples.tools import FunctionDefinition, Tool
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
 
 __all__ = [
     "ChatExample",

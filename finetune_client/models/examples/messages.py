@@ -5,10 +5,11 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from finetune_client.backports import Self
 from finetune_client.errors import DecodeError
 from finetune_client.models.codec import (
     APIObject,
@@ -24,11 +25,6 @@ from finetune_client.models.codec import (
     write_fields,
 )
 from finetune_client.models.examples.tools import FunctionCall, ToolCall
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Self
 
 __all__ = [
     "ChatMessage",

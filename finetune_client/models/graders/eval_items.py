@@ -6,10 +6,11 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from finetune_client.backports import Self
 from finetune_client.display import format_value
 from finetune_client.errors import DecodeError
 from finetune_client.models.checks import choice, needed_object, needed_text
@@ -24,11 +25,6 @@ from finetune_client.models.codec import (
     to_plain,
     write_fields,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from typing_extensions import Self
 
 __all__ = [
     "AudioData",

@@ -5,10 +5,11 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client.backports import Self
 from finetune_client.display import format_value
 from finetune_client.models.checks import choice, needed_text, needed_texts, number, object_at
 from finetune_client.models.codec import (
@@ -28,11 +29,6 @@ from finetune_client.models.codec import (
 from finetune_client.models.graders.base import BaseGrader
 from finetune_client.models.graders.eval_items import EvalItem, eval_items_problems
 from finetune_client.providers.limits import Bounds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from typing_extensions import Self
 
 __all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
 

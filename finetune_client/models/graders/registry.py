@@ -7,11 +7,12 @@ everywhere. `MultiGrader` stands here because it is made of graders of any kind.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
+from typing import Any, ClassVar, Final, get_args
 
+from finetune_client.backports import Self
 from finetune_client.display import format_value
 from finetune_client.errors import DecodeError
 from finetune_client.models.checks import needed_object, needed_text, optional_text
@@ -31,11 +32,6 @@ from finetune_client.models.graders.simple import (
     TextSimilarityGrader,
     UnknownGrader,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from typing_extensions import Self
 
 __all__ = ["Grader", "GraderType", "MultiGrader", "grader_problems", "read_grader"]
 

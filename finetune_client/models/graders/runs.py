@@ -6,9 +6,12 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client import models
+from finetune_client.backports import Self
 from finetune_client.models.codec import (
     APIObject,
     copy_fields,
@@ -22,13 +25,6 @@ from finetune_client.models.codec import (
     write_fields,
 )
 from finetune_client.models.graders.registry import read_grader
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from typing_extensions import Self
-
-    from finetune_client.models.graders.registry import Grader
 
 __all__ = ["GraderRun", "GraderRunErrors", "GraderRunMetadata", "GraderValidation"]
 
@@ -215,7 +211,7 @@ class GraderValidation(APIObject):
         extra: Keys that no field has.
     """
 
-    grader: Grader | None = None
+    grader: models.Grader | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod

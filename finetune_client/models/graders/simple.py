@@ -7,9 +7,11 @@ All that a grader needs but its `type` may be missing in what a server sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from finetune_client.backports import Self
 from finetune_client.models.checks import choice, needed_text, optional_text
 from finetune_client.models.codec import (
     copy_fields,
@@ -18,11 +20,6 @@ from finetune_client.models.codec import (
     write_fields,
 )
 from finetune_client.models.graders.base import BaseGrader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from typing_extensions import Self
 
 __all__ = ["PythonGrader", "StringCheckGrader", "TextSimilarityGrader", "UnknownGrader"]
 

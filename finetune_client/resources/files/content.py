@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Iterator
+from typing import Any
 
 from finetune_client.atomic_file import replacing
 from finetune_client.resources.arguments import as_path
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
 
 __all__ = ["FileBytes"]
 

@@ -6,11 +6,17 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any, Final, TypeAlias
 
 from finetune_client.atomic_file import replacing
+from finetune_client.backports import Unpack
+from finetune_client.caller import warn_caller
 from finetune_client.errors import APIResponseError, TrainingDataError, WaitTimeoutError
 from finetune_client.models import Deleted, FileObject
 from finetune_client.models.files import FileStatus
@@ -19,8 +25,13 @@ from finetune_client.resources.base import Resource
 from finetune_client.resources.files.content import FileBytes
 from finetune_client.resources.files.download import IDENTITY, Download, checked_blocks
 from finetune_client.resources.files.multipart import Multipart
-from finetune_client.resources.files.progress import ignore_progress, open_progress
-from finetune_client.resources.files.sources import open_source
+from finetune_client.resources.files.progress import (
+    OnProgress,
+    Progress,
+    ignore_progress,
+    open_progress,
+)
+from finetune_client.resources.files.sources import FileInput, open_source
 from finetune_client.resources.files.upload_plan import (
     check_purpose,
     check_size,
@@ -30,22 +41,16 @@ from finetune_client.resources.files.upload_plan import (
     upload_name,
 )
 from finetune_client.resources.files.uploads import Uploads
-from finetune_client.resources.options import check_poll_options, with_options
+from finetune_client.resources.options import (
+    PollOptions,
+    RequestOptions,
+    check_poll_options,
+    with_options,
+)
+from finetune_client.resources.pager import Pager
 from finetune_client.transport import path_segment
 from finetune_client.transport.request import Request
 from finetune_client.waiting import Pace
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.files.progress import OnProgress, Progress
-    from finetune_client.resources.files.sources import FileInput
-    from finetune_client.resources.options import PollOptions, RequestOptions
-    from finetune_client.resources.pager import Pager
 
 __all__ = ["Files", "is_being_processed"]
 
@@ -61,6 +66,8 @@ class Files(Resource):
 
     https://developers.openai.com/api/reference
     """
+
+    STREAMED_CALLS = MappingProxyType({"content": "stream"})
 
     def create(
         self,
@@ -303,6 +310,23 @@ class Files(Resource):
             on_progress=ignore_progress,
         ).run()
         return FileBytes(sink.getvalue())
+
+    def retrieve_content(self, file_id: str, **options: Unpack[RequestOptions]) -> str:
+        """Return a file's content as text; kept for scripts of the official SDK.
+
+        Bytes that are not UTF-8 are shown as U+FFFD.
+
+        Warns:
+            DeprecationWarning: As in the official SDK: `content` has the bytes.
+
+        Raises:
+            APIError: See `content`.
+        """
+        warn_caller(
+            "files.retrieve_content is deprecated, as in the official SDK; use files.content.",
+            DeprecationWarning,
+        )
+        return self.content(file_id, **options).decode("utf-8", "replace")
 
     def download(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -12,8 +12,6 @@ from finetune_client.errors import ConfigurationError
 from finetune_client.resources.arguments import check_callable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
 
 __all__ = ["OnProgress", "Progress", "ignore_progress", "open_progress", "terminal_bar"]
@@ -21,7 +19,7 @@ __all__ = ["OnProgress", "Progress", "ignore_progress", "open_progress", "termin
 OnProgress: TypeAlias = Callable[[int, int], object]
 """Called with the bytes done so far and the bytes in all."""
 
-Progress: TypeAlias = "OnProgress | bool | None"
+Progress: TypeAlias = OnProgress | bool | None
 """A function ``(done, total)``; `True` for a bar: in a terminal rich draws it, in a notebook the
 notebook does."""
 

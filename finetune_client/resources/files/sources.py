@@ -7,14 +7,12 @@ import os
 import stat
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import IO, Any, Final, Protocol, TypeAlias
 
 from finetune_client.errors import IntegrityError, RequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = [
     "BLOCK_SIZE",
@@ -37,11 +35,11 @@ class BinaryReader(Protocol):
         """Read up to so many bytes."""
 
 
-FileContent: TypeAlias = "str | os.PathLike[str] | BinaryReader | bytes | bytearray | memoryview"
+FileContent: TypeAlias = str | os.PathLike[str] | BinaryReader | bytes | bytearray | memoryview
 """A path, a file open for reading bytes, or the bytes themselves."""
 
 FileInput: TypeAlias = (
-    "FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None]"
+    FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None]
 )
 """A content, or ``(name, content)``, or ``(name, content, content type)``."""
 

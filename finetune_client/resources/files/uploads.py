@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from finetune_client.backports import Unpack
 from finetune_client.errors import RequestError
+from finetune_client.lazy import part
 from finetune_client.models import Upload, UploadPart
 from finetune_client.models.checks import needed_text, needed_texts, optional_text
 from finetune_client.resources.arguments import as_list, check_arguments
 from finetune_client.resources.base import Resource, read_response
-from finetune_client.resources.files.multipart import Multipart
-from finetune_client.resources.files.progress import open_progress
-from finetune_client.resources.files.sources import open_source
-from finetune_client.resources.files.upload_in_parts import FileUpload
+from finetune_client.resources.files.multipart import Content, Multipart
+from finetune_client.resources.files.parallel import Stop
+from finetune_client.resources.files.progress import OnProgress, Progress, open_progress
+from finetune_client.resources.files.sources import FileInput, Source, open_source
+from finetune_client.resources.files.upload_in_parts import FilePart, FileUpload
 from finetune_client.resources.files.upload_plan import (
     DEFAULT_PART_SIZE,
     UploadPlan,
@@ -22,24 +27,10 @@ from finetune_client.resources.files.upload_plan import (
     check_stored,
     expiry,
 )
-from finetune_client.resources.options import with_options, without_extra_body
-from finetune_client.transport import path_segment
+from finetune_client.resources.files.upload_state import UploadTarget
+from finetune_client.resources.options import RequestOptions, with_options, without_extra_body
+from finetune_client.transport import Session, path_segment
 from finetune_client.transport.request import Request
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
-
-    from typing_extensions import Unpack
-
-    from finetune_client.resources.files.multipart import Content
-    from finetune_client.resources.files.parallel import Stop
-    from finetune_client.resources.files.progress import OnProgress, Progress
-    from finetune_client.resources.files.sources import FileInput, Source
-    from finetune_client.resources.files.upload_in_parts import FilePart
-    from finetune_client.resources.files.upload_state import UploadTarget
-    from finetune_client.resources.options import RequestOptions
-    from finetune_client.transport import Session
 
 __all__ = ["Parts", "Uploads"]
 
@@ -83,14 +74,12 @@ class Uploads(Resource):
     """Files that are too large for one request: ``client.uploads``.
 
     https://developers.openai.com/api/reference
-
-    Attributes:
-        parts: Sends single parts; `upload_file` does all of it.
     """
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.parts = Parts(session)
+    @part
+    def parts(self) -> Parts:
+        """Sends single parts; `upload_file` does all of it."""
+        return Parts(self._session)
 
     def create(
         self,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from finetune_client import resources
 from finetune_client.errors import (
     APIError,
     ConfigurationError,
@@ -19,7 +20,7 @@ from finetune_client.errors import (
     RequestError,
     TrainingDataError,
 )
-from finetune_client.models import FineTuningJob
+from finetune_client.models import FileObject, FineTuningJob, FineTuningJobRequest
 from finetune_client.models.job_request import needed_features, request_problems
 from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
@@ -35,13 +36,9 @@ from finetune_client.resources.options import with_options
 from finetune_client.resources.shutdowns import warn_of_shutdowns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from finetune_client.ledger import Claim
-    from finetune_client.models import FileObject, FineTuningJobRequest
     from finetune_client.providers import Provider
     from finetune_client.resources.options import RequestOptions
-    from finetune_client.training_data import Report
     from finetune_client.transport import Session
     from finetune_client.transport.request import Request
 
@@ -81,7 +78,7 @@ class CreateStep:
 
     kind: Literal["checked", "uploading", "uploaded", "found", "creating", "created"]
     path: Path | None = None
-    report: Report | None = None
+    report: resources.Report | None = None
     sent: int = 0
     total: int = 0
     file: FileObject | None = None
@@ -156,7 +153,7 @@ def check_files(
     """
     from finetune_client import training_data  # many modules, for those who pass a path
 
-    reports: list[tuple[Path, Report]] = []
+    reports: list[tuple[Path, resources.Report]] = []
     for argument, path in paths.items():
         is_training_file = argument == "training_file"
         report = training_data.check(

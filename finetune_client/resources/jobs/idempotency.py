@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from finetune_client.errors import APIStatusError, FineTuneError, JobMayExistError, RequestError
+from finetune_client.models.jobs import IDEMPOTENCY_PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADER",
     "MAX_JOBS_SEARCHED",
-    "METADATA_KEY",
     "candidates",
     "checked_key",
     "find_repeatedly",
@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 HEADER = "Idempotency-Key"
-METADATA_KEY = "idempotency_key"
-"""The key of the metadata pair that holds a create's key."""
 
 MAX_JOBS_SEARCHED = 1000
 """So many of the newest jobs are looked through for a job that may exist."""
@@ -83,21 +81,21 @@ def with_key(body: Mapping[str, Any], key: str, max_pairs: float) -> Mapping[str
     metadata = body.get("metadata") or {}
     if not isinstance(metadata, dict):
         return body
-    if len(metadata) >= max_pairs and METADATA_KEY not in metadata:
+    if len(metadata) >= max_pairs and IDEMPOTENCY_PAIR not in metadata:
         return body
-    return {**body, "metadata": {**metadata, METADATA_KEY: key}}
+    return {**body, "metadata": {**metadata, IDEMPOTENCY_PAIR: key}}
 
 
 def key_in(body: Mapping[str, Any]) -> str | None:
     """Return the key in the metadata of a body, whoever put it there."""
     metadata = body.get("metadata")
-    return metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
+    return metadata.get(IDEMPOTENCY_PAIR) if isinstance(metadata, dict) else None
 
 
 def first_with_key(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
     """Return the first job with a key in its metadata, among the newest ones."""
     for job in islice(jobs, MAX_JOBS_SEARCHED):
-        if (job.metadata or {}).get(METADATA_KEY) == key:
+        if job.idempotency_key == key:
             return job
     return None
 
@@ -140,7 +138,7 @@ def candidates(
     own_key = key_in(body) or key
     training_file = body.get("training_file")
     for job in jobs:
-        has_other_key = (job.metadata or {}).get(METADATA_KEY, own_key) != own_key
+        has_other_key = job.idempotency_key not in {None, own_key}
         created = job.created.timestamp() if job.created else started
         if has_other_key or created < started - _CLOCK_SKEW:
             continue

@@ -6,35 +6,42 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from finetune_client import resources
+from finetune_client.backports import Unpack
 from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
-from finetune_client.models import FineTuningJob, FineTuningJobEvent
+from finetune_client.lazy import part
+from finetune_client.models import (
+    AnyIntegration,
+    AnyMethod,
+    FineTuningJob,
+    FineTuningJobEvent,
+    Hyperparameters,
+)
+from finetune_client.models.codec import PydanticModel
 from finetune_client.models.listing import job_list_query
 from finetune_client.resources.arguments import as_list, check_callable, list_query
 from finetune_client.resources.base import Resource
-from finetune_client.resources.options import options_of_uploads, with_options, without_extra_body
-from finetune_client.resources.pager import LARGEST_PAGE
+from finetune_client.resources.options import (
+    PollOptions,
+    RequestOptions,
+    options_of_uploads,
+    with_options,
+    without_extra_body,
+)
+from finetune_client.resources.pager import LARGEST_PAGE, Pager
 from finetune_client.transport import path_segment, query_pairs
 from finetune_client.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from typing_extensions import Unpack
-
     from finetune_client.ledger import Claim
-    from finetune_client.metrics import Metrics
-    from finetune_client.models import AnyIntegration, AnyMethod, Hyperparameters
-    from finetune_client.resources.checkpoints import JobCheckpoints
     from finetune_client.resources.files.files import Files
-    from finetune_client.resources.jobs.creating import CreateStep, FileArgument, OnStep
+    from finetune_client.resources.jobs.creating import CreateStep
     from finetune_client.resources.jobs.polling import JobPolling
-    from finetune_client.resources.options import PollOptions, RequestOptions
-    from finetune_client.resources.pager import Pager
-    from finetune_client.waiting import OnPaused, OnStalled
 
 __all__ = ["Jobs"]
 
@@ -51,30 +58,28 @@ class Jobs(Resource):
     https://developers.openai.com/api/reference
     """
 
-    @cached_property
-    def checkpoints(self) -> JobCheckpoints:
+    @part
+    def checkpoints(self) -> resources.JobCheckpoints:
         """The checkpoints of a job."""
-        from finetune_client.resources.checkpoints import JobCheckpoints
-
-        return JobCheckpoints(self._session)
+        return resources.JobCheckpoints(self._session)
 
     def create(
         self,
         *,
         model: str,
-        training_file: FileArgument,
-        method: AnyMethod | None = None,
-        hyperparameters: Hyperparameters | Mapping[str, Any] | None = None,
-        validation_file: FileArgument | None = None,
+        training_file: resources.FileArgument,
+        method: AnyMethod | PydanticModel | None = None,
+        hyperparameters: Hyperparameters | Mapping[str, Any] | PydanticModel | None = None,
+        validation_file: resources.FileArgument | None = None,
         suffix: str | None = None,
         seed: int | None = None,
         metadata: Mapping[str, str] | None = None,
-        integrations: Sequence[AnyIntegration] | None = None,
+        integrations: Sequence[AnyIntegration | PydanticModel] | None = None,
         idempotency_key: str | None = None,
         check: bool = True,
         expires_after: Mapping[str, Any] | int | None = None,
         upload_options: RequestOptions | None = None,
-        on_step: OnStep | None = None,
+        on_step: resources.OnStep | None = None,
         **options: Unpack[RequestOptions],
     ) -> FineTuningJob:
         """Create a job. It is paid for, so it is never sent twice when its outcome is unknown.
@@ -83,7 +88,8 @@ class Jobs(Resource):
             model: What to start from.
             training_file: The id of an uploaded file, or a `pathlib.Path`, which is checked,
                 uploaded with purpose ``fine-tune`` and replaced by its id.
-            method: How to train: a model such as `SupervisedMethod`, or the API's dict.
+            method: How to train: a model such as `SupervisedMethod`, or the API's dict, or an object
+                of the official SDK's.
             hyperparameters: Settings of a supervised job, the deprecated way.
             validation_file: As ``training_file``.
             suffix: Goes into the name of the new model.
@@ -132,9 +138,9 @@ class Jobs(Resource):
             validation_file=None if "validation_file" in paths else validation_file,  # type: ignore[arg-type]  # not a path
             suffix=suffix,
             seed=seed,
-            method=method,
-            hyperparameters=hyperparameters,
-            integrations=integrations,
+            method=method,  # type: ignore[arg-type]  # the request reads what is pydantic's
+            hyperparameters=hyperparameters,  # type: ignore[arg-type]  # likewise
+            integrations=integrations,  # type: ignore[arg-type]  # likewise
             metadata=metadata,
         )
         body = request.to_dict()
@@ -247,16 +253,13 @@ class Jobs(Resource):
         Raises:
             ConfigurationError: The provider keeps no metadata, so no job has a key.
         """
-        from finetune_client.resources.jobs.idempotency import (
-            METADATA_KEY,
-            checked_key,
-            first_with_key,
-        )
+        from finetune_client.models.jobs import IDEMPOTENCY_PAIR
+        from finetune_client.resources.jobs.idempotency import checked_key, first_with_key
 
         self._session.require("metadata", "finding a job by its idempotency key")
         key = checked_key(idempotency_key)
         filtered = "metadata_filter" not in self._session.provider.lacks
-        metadata = {METADATA_KEY: key} if filtered else None
+        metadata = {IDEMPOTENCY_PAIR: key} if filtered else None
         return first_with_key(self.list(metadata=metadata, limit=LARGEST_PAGE, **options), key)
 
     def retrieve(self, fine_tuning_job_id: str, **options: Unpack[RequestOptions]) -> FineTuningJob:
@@ -339,7 +342,7 @@ class Jobs(Resource):
 
     def metrics(
         self, fine_tuning_job_id: str | FineTuningJob, **options: Unpack[RequestOptions]
-    ) -> Metrics:
+    ) -> resources.Metrics:
         """Return the training curves of a job.
 
         They are from its result file, or else from its events, or else from its checkpoints.
@@ -376,7 +379,7 @@ class Jobs(Resource):
             raise refusal
         return metrics
 
-    def _result_metrics(self, file_id: str, options: RequestOptions) -> Metrics | None:
+    def _result_metrics(self, file_id: str, options: RequestOptions) -> resources.Metrics | None:
         """Read a result file; return `None` if it is gone, or may not be read with this key."""
         from finetune_client.metrics import Metrics
 
@@ -397,7 +400,7 @@ class Jobs(Resource):
         linger: float = 0,
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> Iterator[FineTuningJobEvent]:
         """Yield each event of a job once, oldest first, as it comes, until the job has ended.
@@ -442,10 +445,10 @@ class Jobs(Resource):
         on_event: Callable[[FineTuningJobEvent], object] | None = None,
         after: str | None = None,
         raise_on_failure: bool = True,
-        on_paused: OnPaused = "wait",
+        on_paused: resources.OnPaused = "wait",
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> FineTuningJob:
         """Return a job when it has ended. Ctrl-C ends the wait, never the job.
@@ -502,10 +505,10 @@ class Jobs(Resource):
         on_event: Callable[[str, FineTuningJobEvent], object] | None = None,
         on_job: Callable[[FineTuningJob], object] | None = None,
         raise_on_failure: bool = False,
-        on_paused: OnPaused = "wait",
+        on_paused: resources.OnPaused = "wait",
         max_outage: float = 600,
         stalled_after: float | None = None,
-        on_stalled: OnStalled | None = None,
+        on_stalled: resources.OnStalled | None = None,
         **options: Unpack[PollOptions],
     ) -> JobList:
         """Return several jobs when all have ended, in the order of the ids.
@@ -569,7 +572,7 @@ class Jobs(Resource):
         poll_interval: float | None,
         max_outage: float,
         stalled_after: float | None,
-        on_stalled: OnStalled | None,
+        on_stalled: resources.OnStalled | None,
     ) -> JobPolling:
         from finetune_client.resources.jobs.polling import JobPolling
 

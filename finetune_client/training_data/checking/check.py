@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finetune_client.errors import RequestError
 from finetune_client.models.methods import (
@@ -15,31 +15,21 @@ from finetune_client.models.methods import (
     ReinforcementMethod,
     SupervisedMethod,
 )
-from finetune_client.providers import find_provider
-from finetune_client.training_data.checking.blocks import blocks, read_block
+from finetune_client.providers import Provider, find_provider
+from finetune_client.providers.training_rules import TrainingRules
+from finetune_client.training_data.checking.blocks import Block, blocks, read_block
 from finetune_client.training_data.checking.counts import FileCounts, grader_variables
 from finetune_client.training_data.checking.lines import CheckSettings
-from finetune_client.training_data.checking.passes import FilePass
+from finetune_client.training_data.checking.passes import FilePass, Progress
 from finetune_client.training_data.checking.whole_file import check_whole_file
 from finetune_client.training_data.codes.table import CODES
 from finetune_client.training_data.file_kinds import HEAD, command_path, file_kind
-from finetune_client.training_data.formats import FORMATS, METHODS, detect_format
+from finetune_client.training_data.formats import FORMATS, METHODS, FormatName, detect_format
 from finetune_client.training_data.jsonl import encoding_by
 from finetune_client.training_data.problems import ProblemCollector
-from finetune_client.training_data.sources import name_of, opened, size_of
-from finetune_client.training_data.tokens import resolve_counter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from finetune_client.providers import Provider
-    from finetune_client.providers.training_rules import TrainingRules
-    from finetune_client.training_data.checking.blocks import Block
-    from finetune_client.training_data.checking.passes import Progress
-    from finetune_client.training_data.formats import FormatName
-    from finetune_client.training_data.report import Report
-    from finetune_client.training_data.sources import Source
-    from finetune_client.training_data.tokens import Counter
+from finetune_client.training_data.report import Report
+from finetune_client.training_data.sources import Source, name_of, opened, size_of
+from finetune_client.training_data.tokens import Counter, resolve_counter
 
 __all__ = ["LONGEST_LINE", "check"]
 

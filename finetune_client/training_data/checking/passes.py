@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,14 +17,13 @@ from finetune_client.training_data.line_hashes import LineHashes
 from finetune_client.training_data.sources import opened, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from finetune_client.training_data.checking.blocks import Block
     from finetune_client.training_data.sources import Source
 
-    Progress: TypeAlias = Callable[[int, int], None]
+__all__ = ["FilePass", "Progress"]
 
-__all__ = ["FilePass"]
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is called with the bytes read and the bytes in all."""
 
 _Result: TypeAlias = "tuple[FileCounts, LineHashes | None]"
 """What was seen of the training file, and the lines of the validation file if there is one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.models.examples.lines import ChatExample, CompletionExample
@@ -12,9 +13,6 @@ from finetune_client.training_data.formats import format_of
 from finetune_client.training_data.making.tool_values import read_tools
 from finetune_client.training_data.making.turns import messages_of
 from finetune_client.training_data.making.values import Values, listed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 __all__ = ["Shape", "convert", "from_alpaca", "from_prompt_completion", "from_sharegpt"]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from finetune_client.training_data.jsonl import canonical, long_digest
 from finetune_client.training_data.making.writing import example_dict, jsonl_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from finetune_client.training_data.making.writing import Example
 
 __all__ = ["dedupe"]

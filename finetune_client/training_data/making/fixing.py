@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from finetune_client.atomic_file import refuse_existing, replacing
 from finetune_client.training_data.file_kinds import refuse_other_kinds
-from finetune_client.training_data.formats import FORMATS, detect_format
+from finetune_client.training_data.formats import FORMATS, FormatName, detect_format
 from finetune_client.training_data.jsonl import (
     encoding_of,
     long_digest,
@@ -21,12 +22,6 @@ from finetune_client.training_data.null_keys import without_null_keys
 from finetune_client.training_data.problems import KEPT
 from finetune_client.training_data.sources import refuse_irregular
 from finetune_client.training_data.text_encodings import check_encoding
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
-
-    from finetune_client.training_data.formats import FormatName
 
 __all__ = ["CHANGES", "Change", "Fixed", "fix"]
 

@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -25,8 +27,6 @@ from finetune_client.training_data.text_encodings import (
 )
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
 __all__ = ["RowFormat", "read_rows"]

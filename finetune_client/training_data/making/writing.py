@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -13,9 +14,6 @@ from finetune_client.errors import TrainingDataError
 from finetune_client.plain_json import LONGEST_INTEGER, find_unwritable, is_unicode
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
-
     from finetune_client.plain_json import Unwritable
 
 __all__ = ["Example", "TypedExample", "example_dict", "jsonl_line", "write_jsonl"]

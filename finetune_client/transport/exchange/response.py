@@ -116,6 +116,11 @@ class StreamedResponse:
         self._host = host
         self._facts = {**facts, "status_code": self.status, "request_id": self.request_id}
 
+    @property
+    def http_response(self) -> Response:
+        """The response as requests gave it."""
+        return self._response
+
     def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the body as it comes, at most ``size`` bytes at a time.
 
@@ -215,9 +220,11 @@ def read_response(received: Received) -> APIResponse | Failure:
         log_other_id(request)
     return APIResponse(
         data=data,
+        content=body,
         status=status,
         request_id=request_id(response.headers),
         headers=response.headers,
+        http_response=response,
     )
 
 
