@@ -145,7 +145,9 @@ class APIError(FineTuneError):
             message, request = self._DEFAULT_MESSAGE, request or message
         super().__init__(message)
         request = request or getattr(response, "request", None)
-        said = body if isinstance(body, dict) else {}
+        # What the transport makes of a body is in the other arguments already.
+        is_official = request is not None or response is not None
+        said = body if is_official and isinstance(body, dict) else {}
         self.outcome: Outcome = outcome
         self.attempts = attempts
         self.method = method or getattr(request, "method", None)
@@ -153,10 +155,14 @@ class APIError(FineTuneError):
         self.status_code = status_code or getattr(response, "status_code", None)
         self.request_id = request_id or _header(response, "x-request-id")
         self.retry_after = retry_after
-        self.code = code or said.get("code")
-        self.param = param or said.get("param")
-        self.type = type or said.get("type")
+        self.code = code or _text(said.get("code"))
+        self.param = param or _text(said.get("param"))
+        self.type = type or _text(said.get("type"))
         self.body = body
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _path_of(request: Any) -> str | None:

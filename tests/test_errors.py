@@ -40,6 +40,14 @@ def test_status_error__takes_its_facts_from_a_response() -> None:
     assert pickle.loads(pickle.dumps(error)).__dict__ == error.__dict__
 
 
+def test_status_error__takes_text_and_numbers_of_a_body_alone() -> None:
+    error = RateLimitError(
+        "x", response=_response(429), body={"code": 5, "param": [], "type": {"a": 1}}
+    )
+    assert (error.code, error.param, error.type) == ("5", None, None)
+    assert APIStatusError("x", body={"code": "a"}).code is None
+
+
 def test_status_error__keeps_neither_the_response_nor_the_request() -> None:
     error = NotFoundError("No.", response=_response(404), body="No.")
     assert not any(isinstance(one, requests.Response) for one in vars(error).values())
@@ -72,8 +80,8 @@ def test_error__takes_a_request_where_the_official_one_does(error: APIError, mes
 
 
 def test_error__takes_any_object_for_a_response() -> None:
-    error = RateLimitError("x", response=SimpleNamespace(status_code=429), body=None)
-    assert (error.status_code, error.request_id, error.path) == (429, None, None)
+    error = RateLimitError("x", response=SimpleNamespace(status_code=429), body={"code": "a"})
+    assert (error.status_code, error.code, error.request_id, error.path) == (429, "a", None, None)
 
 
 def test_error__is_the_side_effect_of_a_call_in_a_users_test() -> None:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from finetune_client.lazy import part
 
 
 @pytest.fixture
@@ -52,3 +55,28 @@ def test_attach__lists_the_names_alone(package: Path) -> None:
 def test_attach__refuses_other_names(package: Path) -> None:
     code = "try: made_up.c\nexcept AttributeError as error: print(error)"
     assert printed(package, code) == ["module 'made_up' has no attribute 'c'"]
+
+
+class Owner:
+    made = 0
+
+    @part
+    def parts(self) -> list[int]:
+        """Parts."""
+        self.made += 1
+        return [1]
+
+
+def test_part__is_made_once_and_can_be_replaced() -> None:
+    owner = Owner()
+    assert owner.parts is owner.parts
+    assert owner.made == 1
+    owner.parts = [2]
+    assert owner.parts == [2]
+    del owner.parts
+    assert owner.parts == [1]
+
+
+def test_part__is_the_class_of_its_value_on_the_class() -> None:
+    found: Any = Owner.parts
+    assert found == list[int]

@@ -104,7 +104,7 @@ def test_autospec__knows_the_arguments() -> None:
     made = mock.create_autospec(Client, instance=True)
     made.jobs.create(model="m", training_file="file-1")
     made.jobs.create.assert_called_once_with(model="m", training_file="file-1")
-    with pytest.raises(TypeError, match="missing a required argument: 'model'"):
+    with pytest.raises(TypeError, match=r"missing a required .*argument: 'model'"):
         made.jobs.create(training_file="file-1")
     with pytest.raises(AttributeError):
         made.jobs.craete()

@@ -8,6 +8,7 @@ import pytest
 
 from finetune_client.errors import RequestError
 from finetune_client.models import FineTuningJobEvent
+from tests.support.sent import sent_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,3 +162,23 @@ def test_call__takes_what_holds_several_texts(
     assert created.data == []
     assert server.calls[0].request.body == b'{"project_ids":["a","b"]}'
     assert client.jobs.wait_all({}) == []
+
+
+def test_call__takes_objects_of_pydantic(client: Client, server: responses.RequestsMock) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    settings = pydantic.create_model("Settings", n_epochs=(int, 3), batch_size=(int | None, None))
+    method = pydantic.create_model("Method", type=(str, "supervised"), supervised=(dict, {}))
+    grader = pydantic.create_model("Grader", type=(str, "string_check"), name=(str, "same"))
+    base = "https://api.openai.com/v1/fine_tuning"
+    server.post(f"{base}/jobs", json={"id": "ftjob-1"})
+    server.post(f"{base}/alpha/graders/validate", json={"grader": CHECK})
+    client.jobs.create(
+        model="m",
+        training_file="file-1",
+        method=method(supervised={"hyperparameters": settings()}),
+    )
+    client.graders.validate(grader=grader())
+    created, validated = (sent_json(call.request) for call in server.calls)
+    hyperparameters = {"n_epochs": 3}
+    assert created["method"]["supervised"]["hyperparameters"] == hyperparameters
+    assert validated == {"grader": {"type": "string_check", "name": "same"}}
