@@ -157,6 +157,7 @@ def _delete_permission(client: Client, permission: str, checkpoint: str) -> Any:
     return client.checkpoints.permissions.delete(permission, fine_tuned_model_checkpoint=checkpoint)
 
 
+@pytest.mark.filterwarnings("ignore:permissions.retrieve is deprecated")
 @pytest.mark.parametrize(("name", "call"), EMPTY)
 def test_empty_id__is_refused_in_the_official_words(
     name: str, call: Callable[[Client], Any], server: FaultServer, client: Client
