@@ -7,6 +7,15 @@ from finetune_client.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        ".asking": [
+            "AskEstimate",
+            "KeptAnswers",
+            "TrainingFile",
+            "estimate",
+            "keep_answers",
+            "tuned_models",
+            "write_training_file",
+        ],
         ".report": ["ArchiveProgress", "ArchiveReport", "Missing"],
         ".saving": ["save"],
     },

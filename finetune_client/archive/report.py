@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from finetune_client.errors import APIError, FineTuneError, RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ArchiveProgress", "ArchiveReport", "Missing", "OnProgress"]
+__all__ = ["ArchiveProgress", "ArchiveReport", "Missing", "OnProgress", "reason_of"]
+
+_REFUSED: Final = frozenset({400, 401, 403, 404, 405, 410, 422, 451, 501})
+"""Statuses that say no for good: the thing is gone, or not for this key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,8 +22,8 @@ class Missing:
     """Something that could not be had.
 
     Attributes:
-        what: ``job``, ``events``, ``checkpoints``, ``permissions``, ``file``, ``files``, ``models``
-            or ``job_file``.
+        what: ``job``, ``events``, ``checkpoints``, ``permissions``, ``file``, ``files``, ``models``,
+            ``job_file``, ``answer`` or ``answers``.
         id: Whose: the id of a job or a file, or the name of a model; None for all of them.
         message: Why, in the server's own words where it gave any.
         status_code: The status of its answer, if there was one.
@@ -39,6 +44,18 @@ class Missing:
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         return asdict(self)
+
+
+def reason_of(what: str, owner: str | None, error: FineTuneError) -> Missing:
+    """Return what could not be had because of an error."""
+    status = error.status_code if isinstance(error, APIError) else None
+    return Missing(
+        what=what,
+        id=owner,
+        message=error.message,
+        status_code=status,
+        is_final=status in _REFUSED or isinstance(error, RequestError),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

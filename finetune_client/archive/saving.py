@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetune_client.archive import layout
 from finetune_client.archive.index import Index
-from finetune_client.archive.report import ArchiveProgress, ArchiveReport, Missing
-from finetune_client.atomic_file import DRAFTS, replacing
+from finetune_client.archive.locking import locked
+from finetune_client.archive.report import ArchiveProgress, ArchiveReport, Missing, reason_of
+from finetune_client.atomic_file import replacing
 from finetune_client.clock import SYSTEM_CLOCK
 from finetune_client.errors import (
     APIConnectionError,
@@ -22,7 +21,6 @@ from finetune_client.errors import (
     AuthenticationError,
     RequestError,
 )
-from finetune_client.file_lock import LockFile
 from finetune_client.job_files import FILE_FIELDS, JobFile
 from finetune_client.metrics import Metrics
 from finetune_client.models import (
@@ -36,22 +34,20 @@ from finetune_client.resources.pager import LARGEST_PAGE
 from finetune_client.transport import path_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from finetune_client.archive.report import OnProgress
     from finetune_client.client import Client
     from finetune_client.providers import Feature
     from finetune_client.resources.pager import Pager
 
-__all__ = ["locked", "save", "write_whole"]
+__all__ = ["save"]
 
 T = TypeVar("T")
 
 _MOST_IN_A_ROW = 5
 """So many jobs or files whose connection failed, without one that came, end the archiving."""
-
-_REFUSED = frozenset({400, 401, 403, 404, 405, 410, 422, 451, 501})
-"""Statuses that say no for good: the thing is gone, or not for this key."""
 
 _LARGEST_CSV = 64 * 1024 * 1024
 """No result file with metrics is larger; weights are."""
@@ -112,42 +108,7 @@ def save(
         )
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold a folder alone, and remove what a killed process has left unfinished in it.
-
-    Raises:
-        RequestError: It holds something else than an archive, or is held by another process.
-        OSError: It cannot be used.
-    """
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    foreign = next((one.name for one in root.iterdir() if not _is_ours(one.name)), None)
-    if foreign is not None and not (root / layout.INDEX).is_file():
-        raise RequestError(
-            f"The folder {str(root)!r} is not an archive: it has {foreign!r} in it and no "
-            f"{layout.INDEX}. Give a new or an empty folder."
-        )
-    if os.name == "posix":
-        root.chmod(0o700)
-    lock = LockFile(root / layout.LOCK)
-    if not lock.acquire():
-        raise RequestError(
-            f"Another process is writing to the archive {str(root)!r}; wait until it has ended."
-        )
-    try:
-        for draft in (*root.glob(DRAFTS), *root.glob(f"*/{DRAFTS}")):
-            draft.unlink(missing_ok=True)
-        yield
-    finally:
-        lock.release()
-
-
-def _is_ours(name: str) -> bool:
-    """Return whether a file may be there before the index is: nothing else is written so early."""
-    return name == layout.LOCK or Path(name).match(DRAFTS)
-
-
-def write_whole(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, unless it holds this already."""
     try:
         if path.stat().st_size == len(content) and path.read_bytes() == content:
@@ -180,15 +141,7 @@ class _Failures(list["tuple[Missing, APIError | RequestError]"]):
 
     def note(self, what: str, owner: str | None, error: APIError | RequestError) -> None:
         """Add one failure."""
-        status = error.status_code if isinstance(error, APIError) else None
-        missing = Missing(
-            what=what,
-            id=owner,
-            message=error.message,
-            status_code=status,
-            is_final=status in _REFUSED or isinstance(error, RequestError),
-        )
-        self.append((missing, error))
+        self.append((reason_of(what, owner, error), error))
 
     @property
     def may_pass(self) -> bool:
@@ -283,7 +236,7 @@ class _Saving:
         except APIError as error:
             failures.note("files", None, error)
         self.missing += [missing for missing, _ in failures]
-        write_whole(path, _json(list(rows.values())))
+        _write_whole(path, _json(list(rows.values())))
 
     def _list_models(self) -> None:
         """Save the models, and keep those that were there once: their days are worth knowing."""
@@ -297,7 +250,7 @@ class _Saving:
         except APIError as error:
             failures.note("models", None, error)
         self.missing += [missing for missing, _ in failures]
-        write_whole(path, _json(list(rows.values())))
+        _write_whole(path, _json(list(rows.values())))
 
     def _each(self, phase: Any, items: Mapping[str, T], work: Callable[[T], _Failures]) -> None:
         """Do the work for each item, a few at a time, and once more for what may pass.
@@ -365,14 +318,14 @@ class _Saving:
                 continue
             rows = self._fetch(failures, what, job.id, _rows, request)
             if rows is not None:
-                write_whole(folder / name, write(rows))
+                _write_whole(folder / name, write(rows))
             elif there:
                 is_stale = True
         if self._with_permissions:
             self._save_permissions(job, folder, failures)
         # With an older list beside it, the older object stays: the next run asks for both again.
         if sent is not None and not is_stale:
-            write_whole(path, _json(sent))
+            _write_whole(path, _json(sent))
         return failures
 
     def _fetch(
@@ -419,7 +372,7 @@ class _Saving:
             if rows is not None:
                 found[name] = rows
         if found:
-            write_whole(path, _json(found))
+            _write_whole(path, _json(found))
 
     def _save_files(self, jobs: Sequence[FineTuningJob]) -> None:
         wanted = self._wanted_files(jobs)
@@ -484,7 +437,7 @@ class _Saving:
         folder = self._root / layout.safe_name(job.id)
         metrics = self._metrics(job, folder, here)
         if metrics:
-            write_whole(folder / layout.METRICS, metrics.to_csv().encode())
+            _write_whole(folder / layout.METRICS, metrics.to_csv().encode())
         ids = {name: getattr(job, name) for name in FILE_FIELDS}
         paths = {
             name: here[layout.safe_name(file_id)]
@@ -497,7 +450,7 @@ class _Saving:
         except RequestError as error:
             self.missing.append(Missing(what="job_file", id=job.id, message=error.message))
         else:
-            write_whole(folder / layout.JOB_FILES[0], content)
+            _write_whole(folder / layout.JOB_FILES[0], content)
 
     def _metrics(self, job: FineTuningJob, folder: Path, here: Mapping[str, Path]) -> Metrics:
         """Return the curves from the first of these that has any: result files, events, checkpoints."""
