@@ -6,6 +6,7 @@ import click
 
 from finetune_client import __version__
 from finetune_client.cli import files, jobs
+from finetune_client.cli.archive import archive
 from finetune_client.cli.evaluate import COMMANDS as EVALUATE
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
@@ -25,5 +26,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, rerun, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
+for _command in (run, rerun, archive, serve, *jobs.COMMANDS, *files.COMMANDS, *EVALUATE, ledger):
     cli.add_command(_command)
