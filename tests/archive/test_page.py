@@ -64,7 +64,7 @@ def test_page__its_links_lead_to_files_of_the_archive(root: Path) -> None:
     links = read(root).values("a", "href")
     assert len(links) > 60
     assert [link for link in links if not (root / unquote(link)).is_file()] == []
-    assert len([link for link in links if link.startswith("files/")]) == 10 + 12 + 6
+    assert len([link for link in links if link.startswith("files/")]) == 10 + 12 + 8
     assert layout.ANSWERS not in links
 
 

@@ -143,6 +143,7 @@ def make_account(
     files: int = 9,
     models: int = 3,
     large_bytes: int = 300_000,
+    examples: int = 12,
 ) -> None:
     """Write the records of an account: a third of the files each training, validation and result files.
 
@@ -152,15 +153,17 @@ def make_account(
         events: How many events they have together.
         files: How many files; the first training file of each method is shared by many jobs.
         models: How many jobs made a model, each with a checkpoint.
-        large_bytes: The least size of one training file.
+        large_bytes: The least size of the first training file.
+        examples: How many examples the other training and validation files have.
     """
     account = _Account(root)
     kinds = [METHODS[number % 3] for number in range(files // 3)]
-    train = [account.add_file(lines(kind, range(12)), f"{kind}.jsonl") for kind in kinds]
+    train = [account.add_file(lines(kind, range(examples)), f"{kind}.jsonl") for kind in kinds]
     line = lines("supervised", range(1, 2))
     content = line * (large_bytes // len(line) + 1)
     train[0] = account.add_file(content, "large.jsonl")
-    valid = [account.add_file(lines(kind, range(50, 62)), f"{kind}-v.jsonl") for kind in kinds]
+    fresh = range(500, 500 + examples)
+    valid = [account.add_file(lines(kind, fresh), f"{kind}-v.jsonl") for kind in kinds]
     text = "step,train_loss\n" + "".join(f"{n},{2 / n:.4f}\n" for n in range(1, 40))
     csv = (text.encode(), base64.b64encode(text.encode()))
     results = [
@@ -191,7 +194,7 @@ def make_account(
             "organization_id": "org-local",
             "result_files": [results[number % len(results)]] if tuned and results else [],
             "status": "paused" if is_paused else status,
-            "validation_file": valid[place] if number % 2 else None,
+            "validation_file": valid[place] if number % 2 or kind == "reinforcement" else None,
             "training_file": train[place],
             "hyperparameters": {"n_epochs": 1, "batch_size": "auto"},
             "trained_tokens": None,
