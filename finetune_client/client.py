@@ -362,6 +362,11 @@ class Client:
         """What kind of server it is."""
         return self._session.provider
 
+    @property
+    def has_admin_key(self) -> bool:
+        """Whether there is a key for the calls that need an admin's."""
+        return self._session.config.admin_credential.source is not None
+
     def close(self) -> None:
         """Close the connections; it may be called again. A caller's own session stays open."""
         self._session.close()

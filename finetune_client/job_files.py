@@ -181,21 +181,34 @@ class JobFile:
             raise RequestError(
                 f"A job file is written as JSON: give a name that ends in .json, not {target.name!r}."
             )
+        content = self.to_json(target.parent)
+        with replacing(target) as file:
+            file.write(content)
+
+    def to_json(self, folder: Path, *, within: Path | None = None) -> bytes:
+        """Return what a job file in a folder holds.
+
+        Args:
+            folder: Where the job file is to be.
+            within: Files below this folder are written relative to ``folder``, so that all of it
+                can be moved; by default those below ``folder``.
+
+        Raises:
+            RequestError: JSON cannot hold the request.
+        """
         body = self.request.to_dict()
         for name in FILE_FIELDS:
             if name in self.paths:
-                body[name] = _written_path(self.paths[name], target.parent)
+                body[name] = _written_path(self.paths[name], folder, within or folder)
             elif isinstance(body.get(name), str) and not _FILE_ID.fullmatch(body[name]):
                 body[name] = {"id": body[name]}
         if self.idempotency_key is not None:
             body[_KEY] = self.idempotency_key
         try:
             text = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False)
-            content = f"{text}\n".encode()
+            return f"{text}\n".encode()
         except (TypeError, ValueError) as error:
             raise RequestError(f"The job cannot be written as JSON: {error}.") from None
-        with replacing(target) as file:
-            file.write(content)
 
 
 def file_argument(text: str, folder: Path) -> str | Path:
@@ -231,10 +244,10 @@ def _file_in(value: Any, folder: Path) -> str | Path | None:
     return None
 
 
-def _written_path(path: Path, folder: Path) -> str | dict[str, str]:
-    """Write a path so that it is read as one, relative to ``folder`` if it is below it."""
-    below = path.is_relative_to(folder)
-    text = path.relative_to(folder).as_posix() if below else str(path.absolute())
+def _written_path(path: Path, folder: Path, within: Path) -> str | dict[str, str]:
+    """Write a path so that it is read as one, relative to ``folder`` if it is below ``within``."""
+    below = path.is_relative_to(within)
+    text = Path(os.path.relpath(path, folder)).as_posix() if below else str(path.absolute())
     return text if _DATA_FILE.fullmatch(text) else {"path": text}
 
 

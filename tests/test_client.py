@@ -515,3 +515,10 @@ def test_keyless_server__by_choice(stubs: responses.RequestsMock) -> None:
         assert client.provider is COMPATIBLE
         client.request("GET", "/models")
     assert "Authorization" not in stubs.calls[0].request.headers
+
+
+def test_admin_key__is_known_to_be_there() -> None:
+    assert not Client("sk-made-up").has_admin_key
+    assert Client("sk-made-up", admin_key="sk-made-up-too").has_admin_key
+    with Client.local() as client:
+        assert not client.has_admin_key

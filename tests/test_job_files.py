@@ -419,3 +419,12 @@ def test_of_job__takes_the_suffix_from_the_models_name(
 ) -> None:
     job = FineTuningJob(id="ftjob-1", fine_tuned_model=model)
     assert JobFile.of_job(job, OPENAI).request.suffix == suffix
+
+
+def test_to_json__files_within_a_folder_are_relative(tmp_path: Path) -> None:
+    folder = tmp_path / "archive" / "ftjob-1"
+    path = tmp_path / "archive" / "files" / "file-1.jsonl"
+    job = JobFile(request=FineTuningJobRequest(model="m"), paths={"training_file": path})
+    inside = json.loads(job.to_json(folder, within=tmp_path / "archive"))
+    assert inside == {"model": "m", "training_file": "../files/file-1.jsonl"}
+    assert json.loads(job.to_json(folder))["training_file"] == str(path)

@@ -6,6 +6,7 @@ import click
 
 from finetune_client import __version__
 from finetune_client.cli import evaluate, files, jobs, making
+from finetune_client.cli.archive import archive
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
 from finetune_client.cli.rerun import rerun
@@ -26,5 +27,5 @@ def cli() -> None:
 
 _MODULES = (jobs, files, making, evaluate)
 
-for _command in (run, rerun, serve, ledger, *(one for m in _MODULES for one in m.COMMANDS)):
+for _command in (run, rerun, archive, serve, ledger, *(c for m in _MODULES for c in m.COMMANDS)):
     cli.add_command(_command)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,11 @@ from finetune_client.archive.layout import (
     DATA_FILES,
     INDEX,
     JOB_FILES,
+    file_name,
     provider_of_account,
     read_job,
+    read_json,
+    safe_name,
 )
 from finetune_client.errors import RequestError
 from finetune_client.job_files import JobFile
@@ -79,3 +83,31 @@ def test_provider__of_an_index_that_cannot_be_read(folder: Path) -> None:
     assert caught.value.message.startswith(
         f"The index {str(folder.parent / INDEX)!r} is not JSON: "
     )
+
+
+@pytest.mark.parametrize("name", ["ftjob-AbC_1", "file-1", "a"])
+def test_safe_name__is_the_id(name: str) -> None:
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "a/b", "files", "CON", "com1", "-x", "é", "\ud800", "a" * 101]
+)
+def test_safe_name__of_an_odd_id_is_a_digest(name: str) -> None:
+    assert re.fullmatch("id-[0-9a-f]{40}", safe_name(name))
+
+
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [("a.CSV", "f.csv"), ("a.html", "f.jsonl"), ("a", "f.jsonl"), (None, "f.jsonl")],
+)
+def test_file_name__keeps_the_endings_of_data(filename: str | None, expected: str) -> None:
+    assert file_name("f", filename, ".jsonl") == expected
+
+
+def test_read_json__of_what_is_not_there_or_damaged(tmp_path: Path) -> None:
+    assert read_json(tmp_path / "a.json") is None
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(RequestError) as caught:
+        read_json(tmp_path / "a.json")
+    assert caught.value.message.endswith("Put it right, or delete it to have it fetched again.")
