@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.file_lock import LockFile
 from finetune_client.local.storage.directories import link, remove_directory
 from finetune_client.local.training.llm import options as llm_options
+from finetune_client.local.training.llm.generator import GenerationError, Generator
 from finetune_client.local.training.llm.processes import ChildProcess, Launch
 from finetune_client.local.training.llm.run_directory import RunDirectory
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.trainer import Step, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from finetune_client.local.training.llm.generator import Piece
     from finetune_client.local.training.trainer import TrainingTask
 
 __all__ = ["LlmTrainer", "LlmTraining"]
@@ -71,6 +73,7 @@ class LlmTrainer:
             launcher=tuple(launcher),
             threads=self._options.threads,
         )
+        self._generator = Generator(cache, dtype=self._options.dtype, threads=self._options.threads)
 
     def models(self) -> tuple[str, ...]:
         """See `Trainer.models`."""
@@ -85,14 +88,45 @@ class LlmTrainer:
 
     def start(self, task: TrainingTask) -> LlmTraining:
         """See `Trainer.start`."""
-        return LlmTraining(self._launch, self._described(task), task.directory, None)
+        return self._training(task, None)
 
     def resume(self, task: TrainingTask, snapshot: Path) -> LlmTraining:
         """See `Trainer.resume`."""
-        return LlmTraining(self._launch, self._described(task), task.directory, snapshot)
+        return self._training(task, snapshot)
+
+    def _training(self, task: TrainingTask, snapshot: Path | None) -> LlmTraining:
+        # A model that was loaded to answer makes room for one that is trained.
+        release = self._generator.release
+        return LlmTraining(
+            self._launch, self._described(task), task.directory, snapshot, before_start=release
+        )
+
+    def generate(
+        self,
+        base: str,
+        tuned: Path | None,
+        messages: Sequence[Mapping[str, Any]],
+        **settings: Any,
+    ) -> Iterator[Piece]:
+        """Yield the answers of a model piece by piece, as `Generator.generate` does.
+
+        Args:
+            base: The name of a base model.
+            tuned: The directory of a tuned model of it; `None` for the base itself.
+            messages: The conversation, in the API's shape.
+            settings: See `Generator.generate`.
+
+        Raises:
+            GenerationError: There is no answer; its code says why.
+        """
+        if base not in self._sources:
+            message = f"This server does not have the model '{base}'."
+            raise GenerationError(message, code="model_not_found")
+        return self._generator.generate(self._sources[base], tuned, messages, **settings)
 
     def close(self) -> None:
         """See `Trainer.close`."""
+        self._generator.close()
 
     def _source(self, model: str) -> Source:
         source = self._sources.get(model)
@@ -127,6 +161,7 @@ class LlmTraining:
         task: What they do.
         directory: The job's directory, in which the run has its own.
         snapshot: From where to resume; `None` to begin.
+        before_start: Called before the processes are started.
 
     Attributes:
         notices: What a user should know about the data; known once the first step is yielded.
@@ -134,7 +169,13 @@ class LlmTraining:
     """
 
     def __init__(
-        self, launch: Launch, task: Mapping[str, Any], directory: Path, snapshot: Path | None
+        self,
+        launch: Launch,
+        task: Mapping[str, Any],
+        directory: Path,
+        snapshot: Path | None,
+        *,
+        before_start: Callable[[], None],
     ) -> None:
         self.total_steps = 0
         self.processes = 0
@@ -142,6 +183,7 @@ class LlmTraining:
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
+        self._before_start = before_start
         self._checkpoint = snapshot
         self._run: RunDirectory | None = None
         self._process: ChildProcess | None = None
@@ -164,6 +206,7 @@ class LlmTraining:
 
     def _start(self) -> tuple[RunDirectory, ChildProcess] | None:
         """Start the processes, in a directory that no process of an earlier run knows."""
+        self._before_start()
         with self._lock:
             if self._is_stopped or self._closed.is_set():
                 return None

@@ -17,34 +17,47 @@ from typing import TYPE_CHECKING
 from finetune_client.file_lock import lock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from finetune_client.local.training.llm.run_directory import RunDirectory
 
-__all__ = ["CANCELLED", "ORPHANED", "watch"]
+__all__ = ["watch", "watch_parent"]
 
-CANCELLED = 3
-"""The exit status of a process whose run was cancelled."""
-ORPHANED = 4
-"""The exit status of a process whose server or launcher has ended."""
+_CANCELLED = 3
+_ORPHANED = 4
+"""Exit statuses, for whoever looks at them; the server reads events."""
 _SECONDS = 0.25
 
 
 def watch(run: RunDirectory) -> None:
-    """Start a thread that ends this process, without any cleaning up, when nobody wants it."""
-    parent = os.getppid()
+    """Start a thread that ends this process, without any cleaning up, when nobody wants its run."""
 
     def look() -> None:
+        if run.is_cancel_requested():
+            _end(_CANCELLED, "The run was cancelled.")
+        if _is_free(run.owner):
+            _end(_ORPHANED, "The server of this run has ended.")
+
+    watch_parent(look)
+
+
+def watch_parent(look: Callable[[], None] = lambda: None) -> None:
+    """Start a thread that ends this process when its parent has ended.
+
+    Args:
+        look: Called again and again by that thread.
+    """
+    parent = os.getppid()
+
+    def repeat() -> None:
         while True:
-            if run.is_cancel_requested():
-                _end(CANCELLED, "The run was cancelled.")
+            look()
             if os.getppid() != parent:
-                _end(ORPHANED, "The process that started this one has ended.")
-            if _is_free(run.owner):
-                _end(ORPHANED, "The server of this run has ended.")
+                _end(_ORPHANED, "The process that started this one has ended.")
             time.sleep(_SECONDS)
 
-    threading.Thread(target=look, name="finetune-watch", daemon=True).start()
+    threading.Thread(target=repeat, name="finetune-watch", daemon=True).start()
 
 
 def _end(status: int, message: str) -> None:

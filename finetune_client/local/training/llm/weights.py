@@ -105,6 +105,7 @@ def load_tokenizer(location: str) -> Any:
     Raises:
         TrainingError: There is none, or it does not tell which characters a token stands for.
     """
+    _check_there(location)
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -129,6 +130,7 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
     Raises:
         TrainingError: There is no such model, or too little memory for it.
     """
+    _check_there(location)
     _check_memory(location, dtype, trained)
     try:
         return AutoModelForCausalLM.from_pretrained(
@@ -138,9 +140,17 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
         raise _not_found(location, error) from error
 
 
+def _check_there(location: str) -> None:
+    """Raise if a directory is gone: transformers would ask the hub for a repository of its name."""
+    if Path(location).is_absolute() and not Path(location).is_dir():
+        message = f"The directory of the model '{_shown(location)}' is gone."
+        raise TrainingError(message, code="model_not_found")
+
+
 def _not_found(location: str, error: Exception) -> TrainingError:
+    reason = str(error).replace(location, _shown(location)).strip()
     return TrainingError(
-        f"The model '{_shown(location)}' cannot be loaded: {error} It must be a causal language "
+        f"The model '{_shown(location)}' cannot be loaded: {reason} It must be a causal language "
         "model in safetensors or GGUF that transformers knows without code of its own.",
         code="model_not_found",
     )
