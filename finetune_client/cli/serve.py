@@ -26,7 +26,19 @@ __all__ = ["serve"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep files, jobs and models here. Default: a temporary directory.",
 )
-def serve(port: int, directory: Path | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many jobs train at once; the others wait in order.",
+)
+@click.option(
+    "--any-model",
+    is_flag=True,
+    help="Take any model's name, and train the tiny model in its place: for tests.",
+)
+def serve(port: int, directory: Path | None, workers: int, *, any_model: bool) -> None:
     """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
 
     For trying scripts out with curl or any other client. Ctrl-C ends it.
@@ -39,7 +51,7 @@ def serve(port: int, directory: Path | None) -> None:
             "Install it with: pip install 'finetune-client[local]'"
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
-    with LocalServer(directory=directory) as server:
+    with LocalServer(directory, workers=workers, any_model=any_model) as server:
         try:
             serve_until_interrupted(server, port=port, ready=_print_url)
         except OSError as error:

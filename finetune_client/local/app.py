@@ -14,11 +14,8 @@ from finetune_client.local.api import graders
 from finetune_client.local.http.access import check_access
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.forms import BlobRequest, drop_unkept_blobs
-from finetune_client.local.storage.store import (
-    BlobTooLargeError,
-    StoreClosedError,
-    system_reason,
-)
+from finetune_client.local.storage.database import StoreClosedError
+from finetune_client.local.storage.store import BlobTooLargeError, system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

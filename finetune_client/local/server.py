@@ -22,7 +22,7 @@ from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from typing_extensions import Self
 
@@ -39,10 +39,14 @@ class LocalServer:
     Args:
         directory: Where files, jobs and models stay across runs. Without it they are kept in a
             temporary directory, which `close()` removes.
-        trainer: What trains; by default the byte-level bigram that comes with the server.
+        trainer: What trains; by default the byte-level bigram ``tiny`` that comes with the server.
+        trainers: What trains further base models.
+        any_model: Whether any other name is taken for a base model too, and stands for ``tiny`` (or
+            the first base model, if none has that name): for tests of programs that name a model of
+            a service. A job's first event says so.
         step_seconds: How long to wait after each training step, so that there is time to watch,
             pause or cancel a job.
-        workers: How many jobs train at once; the others are queued.
+        workers: How many jobs each trainer trains at once; the others are queued.
         limits: How large files may be.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
@@ -55,6 +59,7 @@ class LocalServer:
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
+        ValueError: Two trainers have a base model of the same name.
     """
 
     def __init__(
@@ -62,22 +67,26 @@ class LocalServer:
         directory: str | os.PathLike[str] | None = None,
         trainer: Trainer | None = None,
         *,
+        trainers: Sequence[Trainer] = (),
+        any_model: bool = False,
         step_seconds: float = 0.0,
         workers: int = 2,
         limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
     ) -> None:
+        given = [BigramTrainer() if trainer is None else trainer, *trainers]
+        bases = _base_models(given)
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
             state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
-            files, models = Files(state), Models(state)
+            files, models = Files(state), Models(state, bases, any_model=any_model)
             self._runner = Runner(
                 state,
                 files,
                 models,
-                trainer or BigramTrainer(),
+                given,
                 step_seconds=step_seconds,
                 workers=workers,
             )
@@ -115,7 +124,7 @@ class LocalServer:
             if self._closed:
                 return
             self._closed = True
-            self._runner.close(self._jobs.all())
+            self._runner.close(self._jobs.live())
             self._store.close()
 
     def __enter__(self) -> Self:
@@ -123,3 +132,11 @@ class LocalServer:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _base_models(trainers: Sequence[Trainer]) -> list[str]:
+    names = [name for trainer in trainers for name in trainer.models()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"Two trainers have a base model '{name}'; each needs its own names.")
+    return names

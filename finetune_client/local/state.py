@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from finetune_client.local.storage.database import Database
     from finetune_client.local.storage.store import Store
 
 __all__ = ["ServerLimits", "State"]
@@ -35,25 +36,36 @@ class ServerLimits:
 
 @dataclass(kw_only=True)
 class State:
-    """What all parts of one server share. Whoever reads or changes rows holds the `lock`.
+    """What all parts of one server share.
 
     Attributes:
-        store: Where bytes and records are kept.
+        store: Where bytes are kept.
         clock: Returns the Unix time in seconds.
         limits: See `ServerLimits`.
-        lock: The lock of all rows.
+        database: Where rows are kept.
+        lock: The lock of all changes of rows.
         status_changed: Notified whenever a job's status changes; its lock is `lock`.
     """
 
     store: Store
     clock: Callable[[], float]
     limits: ServerLimits
-    lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     status_changed: threading.Condition = field(init=False)
+    _id_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _last_id_time: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.status_changed = threading.Condition(self.lock)
+
+    @property
+    def database(self) -> Database:
+        """See above."""
+        return self.store.database
+
+    @property
+    def lock(self) -> threading.RLock:
+        """See above."""
+        return self.store.database.lock
 
     def now(self) -> int:
         """Return the Unix time in whole seconds, as the API's objects have it."""
@@ -63,9 +75,8 @@ class State:
         """Return a unique id: ``prefix``, the time, and a random part.
 
         Ids of one run sort in the order in which they were made, even if the clock stands still
-        (that of Windows moves 64 times a second) or goes back, so that records are read back in
-        that order.
+        (that of Windows moves 64 times a second) or goes back.
         """
-        with self.lock:
+        with self._id_lock:
             self._last_id_time = max(time.time_ns(), self._last_id_time + 1)
             return f"{prefix}{self._last_id_time:016x}{secrets.token_hex(4)}"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
+    options = ["--directory", str(tmp_path / "kept"), "--workers", "3", "--any-model"]
     child = subprocess.Popen(
-        [*command, "--directory", str(tmp_path / "kept")],
+        [*command, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -33,9 +34,11 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     assert child.stdout is not None
     try:
         [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", child.stdout.readline())
-        request = urllib.request.Request(url + "/models", headers={"Authorization": "Bearer any"})
+        request = urllib.request.Request(
+            url + "/models/gpt-4o-mini", headers={"Authorization": "Bearer any"}
+        )
         with urllib.request.urlopen(request, timeout=5) as answer:
-            assert json.load(answer)["object"] == "list"
+            assert json.load(answer)["object"] == "model"
     finally:
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
@@ -73,13 +76,28 @@ def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
     )
 
 
-def test_serve__a_damaged_record_is_said_in_a_sentence(finetune: Finetune, tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    record = tmp_path / "jobs" / "ftjob-1.json"
-    record.write_text('{"id": "ftjob', encoding="utf-8")
+def test_serve__a_damaged_database_is_said_in_a_sentence(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.sqlite3"
+    path.write_bytes(b"something else" * 100)
     done = finetune("serve", "--port", 0, "--directory", tmp_path)
     assert done.exit_code == 1
     assert done.output == (
-        "Error: The command cannot continue: This record of the embedded server is damaged; put it "
-        f"right or remove it: {str(record)!r}.\n"
+        "Error: The command cannot continue: The database of the embedded server cannot be used "
+        f"(file is not a database): {str(path)!r}.\n"
+    )
+
+
+def test_serve__a_directory_of_the_unreleased_version_is_said_in_a_sentence(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "file-1.json").write_bytes(b"{}")
+    done = finetune("serve", "--port", 0, "--directory", tmp_path)
+    assert done.exit_code == 1
+    assert done.output == (
+        "Error: The command cannot continue: This directory was used by a version of "
+        "finetune_client before the first release, which kept its state in another way; give "
+        f"another directory: {str(tmp_path)!r}.\n"
     )

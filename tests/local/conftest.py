@@ -43,3 +43,9 @@ def slow_api(connect: Callable[[LocalServer], LocalApi]) -> LocalApi:
 def local_server() -> LocalServer:
     """A server that whoever connects to it closes."""
     return LocalServer()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close servers quickly even where a trainer is in the middle of a step for ever."""
+    monkeypatch.setattr("finetune_client.local.training.runner._CLOSE_SECONDS", 0.2)

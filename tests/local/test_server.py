@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,8 +101,8 @@ def test_directory__a_job_goes_on_where_the_server_was_closed(
     while not api.metrics(job["id"]):
         time.sleep(0.01)
     server.close()
-    saved = json.loads((tmp_path / "jobs" / f"{job['id']}.json").read_text(encoding="utf-8"))
-    assert saved["wire"]["status"] == "queued"
+    with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as database:
+        assert database.execute("SELECT status FROM jobs").fetchall() == [("queued",)] * 2
 
     again = connect(LocalServer(tmp_path))
     for one in (job, other):

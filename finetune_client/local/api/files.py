@@ -5,6 +5,7 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,9 @@ import flask
 
 from finetune_client.local.http.errors import RequestRefusedError, invalid_value, no_such_file
 from finetune_client.local.http.forms import read_form
+from finetune_client.local.http.lists import Listing, json_response, list_page
 from finetune_client.local.http.request_fields import (
     check_known,
-    list_with_ends,
-    page,
     read_choice,
     read_integer,
 )
@@ -34,20 +34,18 @@ _LEAST_SECONDS, _MOST_SECONDS = 3600, 2_592_000
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file's object, and the key of its bytes."""
+    """A file's object as JSON, the key of its bytes, and its purpose."""
 
-    wire: dict[str, Any]
+    wire: str
     blob: str
+    purpose: str
 
 
 class Files:
-    """The files of one server, oldest first."""
+    """The files of one server."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._rows: dict[str, StoredFile] = {}
-        for record in state.store.load("files"):
-            self._rows[record["wire"]["id"]] = StoredFile(record["wire"], record["blob"])
 
     def add(
         self, blob: str, size: int, filename: str, purpose: str, seconds: int | None = None
@@ -63,21 +61,26 @@ class Files:
             "purpose": purpose,
             "status": "processed",
         }
-        if seconds is not None:
-            wire["expires_at"] = created + seconds
-        with self._state.lock:
-            self._state.store.save("files", str(wire["id"]), {"wire": wire, "blob": blob})
-            self._rows[str(wire["id"])] = StoredFile(wire, blob)
+        expires = None if seconds is None else created + seconds
+        if expires is not None:
+            wire["expires_at"] = expires
+        with self._state.database.write() as rows:
+            self._drop_expired()
+            rows.execute(
+                "INSERT INTO files (id, wire, blob, purpose, expires_at) VALUES (?, ?, ?, ?, ?)",
+                (wire["id"], json.dumps(wire), blob, purpose, expires),
+            )
         return wire
 
     def find(self, file_id: str, param: str = "id") -> StoredFile:
         """Return a file, or raise the 404 for one that does not exist."""
-        with self._state.lock:
-            self._drop_expired()
-            stored = self._rows.get(file_id)
-        if stored is None:
+        row = self._state.database.row(
+            "SELECT wire, blob, purpose FROM files WHERE id = ? AND ifnull(expires_at > ?, 1)",
+            (file_id, self._state.now()),
+        )
+        if row is None:
             raise no_such_file(file_id, param)
-        return stored
+        return StoredFile(*row)
 
     def path(self, file_id: str) -> Path:
         """Return the path of a file's bytes.
@@ -92,45 +95,47 @@ class Files:
         return self._state.store.path(stored.blob)
 
     def _drop_expired(self) -> None:
-        now = self._state.now()
-        expired = [row for row in self._rows.values() if row.wire.get("expires_at", now + 1) <= now]
-        for row in expired:
-            self._remove(row)
+        expired = self._state.database.rows(
+            "SELECT id, blob FROM files WHERE expires_at <= ?", (self._state.now(),)
+        )
+        for file_id, blob in expired:
+            self._remove(file_id, blob)
 
-    def _remove(self, row: StoredFile) -> None:
-        del self._rows[row.wire["id"]]
-        self._state.store.delete("files", row.wire["id"])
-        self._state.store.drop(row.blob)
+    def _remove(self, file_id: str, blob: str) -> None:
+        with self._state.database.write() as rows:
+            rows.execute("DELETE FROM files WHERE id = ?", (file_id,))
+            self._state.database.after_commit(lambda: self._state.store.drop(blob))
 
     def create(self) -> dict[str, Any]:
         """``POST /files``."""
         form = read_form(self._state.limits.file_bytes, "file", _FORM_FIELDS)
         purpose = read_choice(form.fields, "purpose", PURPOSES, required=True)
         seconds = read_expires_after(_expires_after(form.fields))
-        blob = form.keep()
-        return self.add(blob.key, blob.size, form.filename or "upload", purpose, seconds)
+        blob = form.save()
+        wire = self.add(blob.key, blob.size, form.filename or "upload", purpose, seconds)
+        form.keep()
+        return wire
 
-    def list(self) -> dict[str, Any]:
+    def list(self) -> flask.Response:
         """``GET /files``."""
         query = flask.request.args
         order = read_choice(query, "order", ("asc", "desc")) or "desc"
-        with self._state.lock:
-            self._drop_expired()
-            rows = [row.wire for row in self._rows.values()]
-        if order == "desc":
-            rows.reverse()
+        where: list[str] = ["ifnull(expires_at > ?, 1)"]
+        values: list[Any] = [self._state.now()]
         if query.get("purpose") is not None:
-            rows = [row for row in rows if row["purpose"] == query["purpose"]]
-        return list_with_ends(*page(rows, 10_000), without_rows="")
+            where.append("purpose = ?")
+            values.append(query["purpose"])
+        listing = Listing("files", where, values, default=10_000, ascending=order == "asc")
+        return list_page(self._state.database, listing, without_rows="")
 
-    def retrieve(self, file_id: str) -> dict[str, Any]:
+    def retrieve(self, file_id: str) -> flask.Response:
         """``GET /files/{file_id}``."""
-        return self.find(file_id).wire
+        return json_response(self.find(file_id).wire)
 
     def delete(self, file_id: str) -> dict[str, Any]:
         """``DELETE /files/{file_id}``."""
-        with self._state.lock:
-            self._remove(self.find(file_id))
+        with self._state.database.write():
+            self._remove(file_id, self.find(file_id).blob)
         return {"id": file_id, "object": "file", "deleted": True}
 
     def content(self, file_id: str) -> flask.Response:

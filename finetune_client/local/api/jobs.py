@@ -5,24 +5,26 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import secrets
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import flask
 
 from finetune_client.local.api.job_request import read_job_request
+from finetune_client.local.api.models import TUNED_PREFIX
 from finetune_client.local.http.errors import (
     RequestRefusedError,
     invalid_value,
     no_such_job,
     no_such_model,
 )
-from finetune_client.local.http.request_fields import json_body, list_with_ends, page
+from finetune_client.local.http.lists import Listing, json_response, list_page
+from finetune_client.local.http.request_fields import json_body
 from finetune_client.local.training.hyperparameters import COMMON
-from finetune_client.local.training.job import FINAL_STATUSES, JobStatusError, TrainingJob
+from finetune_client.local.training.job import JobStatusError, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +38,7 @@ __all__ = ["Jobs"]
 
 
 class Jobs:
-    """The jobs of one server, oldest first.
+    """The jobs of one server.
 
     Args:
         state: What the server's parts share.
@@ -50,64 +52,109 @@ class Jobs:
         self._files = files
         self._models = models
         self._runner = runner
-        self._rows: dict[str, TrainingJob] = {}
-        self._by_key: dict[str, TrainingJob] = {}
-        for record in state.store.load("jobs"):
-            self._insert(TrainingJob.restore(state, record))
+        self._live: weakref.WeakValueDictionary[str, TrainingJob] = weakref.WeakValueDictionary()
+        """Those that the runner, or a request, has at hand."""
 
-    def _insert(self, job: TrainingJob) -> None:
-        self._rows[job.id] = job
-        if job.idempotency is not None:
-            self._by_key[job.idempotency[0]] = job
-
-    def all(self) -> list[TrainingJob]:
-        """Return the jobs, oldest first."""
+    def live(self) -> list[TrainingJob]:
+        """Return the jobs that are being checked or trained or wait for it."""
         with self._state.lock:
-            return list(self._rows.values())
+            return list(self._live.values())
 
     def resume_all(self) -> None:
         """Resume the jobs that an earlier run of the server has not finished."""
-        for job in self.all():
-            if job.status == "validating_files":
+        unfinished = self._state.database.rows(
+            "SELECT id FROM jobs"
+            " WHERE status NOT IN ('succeeded', 'failed', 'cancelled')"
+            " ORDER BY place IS NULL, place, number"
+        )
+        for (job_id,) in unfinished:
+            job = self.find(job_id)
+            job.restore()
+            if self._models.trained_as(job.base) is None and job.status != "paused":
+                job.add_event(
+                    f"The job waits for a server that can train '{job.base}'; this one can train "
+                    f"{', '.join(self._models.bases)}.",
+                    level="warn",
+                )
+            elif job.status == "validating_files":
                 self._runner.submit(job)
             elif job.status == "queued":
                 self._runner.resume(job)
-            elif job.status not in FINAL_STATUSES | {"paused"}:
-                job.fail("server_stopped", "The server ended while this job was running.")
 
     def find(self, job_id: str) -> TrainingJob:
         """Return a job, or raise the 404 for one that does not exist."""
         with self._state.lock:
-            job = self._rows.get(job_id)
-        if job is None:
-            raise no_such_job(job_id)
-        return job
+            job = self._live.get(job_id)
+            if job is None:
+                row = self._state.database.row("SELECT base FROM jobs WHERE id = ?", (job_id,))
+                if row is None:
+                    raise no_such_job(job_id)
+                job = self._live[job_id] = TrainingJob(self._state, job_id, row[0])
+            return job
 
-    def create(self) -> dict[str, Any]:
+    def create(self) -> flask.Response:
         """``POST /fine_tuning/jobs``; a known ``Idempotency-Key`` returns the job that it made."""
         body = json_body()
         key = flask.request.headers.get("Idempotency-Key")
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        with self._state.lock:
-            known = None if key is None else self._by_key.get(key)
+        with self._state.database.write() as rows:
+            known = self._made_with(key, digest)
             if known is not None:
-                return _same_job(known, digest)
-            job = self._make(read_job_request(body))
-            job.idempotency = None if key is None else [key, digest]
-            self._insert(job)
-            job.add_event(f"Created fine-tuning job: {job.id}")
-            job.save()
-            created = job.to_dict()
+                return self.retrieve(known)
+            request = read_job_request(body)
+            wire, base = self._object(request), self._base_of(request["model"])
+            job, text = TrainingJob(self._state, wire["id"], base), json.dumps(wire)
+            made = rows.execute(
+                "INSERT INTO jobs (id, wire, status, base, has_metadata) VALUES (?, ?, ?, ?, ?)",
+                (job.id, text, wire["status"], base, wire["metadata"] is not None),
+            )
+            rows.executemany(
+                "INSERT INTO job_metadata (key, value, job) VALUES (?, ?, ?)",
+                [(*pair, made.lastrowid) for pair in (wire["metadata"] or {}).items()],
+            )
+            if key is not None:
+                rows.execute(
+                    "INSERT INTO idempotency_keys (key, digest, job) VALUES (?, ?, ?)",
+                    (key, digest, job.id),
+                )
+            job.add_event(self._created_message(job))
+            job.add_event(_validating_message(wire))
+        with self._state.lock:
+            self._live[job.id] = job
         self._runner.submit(job)
-        return created
+        return json_response(text)
 
-    def _make(self, request: Mapping[str, Any]) -> TrainingJob:
+    def _created_message(self, job: TrainingJob) -> str:
+        message, trained = f"Created fine-tuning job: {job.id}", self._models.trained_as(job.base)
+        if trained == job.base:
+            return message
+        return f"{message}; the model '{trained}' is trained in place of '{job.base}'"
+
+    def _made_with(self, key: str | None, digest: str) -> str | None:
+        """Return the id of the job that a create with this key made."""
+        if key is None:
+            return None
+        row = self._state.database.row(
+            "SELECT digest, job FROM idempotency_keys WHERE key = ?", (key,)
+        )
+        if row is None:
+            return None
+        if row[0] != digest:
+            raise RequestRefusedError(
+                400,
+                "This Idempotency-Key was used with another body. Use a new key for a new job.",
+                code="idempotency_key_reused",
+                type="idempotency_error",
+            )
+        return str(row[1])
+
+    def _object(self, request: Mapping[str, Any]) -> dict[str, Any]:
         for param in ("training_file", "validation_file"):
             if request[param] is not None:
                 self._check_purpose(request[param], param)
         seed = secrets.randbelow(2**31) if request["seed"] is None else request["seed"]
         method = request["method"]
-        wire = {
+        return {
             "object": "fine_tuning.job",
             "id": self._state.new_id("ftjob-"),
             "model": request["model"],
@@ -129,10 +176,9 @@ class Jobs:
             "metadata": request["metadata"],
             "method": method,
         }
-        return TrainingJob(self._state, wire, self._base_of(request["model"]))
 
     def _check_purpose(self, file_id: str, param: str) -> None:
-        purpose = self._files.find(file_id, param).wire["purpose"]
+        purpose = self._files.find(file_id, param).purpose
         if purpose != "fine-tune":
             raise RequestRefusedError(
                 400,
@@ -145,21 +191,33 @@ class Jobs:
     def _base_of(self, name: str) -> str:
         tuned = self._models.find(name)
         if tuned is not None:
+            self._check_base(tuned.base)
             return tuned.base
-        if name.startswith("ft:"):
+        if name.startswith(TUNED_PREFIX):
             raise no_such_model(name, status=400)
+        self._check_base(name)
         return name
 
-    def list(self) -> dict[str, Any]:
-        """``GET /fine_tuning/jobs``: newest first, filtered by metadata."""
-        is_wanted = _metadata_filter()
-        with self._state.lock:
-            rows = [job.wire for job in reversed(self._rows.values()) if is_wanted(job.wire)]
-            return _list_object(*page(rows, 20))
+    def _check_base(self, name: str) -> None:
+        if self._models.trained_as(name) is None:
+            hint = f"Base models that can be trained here: {', '.join(self._models.bases)}."
+            raise no_such_model(name, status=400, hint=hint)
 
-    def retrieve(self, job_id: str) -> dict[str, Any]:
+    def list(self) -> flask.Response:
+        """``GET /fine_tuning/jobs``: newest first, filtered by metadata."""
+        where, values = _metadata_filter()
+        return list_page(self._state.database, Listing("jobs", where, values), ends=False)
+
+    def retrieve(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}``."""
-        return self.find(job_id).to_dict()
+        row = self._state.database.row("SELECT wire FROM jobs WHERE id = ?", (job_id,))
+        if row is None:
+            raise no_such_job(job_id)
+        return json_response(row[0])
+
+    def _check(self, job_id: str) -> None:
+        if self._state.database.row("SELECT 1 FROM jobs WHERE id = ?", (job_id,)) is None:
+            raise no_such_job(job_id)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """``POST /fine_tuning/jobs/{id}/cancel``."""
@@ -171,8 +229,10 @@ class Jobs:
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """``POST /fine_tuning/jobs/{id}/resume``."""
+        job = self.find(job_id)
+        self._check_base(job.base)
         resumed = self._change(job_id, TrainingJob.resume)
-        self._runner.resume(self.find(job_id))
+        self._runner.enqueue(job)
         return resumed
 
     def _change(
@@ -185,39 +245,32 @@ class Jobs:
                 400, str(error), code="invalid_job_status", param="fine_tuning_job_id"
             ) from None
 
-    def events(self, job_id: str) -> dict[str, Any]:
+    def events(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}/events``, newest first."""
-        job = self.find(job_id)
-        with self._state.lock:
-            return _list_object(*page(job.events[::-1], 20))
+        self._check(job_id)
+        listing = Listing("events", ("job = ?",), (job_id,))
+        return list_page(self._state.database, listing, ends=False)
 
-    def checkpoints(self, job_id: str) -> dict[str, Any]:
+    def checkpoints(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}/checkpoints``, newest first."""
-        job = self.find(job_id)
-        with self._state.lock:
-            return list_with_ends(*page(copy.deepcopy(job.checkpoints[::-1]), 10))
+        self._check(job_id)
+        listing = Listing("checkpoints", ("job = ?",), (job_id,), default=10)
+        return list_page(self._state.database, listing)
 
 
-def _same_job(job: TrainingJob, digest: str) -> dict[str, Any]:
-    if job.idempotency is None or job.idempotency[1] != digest:
-        raise RequestRefusedError(
-            400,
-            "This Idempotency-Key was used with another body. Use a new key for a new job.",
-            code="idempotency_key_reused",
-            type="idempotency_error",
-        )
-    return job.to_dict()
+def _validating_message(wire: Mapping[str, Any]) -> str:
+    message = f"Validating training file: {wire['training_file']}"
+    if wire["validation_file"] is None:
+        return message
+    return f"{message} and validation file: {wire['validation_file']}"
 
 
 def _common(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given.get(name, "auto") for name in COMMON}
 
 
-def _list_object(data: list[Mapping[str, Any]], more: bool) -> dict[str, Any]:
-    return {"object": "list", "data": copy.deepcopy(data), "has_more": more}
-
-
-def _metadata_filter() -> Callable[[Mapping[str, Any]], bool]:
+def _metadata_filter() -> tuple[list[str], list[str]]:
+    """Return the conditions that the query sets, in SQL, and their values."""
     query = flask.request.args
     wanted = {
         name[len("metadata[") : -1]: value
@@ -231,5 +284,6 @@ def _metadata_filter() -> Callable[[Mapping[str, Any]], bool]:
             "metadata",
         )
     if plain == "null":
-        return lambda wire: wire["metadata"] is None
-    return lambda wire: wanted.items() <= (wire["metadata"] or {}).items()
+        return ["has_metadata = 0"], []
+    condition = "number IN (SELECT job FROM job_metadata WHERE key = ? AND value = ?)"
+    return [condition] * len(wanted), [text for pair in wanted.items() for text in pair]

@@ -5,67 +5,84 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.http.errors import RequestRefusedError, no_such_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from finetune_client.local.state import State
 
-__all__ = ["BASE_MODELS", "Models", "TunedModel"]
+__all__ = ["TUNED_PREFIX", "Models", "TunedModel"]
 
-BASE_MODELS = ("tiny", "babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini")
-"""The base models that are listed. They, and any other name, mean the same untrained model."""
+TUNED_PREFIX = "ft:"
+"""How the names of tuned models begin, and of no others."""
+
+_PREFERRED = "tiny"
+"""The base model that other names stand for, if there is one of that name."""
+
+_SELECT = "SELECT name, base, created_at, directory FROM models"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class TunedModel:
     """A model that a job made.
 
     Attributes:
-        key: The id of its record.
         name: ``ft:{base}:local:{suffix}:{id}``, for a checkpoint with ``:ckpt-step-{n}``.
         base: The base model's name, even if the job started from a tuned one.
-        created: Unix time in seconds.
+        created_at: Unix time in seconds.
         directory: The key of its directory.
     """
 
-    key: str
     name: str
     base: str
-    created: int
+    created_at: int
     directory: str
 
 
 class Models:
-    """The models of one server."""
+    """The models of one server.
 
-    def __init__(self, state: State) -> None:
+    Args:
+        state: What the server's parts share.
+        bases: The names of the base models, those of all trainers.
+        any_model: Whether any other name is taken too, and stands for one of them.
+
+    Attributes:
+        bases: See above.
+    """
+
+    def __init__(self, state: State, bases: Sequence[str], *, any_model: bool) -> None:
         self._state = state
+        self.bases = tuple(bases)
+        self._stand_in = None
+        if any_model:
+            self._stand_in = _PREFERRED if _PREFERRED in bases else self.bases[0]
         self._started = state.now()
-        self._rows = {record["name"]: TunedModel(**record) for record in state.store.load("models")}
+
+    def trained_as(self, base: str) -> str | None:
+        """Return the base model that is trained under a name: that one, or what stands in for it.
+
+        It is `None` if nothing is: no trainer has such a model.
+        """
+        return base if base in self.bases else self._stand_in
 
     def add(self, name: str, base: str, directory: str) -> None:
         """Add a tuned model that is in the store already."""
-        store = self._state.store
-        with self._state.lock:
-            model = TunedModel(
-                key=self._state.new_id("model-"),
-                name=name,
-                base=base,
-                created=self._state.now(),
-                directory=directory,
+        with self._state.database.write() as rows:
+            rows.execute(
+                "INSERT INTO models (name, base, created_at, directory) VALUES (?, ?, ?, ?)",
+                (name, base, self._state.now(), directory),
             )
-            store.save("models", model.key, asdict(model))
-            self._rows[name] = model
 
     def find(self, name: str) -> TunedModel | None:
         """Return the tuned model of that name, if there is one."""
-        with self._state.lock:
-            return self._rows.get(name)
+        row = self._state.database.row(_SELECT + " WHERE name = ?", (name,))
+        return None if row is None else TunedModel(*row)
 
     def path(self, name: str) -> Path:
         """Return the directory of a tuned model.
@@ -80,31 +97,27 @@ class Models:
 
     def remove(self, name: str) -> None:
         """Remove a tuned model, if it exists."""
-        with self._state.lock:
-            model = self._rows.pop(name, None)
+        with self._state.database.write() as rows:
+            model = self.find(name)
             if model is not None:
-                self._state.store.delete("models", model.key)
-                self._state.store.drop(model.directory)
-
-    def _objects(self) -> dict[str, dict[str, Any]]:
-        owners = dict.fromkeys(BASE_MODELS, (self._started, "system"))
-        with self._state.lock:
-            owners |= {row.name: (row.created, "org-local") for row in self._rows.values()}
-        return {
-            name: {"id": name, "object": "model", "created": created, "owned_by": owner}
-            for name, (created, owner) in owners.items()
-        }
+                rows.execute("DELETE FROM models WHERE name = ?", (name,))
+                self._state.database.after_commit(lambda: self._state.store.drop(model.directory))
 
     def list(self) -> dict[str, Any]:
         """``GET /models``."""
-        return {"object": "list", "data": list(self._objects().values())}
+        rows = self._state.database.rows(_SELECT + " ORDER BY number")
+        tuned = [_object(name, created, "org-local") for name, _, created, _ in rows]
+        bases = [_object(name, self._started, "system") for name in self.bases]
+        return {"object": "list", "data": [*bases, *tuned]}
 
     def retrieve(self, model: str) -> dict[str, Any]:
         """``GET /models/{model}``."""
-        row = self._objects().get(model)
-        if row is None:
+        tuned = self.find(model)
+        if tuned is not None:
+            return _object(model, tuned.created_at, "org-local")
+        if model.startswith(TUNED_PREFIX) or self.trained_as(model) is None:
             raise no_such_model(model)
-        return row
+        return _object(model, self._started, "system")
 
     def delete(self, model: str) -> dict[str, Any]:
         """``DELETE /models/{model}``: only tuned models can be deleted."""
@@ -114,3 +127,7 @@ class Models:
             )
         self.remove(model)
         return {"id": model, "object": "model", "deleted": True}
+
+
+def _object(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}

@@ -70,8 +70,7 @@ def no_such_job(job_id: str) -> RequestRefusedError:
     )
 
 
-def no_such_model(name: str, *, status: int = 404) -> RequestRefusedError:
-    """Return the error for a model that does not exist."""
-    return RequestRefusedError(
-        status, f"The model '{name}' does not exist", code="model_not_found", param="model"
-    )
+def no_such_model(name: str, *, status: int = 404, hint: str = "") -> RequestRefusedError:
+    """Return the error for a model that does not exist; ``hint`` is a further sentence."""
+    message = f"The model '{name}' does not exist{f'. {hint}' if hint else ''}"
+    return RequestRefusedError(status, message, code="model_not_found", param="model")

@@ -45,11 +45,14 @@ class Form:
     blob: Blob
     filename: str | None
 
-    def keep(self) -> Blob:
-        """Let the blob outlive the request, and return it."""
-        _request().blobs.remove(self.blob)
-        self.blob.close()
+    def save(self) -> Blob:
+        """Put the blob on the disk, and return it; it ends with the request unless it is kept."""
+        _request().store.save(self.blob)
         return self.blob
+
+    def keep(self) -> None:
+        """Let the blob outlive the request."""
+        _request().blobs.remove(self.blob)
 
 
 def _request() -> BlobRequest:

@@ -1,9 +1,8 @@
-"""Reading a request: its JSON body, its fields and its page, each mistake a clear 400."""
+"""Reading a request: its JSON body and its fields, each mistake a clear 400."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -18,8 +17,7 @@ __all__ = [
     "check_known",
     "check_size",
     "json_body",
-    "list_with_ends",
-    "page",
+    "not_expected",
     "read_choice",
     "read_integer",
     "read_number",
@@ -28,7 +26,6 @@ __all__ = [
 ]
 
 MAX_JSON_BYTES = 8 * 1024 * 1024
-_MAX_PAGE = 10_000
 _MAX_DEPTH = 100
 
 
@@ -92,7 +89,8 @@ def check_known(body: Mapping[str, Any], known: Collection[str], where: str = ""
             )
 
 
-def _not_expected(name: str, expected: str, value: object) -> RequestRefusedError:
+def not_expected(name: str, expected: str, value: object) -> RequestRefusedError:
+    """Return the error for a value that is not what is expected."""
     got = json.dumps(value)[:80]
     return invalid_value(f"Invalid value for '{name}': expected {expected}, but got {got}.", name)
 
@@ -110,7 +108,7 @@ def _read(
     if value is None and required:
         raise missing_parameter(f"{where}{key}")
     if value is not None and not fits(value):
-        raise _not_expected(f"{where}{key}", expected, value)
+        raise not_expected(f"{where}{key}", expected, value)
     return value
 
 
@@ -190,54 +188,3 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) < float("inf")
-
-
-def page(rows: Sequence[Mapping[str, Any]], default: int) -> tuple[list[Mapping[str, Any]], bool]:
-    """Return the page of ``rows`` that the query's ``after`` and ``limit`` ask for.
-
-    Args:
-        rows: All rows, in the order of the list.
-        default: How many rows a page has if no limit is given.
-
-    Returns:
-        The page, and whether it is followed by more rows.
-    """
-    limit = _limit(flask.request.args.get("limit"), default)
-    start = _position(rows, flask.request.args.get("after"))
-    return list(rows[start : start + limit]), len(rows) > start + limit
-
-
-def list_with_ends(
-    data: list[Mapping[str, Any]], more: bool, *, without_rows: str | None = None
-) -> dict[str, Any]:
-    """Return a list object that names its first and its last row.
-
-    Args:
-        data: The rows of the page.
-        more: Whether more rows follow.
-        without_rows: What both ends are in an empty list.
-    """
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else without_rows,
-        "last_id": data[-1]["id"] if data else without_rows,
-        "has_more": more,
-    }
-
-
-def _limit(value: str | None, default: int) -> int:
-    if value is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= _MAX_PAGE:
-        raise _not_expected("limit", f"a whole number from 1 to {_MAX_PAGE}", value)
-    return int(value)
-
-
-def _position(rows: Sequence[Mapping[str, Any]], after: str | None) -> int:
-    if after is None:
-        return 0
-    for position, row in enumerate(rows):
-        if row["id"] == after:
-            return position + 1
-    raise RequestRefusedError(400, f"No row of this list has the id '{after}'.", param="after")

@@ -19,8 +19,8 @@ DRAFT_SUFFIX = ".part"
 """How the name of a directory that is not whole yet ends; a killed server leaves it."""
 
 
-def write_directory(path: Path, write: Callable[[Path], None]) -> None:
-    """Make a directory that ``write`` fills; it is on the disk when this returns.
+def write_directory(path: Path, write: Callable[[Path], None], *, is_synced: bool) -> None:
+    """Make a directory that ``write`` fills; if synced, it is on the disk when this returns.
 
     Raises:
         Exception: Whatever ``write`` raises; there is no directory then.
@@ -29,12 +29,14 @@ def write_directory(path: Path, write: Callable[[Path], None]) -> None:
     draft.mkdir(parents=True)
     try:
         write(draft)
-        _sync(draft)
+        if is_synced:
+            _sync(draft)
         draft.rename(path)
     except BaseException:
         remove_directory(draft)
         raise
-    settle(path.parent)
+    if is_synced:
+        settle(path.parent)
 
 
 def _sync(directory: Path) -> None:

@@ -1,39 +1,45 @@
-"""Blobs and records on disk. Every file name is made here, never by a client."""
+"""One server's directory. Every file name in it is made here, never by a client."""
 
 from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import re
 import secrets
 import shutil
+import sqlite3
 import tempfile
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.atomic_file import DRAFTS, replacing
+from finetune_client.atomic_file import settle
+from finetune_client.local.storage.database import Database
 from finetune_client.local.storage.directories import remove_directory, write_directory
 from finetune_client.local.storage.directory_lock import lock_directory, unlock_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Blob", "BlobTooLargeError", "Store", "StoreClosedError", "system_reason"]
+__all__ = ["Blob", "BlobTooLargeError", "Store", "system_reason"]
 
-_KINDS = ("files", "jobs", "models", "permissions", "uploads")
 _KEY = re.compile(r"(?:blob|model)-[0-9a-f]{32}")
-_RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_JOB_ID = re.compile(r"ftjob-[0-9a-f]+")
+_RECORDS = ("files", "jobs", "models", "permissions", "uploads")
+"""The folders in which the unreleased version kept its state."""
+
+_SWEPT = {
+    "blobs": re.compile(r"blob-[0-9a-f]{32}"),
+    "models": re.compile(r"model-[0-9a-f]{32}(?:\.part)?"),
+    "jobs": re.compile(r"ftjob-[0-9a-f]+"),
+}
+"""What is made here, by its folder; anything else that lies there is left alone."""
 
 
 class BlobTooLargeError(Exception):
     """More was written to a blob than its limit allows."""
-
-
-class StoreClosedError(Exception):
-    """A record was to be saved after the store had been closed."""
 
 
 class Blob(io.FileIO):
@@ -71,32 +77,43 @@ class Blob(io.FileIO):
 
 
 class Store:
-    """One server's directory: ``blobs/`` and, if the directory was given, records as JSON files.
+    """One server's directory.
+
+    It holds the database ``state.sqlite3``, the bytes of files and of parts in ``blobs/``, a
+    directory for each model in ``models/``, and one for each job that has not ended in ``jobs/``.
 
     Args:
-        directory: Where everything stays across runs; without it a temporary directory holds the
-            blobs, and records are not saved.
+        directory: Where everything stays across runs; without it a temporary directory, which
+            `close` removes.
+
+    Attributes:
+        database: The state.
+        is_lasting: Whether the directory survives the server.
 
     Raises:
         BlockingIOError: Another server is using the directory.
-        OSError: The directory cannot be used, or a record in it cannot be read.
+        OSError: The directory cannot be used.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._is_lasting = directory is not None
+        self.is_lasting = directory is not None
         lock = None
-        self._release: weakref.finalize[..., Any]
         if directory is None:
             self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
-            self._release = weakref.finalize(self, _remove, self._root, os.getpid())
         else:
             directory.mkdir(parents=True, exist_ok=True)
             self._root = directory.absolute()
             lock = lock_directory(directory)
-            self._release = weakref.finalize(self, unlock_directory, lock, os.getpid())
+        temporary = self._root if directory is None else None
+        opened: list[Database] = []
+        self._release = weakref.finalize(self, _release, opened, lock, temporary, os.getpid())
         self._blobs = self._root / "blobs"
         try:
-            self._blobs.mkdir(exist_ok=True)
+            _refuse_records(self._root)
+            self.database = Database(self._root / "state.sqlite3", is_lasting=self.is_lasting)
+            opened.append(self.database)
+            for folder in ("blobs", "models", "jobs"):
+                (self._root / folder).mkdir(exist_ok=True)
             if lock is not None:  # without a lock, another server may be using the directory
                 self._sweep()
         except BaseException:
@@ -104,33 +121,48 @@ class Store:
             raise
 
     def _sweep(self) -> None:
-        """Remove what a killed server has left: drafts of records, and blobs without a record."""
-        kept: set[str] = set()
-        unfinished: set[str] = set()
-        for path in (path for kind in _KINDS for path in self._root.glob(f"{kind}/*")):
-            if path.match(DRAFTS):
-                path.unlink()
-            elif path.suffix == ".json":
-                record = _read(path)
-                kept.update(_KEY.findall(json.dumps(record)))
-                if path.parent.name == "jobs" and record["wire"]["finished_at"] is None:
-                    unfinished.add(path.stem)
-        for blob in self._blobs.iterdir():
-            if _KEY.fullmatch(blob.name) and blob.name not in kept:
-                self.drop(blob.name)
-        for path in (*self._root.glob("models/model-*"), *self._root.glob("jobs/ftjob-*")):
-            if path.is_dir() and path.name not in kept | unfinished:
-                remove_directory(path)
+        """Remove what a killed server has left, and what the database does not name."""
+        named = self.database.rows(
+            "SELECT blob FROM files UNION SELECT blob FROM parts UNION SELECT directory FROM models"
+            " UNION SELECT id FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')"
+        )
+        kept = {name for (name,) in named}
+        for folder, pattern in _SWEPT.items():
+            for path in (self._root / folder).iterdir():
+                if not pattern.fullmatch(path.name) or path.name in kept:
+                    continue
+                if path.is_dir():
+                    remove_directory(path)
+                else:
+                    self.drop(path.name)
 
     def blob(self, max_bytes: int) -> Blob:
-        """Open a new, empty blob for writing."""
+        """Open a new, empty blob for writing; `save` ends it."""
         return Blob(self._blobs / f"blob-{secrets.token_hex(16)}", max_bytes)
+
+    def save(self, blob: Blob) -> None:
+        """Close a blob that has been written, and put it on the disk."""
+        if self.is_lasting and not blob.closed:
+            os.fsync(blob.fileno())
+            settle(self._blobs)
+        blob.close()
 
     def put(self, data: bytes) -> str:
         """Write ``data`` to a new blob, and return its key."""
         with self.blob(len(data)) as blob:
             blob.write(data)
+            self.save(blob)
         return blob.key
+
+    def put_model(self, write: Callable[[Path], None]) -> str:
+        """Have ``write`` fill the directory of a new model, and return its key."""
+        key = f"model-{secrets.token_hex(16)}"
+        self.put_directory(self.path(key), write)
+        return key
+
+    def put_directory(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Have ``write`` fill a new directory, which is at ``path`` whole or not at all."""
+        write_directory(path, write, is_synced=self.is_lasting)
 
     def path(self, key: str) -> Path:
         """Return the path of a blob, or the directory of a model."""
@@ -138,15 +170,11 @@ class Store:
             raise ValueError(f"{key!r} is not a key of this store")
         return (self._root / "models" if key.startswith("model-") else self._blobs) / key
 
-    def put_model(self, write: Callable[[Path], None]) -> str:
-        """Have ``write`` fill the directory of a new model, and return its key."""
-        key = f"model-{secrets.token_hex(16)}"
-        write_directory(self.path(key), write)
-        return key
-
     def job_directory(self, job_id: str) -> Path:
         """Return the directory of what a job needs until it has ended."""
-        return self._record("jobs", job_id).with_suffix("")
+        if not _JOB_ID.fullmatch(job_id):
+            raise ValueError(f"{job_id!r} is not the id of a job")
+        return self._root / "jobs" / job_id
 
     def drop(self, key: str) -> None:
         """Remove a blob or a model. On Windows what is being read stays until the next start."""
@@ -159,36 +187,19 @@ class Store:
             if os.name != "nt":
                 raise
 
-    def save(self, kind: str, record_id: str, record: Mapping[str, Any]) -> None:
-        """Write a record, whole or not at all; it is on the disk when this returns.
-
-        Raises:
-            StoreClosedError: The store has been closed.
-        """
-        if not self._is_lasting:
-            return
-        if not self._release.alive:  # another server may be using the directory by now
-            raise StoreClosedError("The embedded server has been closed.")
-        path = self._record(kind, record_id)
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as file:
-            file.write(json.dumps(record).encode())
-
-    def delete(self, kind: str, record_id: str) -> None:
-        """Remove a record."""
-        if self._is_lasting:
-            self._record(kind, record_id).unlink(missing_ok=True)
-
-    def load(self, kind: str) -> list[dict[str, Any]]:
-        """Read all records of a kind, in the order of their ids."""
-        folder = self._root / kind
-        paths = sorted(folder.glob("*.json")) if self._is_lasting else []
-        return [_read(path) for path in paths]
-
-    def _record(self, kind: str, record_id: str) -> Path:
-        if not _RECORD_ID.fullmatch(record_id):
-            raise ValueError(f"{record_id!r} is not an id made here")
-        return self._root / kind / f"{record_id}.json"
+    @contextmanager
+    def tentative(self, *keys: str) -> Iterator[Callable[[], None]]:
+        """Remove blobs and models again if the block raises, or does not call what it is given."""
+        kept: list[str] = []
+        try:
+            yield lambda: kept.extend(keys)
+        except BaseException:
+            kept.clear()
+            raise
+        finally:
+            for key in keys:
+                if key not in kept:
+                    self.drop(key)
 
     def close(self) -> None:
         """Remove a temporary directory; let other servers use a lasting one."""
@@ -197,22 +208,26 @@ class Store:
 
 def system_reason(error: Exception) -> str:
     """Return the end of a sentence: why the system refused, such as a disk that is full."""
+    if isinstance(error, sqlite3.Error):
+        return f": {error}."
     reason = error.strerror if isinstance(error, OSError) else None
     return f": {reason}." if reason else "."
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        message = "This record of the embedded server is damaged; put it right or remove it"
-        raise OSError(errno.EILSEQ, message, str(path))
-    return record
+def _refuse_records(root: Path) -> None:
+    if any(path for kind in _RECORDS for path in root.glob(f"{kind}/*.json")):
+        message = (
+            "This directory was used by a version of finetune_client before the first release, "
+            "which kept its state in another way; give another directory"
+        )
+        raise OSError(errno.EINVAL, message, str(root))
 
 
-def _remove(directory: Path, owner: int) -> None:
-    """Remove a directory, unless a fork of the process that made it calls this."""
+def _release(opened: list[Database], lock: int | None, temporary: Path | None, owner: int) -> None:
+    """Let go of a directory. A fork of the process that made the store only closes its lock."""
     if os.getpid() == owner:
-        shutil.rmtree(directory, ignore_errors=True)
+        for database in opened:
+            database.close()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    unlock_directory(lock, owner)

@@ -5,12 +5,12 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
-import copy
+import json
 import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.storage.directories import remove_directory, write_directory
+from finetune_client.local.storage.directories import remove_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,90 +37,68 @@ class JobStatusError(Exception):
 
 
 class TrainingJob:
-    """A job, its events and its checkpoints.
+    """A job that has not ended: its rows in the database, and the thread that works on it.
 
-    Every method takes the state's lock, and calls a trainer or removes files without it.
+    Every method that changes rows takes the state's lock, and calls a trainer or removes files
+    without it.
 
     Attributes:
-        wire: The job's object.
-        events, checkpoints: Objects too, oldest first.
+        id: The job's id.
         base: The name of the base model, even if the job starts from a tuned one.
-        idempotency: The key of the create that made it, and a digest of that create's body.
-        snapshot: The name, in `directory`, of the snapshot from which training resumes.
-        tokens: How many tokens it has been trained on.
+        is_waiting: Whether the job waits to be trained, if it is in a queue at all.
         stop: Set when training must stop after the step that is under way.
         training: The run, while the job is trained.
-        is_busy: Whether a thread is checking or training the job; it removes `directory` at the end.
+        workers: How many threads are checking or training the job, or about to have done it.
     """
 
-    def __init__(self, state: State, wire: dict[str, Any], base: str) -> None:
+    def __init__(self, state: State, job_id: str, base: str) -> None:
         self._state = state
-        self.wire = wire
+        self.id = job_id
         self.base = base
-        self.events: list[dict[str, Any]] = []
-        self.checkpoints: list[dict[str, Any]] = []
-        self.idempotency: list[str] | None = None
-        self.snapshot: str | None = None
-        self.tokens = 0
+        self.is_waiting = True
         self.stop = threading.Event()
         self.training: Training | None = None
-        self.is_busy = False
+        self.workers = 0
 
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return str(self.wire["id"])
+    def _column(self, name: str) -> Any:
+        query = f"SELECT {name} FROM jobs WHERE id = ?"  # noqa: S608 - a name of ours
+        return self._state.database.row(query, (self.id,))[0]
 
     @property
     def status(self) -> str:
         """The job's status."""
-        return str(self.wire["status"])
-
-    @property
-    def method(self) -> str:
-        """The method's type."""
-        return str(self.wire["method"]["type"])
-
-    @property
-    def directory(self) -> Path:
-        """The directory of what the job needs until it has ended: files, snapshot, trainer's own."""
-        return self._state.store.job_directory(self.id)
+        return str(self._column("status"))
 
     @property
     def has_ended(self) -> bool:
         """Whether the job's status is final."""
         return self.status in FINAL_STATUSES
 
+    @property
+    def tokens(self) -> int:
+        """How many tokens it has been trained on."""
+        return int(self._column("tokens"))
+
+    @property
+    def step(self) -> int:
+        """The last step that was reported."""
+        return int(self._column("step"))
+
+    @property
+    def snapshot(self) -> Path | None:
+        """The directory of the snapshot from which training resumes, if there is one."""
+        name = self._column("snapshot")
+        return None if name is None else self.directory / name
+
+    @property
+    def directory(self) -> Path:
+        """The directory of what the job needs until it has ended: files, snapshot, trainer's own."""
+        return self._state.store.job_directory(self.id)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return a copy of the job's object."""
-        with self._state.lock:
-            return copy.deepcopy(self.wire)
-
-    def record(self) -> dict[str, Any]:
-        """Return what must be saved, for `restore`."""
-        return {
-            "wire": self.wire,
-            "base": self.base,
-            "events": self.events,
-            "checkpoints": self.checkpoints,
-            "idempotency": self.idempotency,
-            "snapshot": self.snapshot,
-            "tokens": self.tokens,
-        }
-
-    @classmethod
-    def restore(cls, state: State, record: Mapping[str, Any]) -> TrainingJob:
-        """Return the job of a `record()`."""
-        job = cls(state, record["wire"], record["base"])
-        job.events, job.checkpoints = record["events"], record["checkpoints"]
-        job.idempotency, job.snapshot = record["idempotency"], record["snapshot"]
-        job.tokens = record["tokens"]
-        return job
-
-    def save(self) -> None:
-        """Write the record, if this server's records are saved."""
-        with self._state.lock:
-            self._state.store.save("jobs", self.id, self.record())
+        """Return the job's object."""
+        wire: dict[str, Any] = json.loads(self._column("wire"))
+        return wire
 
     def add_event(
         self,
@@ -131,32 +109,44 @@ class TrainingJob:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         """Add an event."""
-        with self._state.lock:
-            self.events.append(
-                {
-                    "object": "fine_tuning.job.event",
-                    "id": self._state.new_id("ftevent-"),
-                    "created_at": self._state.now(),
-                    "level": level,
-                    "message": message,
-                    "type": type,
-                    "data": dict(data or {}),
-                }
+        event = {
+            "object": "fine_tuning.job.event",
+            "id": self._state.new_id("ftevent-"),
+            "created_at": self._state.now(),
+            "level": level,
+            "message": message,
+            "type": type,
+            "data": dict(data or {}),
+        }
+        with self._state.database.write() as rows:
+            rows.execute(
+                "INSERT INTO events (id, job, type, wire) VALUES (?, ?, ?, ?)",
+                (event["id"], self.id, type, json.dumps(event)),
             )
 
     def set_status(self, status: str, message: str, *, level: str = "info", **fields: Any) -> None:
-        """Set the status and the fields that change with it, add an event, and save."""
-        with self._state.status_changed:
-            if status in FINAL_STATUSES:
-                fields["finished_at"] = self._state.now()
+        """Set the status and the fields that change with it, and add an event."""
+        if status in FINAL_STATUSES:
+            fields["finished_at"] = self._state.now()
+        with self._state.database.write() as rows:
+            if status == "queued" and self.status != "running":  # one that ran keeps its place
+                rows.execute(
+                    "UPDATE jobs SET place = (SELECT ifnull(max(place), 0) + 1 FROM jobs)"
+                    " WHERE id = ?",
+                    (self.id,),
+                )
             self.add_event(message, level=level)
-            self.wire.update(fields, status=status)
-            self.save()
+            wire = self.to_dict() | fields | {"status": status}
+            rows.execute(
+                "UPDATE jobs SET status = ?, wire = ? WHERE id = ?",
+                (status, json.dumps(wire), self.id),
+            )
+            self.is_waiting = status == "queued"
             self._state.status_changed.notify_all()
 
     def transition(self, before: str, after: str, message: str, **fields: Any) -> bool:
         """Change the status from ``before`` to ``after``; return whether it was ``before``."""
-        with self._state.lock:
+        with self._state.database.write():
             if self.status != before:
                 return False
             self.set_status(after, message, **fields)
@@ -164,14 +154,19 @@ class TrainingJob:
 
     def fail(self, code: str, message: str, param: str | None = None) -> None:
         """End the job with an error, unless it has ended."""
-        with self._state.lock:
+        with self._state.database.write():
             if not self.has_ended:
                 error = {"code": code, "message": message, "param": param}
                 self.set_status("failed", message, level="error", error=error)
         self.clean_up()
 
     def add_step(self, step: Step, total_steps: int) -> None:
-        """Count a step's tokens, and add the event with its metrics."""
+        """Count a step's tokens, and add the event with its metrics.
+
+        A step that was reported before the server was killed is not reported again.
+        """
+        if step.number <= self.step:
+            return
         data = {"step": step.number, "total_steps": total_steps, **step.metrics}
         measured = [
             f"{name}={step.metrics[key]:.2f}"
@@ -179,14 +174,19 @@ class TrainingJob:
             if key in step.metrics
         ]
         message = f"Step {step.number}/{total_steps}: {', '.join(measured)}"
-        with self._state.lock:
-            self.tokens += step.tokens
+        with self._state.database.write() as rows:
+            rows.execute(
+                "UPDATE jobs SET tokens = tokens + ?, step = ? WHERE id = ?",
+                (step.tokens, step.number, self.id),
+            )
             self.add_event(message, type="metrics", data=data)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the data of all metrics events, oldest first."""
-        with self._state.lock:
-            return [event["data"] for event in self.events if event["type"] == "metrics"]
+        found = self._state.database.rows(
+            "SELECT wire FROM events WHERE job = ? AND type = 'metrics' ORDER BY number", (self.id,)
+        )
+        return [json.loads(wire)["data"] for (wire,) in found]
 
     def cancel(self) -> dict[str, Any]:
         """Cancel the job at once, and return its object.
@@ -194,14 +194,16 @@ class TrainingJob:
         Raises:
             JobStatusError: It has already ended.
         """
-        with self._state.lock:
+        with self._state.database.write():
             if self.has_ended:
                 raise self._refusal("cancelled", "it has already ended")
             self.set_status(
                 "cancelled", "The job was cancelled.", trained_tokens=self.tokens or None
             )
+            cancelled = self.to_dict()
+        with self._state.lock:
             self.stop.set()
-            training, cancelled = self.training, self.to_dict()
+            training = self.training
         if training is not None:
             training.close()
         self.clean_up()
@@ -213,7 +215,7 @@ class TrainingJob:
         Raises:
             JobStatusError: It is neither queued nor running.
         """
-        with self._state.lock:
+        with self._state.database.write():
             if self.transition("queued", "paused", "The job was paused before it started."):
                 return self.to_dict()
             if not self.transition("running", "pausing", "The job is pausing."):
@@ -237,11 +239,26 @@ class TrainingJob:
         Raises:
             JobStatusError: It is not paused.
         """
-        with self._state.lock:
+        with self._state.database.write():
             if not self.transition("paused", "queued", "The job was resumed and is queued."):
                 raise self._refusal("resumed", "only a paused job can be")
-            self.stop.clear()
-            return self.to_dict()
+            resumed = self.to_dict()
+        self.stop.clear()
+        return resumed
+
+    def restore(self) -> None:
+        """Put the job, which was trained when an earlier run of the server was killed, in order."""
+        for path in self.directory.glob("snapshot-*"):
+            if path != self.snapshot:  # it was not whole when the server was killed
+                remove_directory(path)
+        step = self._column("snapshot_step")
+        where = f"after step {step}" if step else "from the beginning"
+        with self._state.database.write():
+            ended = "The server ended while this job was"
+            self.transition("running", "queued", f"{ended} running; training resumes {where}.")
+            self.transition(
+                "pausing", "paused", f"{ended} pausing; when it is resumed, it resumes {where}."
+            )
 
     def _refusal(self, verb: str, reason: str) -> JobStatusError:
         return JobStatusError(
@@ -251,20 +268,35 @@ class TrainingJob:
     def save_snapshot(self, write: Callable[[Path], None]) -> str:
         """Have ``write`` fill a new snapshot, and return its name, for `keep_snapshot`."""
         name = f"snapshot-{secrets.token_hex(8)}"
-        write_directory(self.directory / name, write)
+        self._state.store.put_directory(self.directory / name, write)
         return name
 
-    def keep_snapshot(self, name: str) -> None:
-        """Resume from this snapshot from now on, and remove the one before."""
+    def keep_snapshot(self, name: str, step: int) -> None:
+        """Resume from this snapshot, of after that step, from now on; remove the one before."""
+        database = self._state.database
+        with database.write() as rows:
+            before = self.snapshot
+            rows.execute(
+                "UPDATE jobs SET snapshot = ?, snapshot_step = ? WHERE id = ?",
+                (name, step, self.id),
+            )
+            if before is not None:
+                database.after_commit(lambda: remove_directory(before))
+
+    def begin_work(self) -> None:
+        """Keep `directory` until `end_work`: a thread is checking or training the job."""
         with self._state.lock:
-            before, self.snapshot = self.snapshot, name
-            self.save()
-        if before is not None:
-            remove_directory(self.directory / before)
+            self.workers += 1
+
+    def end_work(self) -> None:
+        """End what `begin_work` began."""
+        with self._state.lock:
+            self.workers -= 1
+        self.clean_up()
 
     def clean_up(self) -> None:
         """Remove the job's directory, once it has ended and no thread needs it."""
         with self._state.lock:
-            unused = self.has_ended and not self.is_busy
+            unused = self.workers == 0 and self.has_ended
         if unused:
             remove_directory(self.directory)

@@ -1,13 +1,14 @@
-"""A queue of jobs and the threads that work on it: one checks files, some train."""
+"""A queue of jobs, and the threads that work on it, first come, first served."""
 
 from __future__ import annotations
 
 import logging
-import queue
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from finetune_client.local.storage.database import StoreClosedError
 from finetune_client.local.storage.store import system_reason
 from finetune_client.local.training.trainer import TrainingError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["JobQueue"]
 
 _log = logging.getLogger("finetune_client.local")
+_RETRY_SECONDS = 2.0
 
 
 class JobQueue:
@@ -32,49 +34,100 @@ class JobQueue:
 
     def __init__(self, name: str, work: Callable[[TrainingJob], None], threads: int) -> None:
         self._work = work
-        self._queue: queue.SimpleQueue[TrainingJob | None] = queue.SimpleQueue()
+        self._waiting: dict[str, TrainingJob] = {}
+        self._idle = threads
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name=f"finetune-{name}-{number}", daemon=True)
             for number in range(threads)
         ]
 
     def put(self, job: TrainingJob) -> None:
-        """Queue a job. Only one thread may call this at a time."""
-        for thread in self._threads:
-            if thread.ident is None:
-                thread.start()
-        self._queue.put(job)
+        """Queue a job, behind the others."""
+        with self._changed:
+            for thread in self._threads:
+                if thread.ident is None:
+                    thread.start()
+            self._waiting.pop(job.id, None)  # one that was paused and resumed stands at the end
+            self._waiting[job.id] = job
+            self._changed.notify()
+
+    def position(self, new: TrainingJob) -> int:
+        """Return where a job stands that is put into the queue now: 1 if it is the next to be begun.
+
+        It is 0 if a thread is free for it.
+        """
+        with self._changed:
+            waiting, idle = list(self._waiting.values()), self._idle
+        # One that was paused or cancelled stays in the queue until a thread passes it over.
+        before = sum(job.is_waiting for job in waiting if job is not new)
+        return max(0, before - idle + 1)
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._next()) is not None:
             self._work_on(job)
 
+    def _next(self) -> TrainingJob | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed.is_set())
+            if self._closed.is_set():
+                return None
+            self._idle -= 1
+            return self._waiting.pop(next(iter(self._waiting)))
+
     def _work_on(self, job: TrainingJob) -> None:
-        job.is_busy = True
+        job.begin_work()
         try:
             self._work(job)
+        except StoreClosedError:
+            return  # the next start of the server continues from what was saved
         except TrainingError as error:
             self._fail(job, error.code, str(error))
         except Exception as error:  # noqa: BLE001 - whatever a trainer raises must end its job
-            if not job.has_ended:  # or it was interrupted, and may complain of that
-                _log.exception("job %s failed within the server", job.id)
+            # Logged first: a disk that is full may not let the job end for a while.
+            _log.exception("job %s failed within the server", job.id)
             message = f"The server failed while it worked on this job{system_reason(error)}"
             self._fail(job, "server_error", message)
         finally:
-            job.is_busy = False
-            job.clean_up()
+            self._end_work(job)
+            with self._changed:
+                self._idle += 1
+
+    def _fail(self, job: TrainingJob, code: str, message: str) -> None:
+        """End the job as failed; where that cannot be saved, such as on a full disk, try on."""
+        is_told = False
+        while not self._is_failed(job, code, message, is_logged=not is_told):
+            is_told = True
+            if self._closed.wait(_RETRY_SECONDS):
+                return
 
     @staticmethod
-    def _fail(job: TrainingJob, code: str, message: str) -> None:
+    def _is_failed(job: TrainingJob, code: str, message: str, *, is_logged: bool) -> bool:
         try:
             job.fail(code, message)
-        except OSError:  # such as a disk that is full; there may be room again for the next job
-            _log.exception("the end of job %s could not be saved", job.id)
+        except StoreClosedError:
+            pass  # the next start of the server continues from what was saved
+        except (OSError, sqlite3.Error):
+            if is_logged:
+                _log.exception("the end of job %s could not be saved yet", job.id)
+            return False
+        return True
+
+    @staticmethod
+    def _end_work(job: TrainingJob) -> None:
+        try:
+            job.end_work()
+        except StoreClosedError:
+            pass  # the next start of the server removes it
+        except (OSError, sqlite3.Error):
+            _log.exception("the directory of job %s could not be removed", job.id)
 
     def close(self) -> None:
         """End each thread once it has done what it is working on; `join` waits for that."""
-        for _ in self._threads:
-            self._queue.put(None)
+        with self._changed:
+            self._closed.set()
+            self._changed.notify_all()
 
     def join(self, seconds: float) -> bool:
         """Wait for the threads to end, for so long at most, and return whether they have."""

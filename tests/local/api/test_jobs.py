@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,7 +218,8 @@ def test_pause__and_resume_give_the_numbers_of_a_job_never_paused(
     through = api.trained(training_file=api.upload(jsonl(chat_lines(20))), **body)
     job = slow_api.create(training_file=slow_api.upload(jsonl(chat_lines(20))), **body)
     path = f"{JOBS}/{job['id']}"
-    slow_api.job(job["id"], until=("running",))
+    while not slow_api.metrics(job["id"]):
+        time.sleep(0.01)
     assert slow_api.ok("POST", f"{path}/pause")["status"] == "paused"
     assert len(slow_api.metrics(job["id"])) == 1
     assert slow_api.refused("POST", f"{path}/pause")[0] == 400

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import time
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 JOBS = "/fine_tuning/jobs"
 
 
-def killed(directory: Path, copy: Path) -> Path:
-    """Copy what a server that is killed at this moment leaves in its directory."""
-    shutil.copytree(directory, copy, ignore=shutil.ignore_patterns(".finetune-*.part"))
-    return copy
-
-
 def test_directory__named_from_the_current_one_stays_when_that_changes(
     connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,22 +29,49 @@ def test_directory__named_from_the_current_one_stays_when_that_changes(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     file = api.upload(b"x\n")
-    assert (tmp_path / "server" / "files" / f"{file}.json").is_file()
+    assert len(list((tmp_path / "server" / "blobs").iterdir())) == 1
+    assert api.session.get(f"{BASE}/files/{file}/content").content == b"x\n"
 
 
 def test_directory__that_could_not_be_read_is_free_again(tmp_path: Path) -> None:
-    for kind in ("jobs", "models"):
-        LocalServer(tmp_path).close()
-        record = tmp_path / kind / "strange.json"
-        record.parent.mkdir()
-        for content in (b"{", b"\xff", b"", b"\0\0", b"[]", b'{"id": "x'):
-            record.write_bytes(content)
-            with pytest.raises(OSError, match="This record of the embedded server is dam") as held:
-                LocalServer(tmp_path)
-            assert held.value.filename == str(record)
-            assert held.tb is not None  # and with it all that the failed server was
-            record.unlink()
-            LocalServer(tmp_path).close()
+    path = tmp_path / "state.sqlite3"
+    path.write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(OSError, match="cannot be used") as caught:
+        LocalServer(tmp_path)
+    assert str(caught.value) == (
+        "[Errno 5] The database of the embedded server cannot be used (file is not a database): "
+        f"{str(path)!r}"
+    )
+    assert caught.tb is not None  # and with it all that the failed server was
+    path.unlink()
+    LocalServer(tmp_path).close()
+
+
+def test_directory__of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    LocalServer(tmp_path).close()
+    path = tmp_path / "state.sqlite3"
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        database.execute("PRAGMA user_version = 2")
+    with pytest.raises(OSError, match="later version") as caught:
+        LocalServer(tmp_path)
+    assert str(caught.value) == (
+        "[Errno 22] This directory was used by a later version of finetune_client; use that one, "
+        f"or give another directory: {str(path)!r}"
+    )
+
+
+def test_directory__with_records_of_the_unreleased_version_is_refused(tmp_path: Path) -> None:
+    record = tmp_path / "jobs" / "ftjob-1.json"
+    record.parent.mkdir()
+    record.write_bytes(b"{}")
+    with pytest.raises(OSError, match="before the first release") as caught:
+        LocalServer(tmp_path)
+    assert str(caught.value) == (
+        "[Errno 22] This directory was used by a version of finetune_client before the first "
+        f"release, which kept its state in another way; give another directory: {str(tmp_path)!r}"
+    )
+    assert list(tmp_path.glob("state*")) == []
 
 
 def test_directory__of_a_closed_server_takes_nothing_that_was_still_coming(
@@ -70,29 +91,7 @@ def test_directory__of_a_closed_server_takes_nothing_that_was_still_coming(
     answer = api.session.post(f"{BASE}/files", data=body(), headers=form)
     assert answer.status_code == 503
     assert answer.json()["error"]["message"] == "The embedded server has been closed."
-    assert not list(tmp_path.glob("files/*"))
-
-
-def test_killed__a_running_job_has_failed_and_keeps_its_checkpoints(
-    connect: Connect, tmp_path: Path
-) -> None:
-    api = connect(LocalServer(tmp_path / "first", step_seconds=60))
-    settings = {"n_epochs": 50, "batch_size": 10}
-    job = api.create(training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=settings)
-    checkpoints = f"{JOBS}/{job['id']}/checkpoints"
-    while not api.ok("GET", checkpoints)["data"]:
-        time.sleep(0.01)
-
-    again = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second")))
-    assert again.job(job["id"])["error"] == {
-        "code": "server_stopped",
-        "message": "The server ended while this job was running.",
-        "param": None,
-    }
-    kept = [row["fine_tuned_model_checkpoint"] for row in again.ok("GET", checkpoints)["data"]]
-    models = [row["id"] for row in again.ok("GET", "/models")["data"][5:]]
-    assert kept
-    assert sorted(kept) == sorted(models)
+    assert not list(tmp_path.glob("blobs/*"))
 
 
 def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Path) -> None:
@@ -108,14 +107,20 @@ def test_killed__what_nobody_can_ask_for_is_swept(connect: Connect, tmp_path: Pa
     with Store(tmp_path / "other").blob(3) as half:
         half.write(b"abc")
     (tmp_path / "other" / "blobs" / half.key).rename(blobs / half.key)
-    (tmp_path / "files" / ".finetune-0123abcd.part").write_bytes(b'{"wi')
+    for left in (f"models/model-{'0' * 32}", f"models/model-{'1' * 32}.part", "jobs/ftjob-0"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "x").write_bytes(b"x")
     strange = blobs / "not made here"
     strange.write_bytes(b"x")
     (tmp_path / "models" / "strange.bin").write_bytes(b"\xff")
+    models = set((tmp_path / "models").iterdir())
 
     again = connect(LocalServer(tmp_path))
     assert set(blobs.iterdir()) == {*kept, strange}
-    assert not list(tmp_path.glob("*/.finetune-*.part"))
+    assert {path for path in models if path.exists()} == {
+        path for path in models if "0" * 32 not in path.name and "1" * 32 not in path.name
+    }
+    assert list((tmp_path / "jobs").iterdir()) == []
     assert again.ok("GET", f"/models/{job['fine_tuned_model']}")["object"] == "model"
     path = f"/uploads/{made['id']}/complete"
     assert again.ok("POST", path, json={"part_ids": [part["id"]]})["file"]["bytes"] == 3
@@ -125,15 +130,25 @@ def test_store__makes_no_path_of_what_it_did_not_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(ValueError, match=r"^'\.\./x' is not a key of this store$"):
         store.path("../x")
-    with pytest.raises(ValueError, match=r"^'\.\./x' is not an id made here$"):
-        store.save("files", "../x", {})
+    with pytest.raises(ValueError, match=r"^'\.\./x' is not the id of a job$"):
+        store.job_directory("../x")
+    store.close()
 
 
-def test_store__writes_records_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_store__tentative_blobs_stay_only_if_the_block_ends_well(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save("things", "a", {"n": 1})
-    with pytest.raises(TypeError):
-        store.save("things", "a", {"n": object()})
-    assert store.load("things") == [{"n": 1}]
-    store.delete("things", "a")
-    assert store.load("things") == []
+    kept, forgotten, failed = (store.put(b"x") for _ in range(3))
+    with store.tentative(kept) as keep:
+        keep()
+    with store.tentative(forgotten):
+        pass
+
+    def broken() -> None:
+        with store.tentative(failed) as keep:
+            keep()
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        broken()
+    assert [store.path(key).exists() for key in (kept, forgotten, failed)] == [True, False, False]
+    store.close()

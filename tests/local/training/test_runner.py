@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     Connect = Callable[[LocalServer], LocalApi]
 
+pytestmark = pytest.mark.usefixtures("impatient")
 JOBS = "/fine_tuning/jobs"
 
 CHECK = {
@@ -238,17 +240,263 @@ def test_cancel__closes_the_training_in_the_middle_of_a_step(connect: Connect) -
     assert api.metrics(job["id"]) == []
 
 
-def test_close__does_not_wait_for_a_long_step(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("finetune_client.local.training.runner._CLOSE_SECONDS", 0.1)
+def test_close__does_not_wait_for_a_long_step(connect: Connect, tmp_path: Path) -> None:
     trainer = GatedTrainer(4)
     server = LocalServer(tmp_path, trainer)
     api = connect(server)
-    api.create(training_file=api.upload(jsonl(chat_lines(10))))
-    while trainer.next() != "step 1":
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(3)
+    while trainer.next() != "step 4":
         pass
     server.close()
-    assert [trainer.next() for _ in range(3)] == ["stop", "close", "close"]
-    assert trainer.next() == "close trainer"
+    assert [trainer.next() for _ in range(4)] == ["stop", "close", "close", "close trainer"]
     assert not [one for one in threading.enumerate() if one.name.startswith("finetune-")]
+
+    again = GatedTrainer(4)
+    api = connect(LocalServer(tmp_path, again))
+    again.let(2)
+    assert api.ended(job["id"])["trained_tokens"] == 40
+    assert again.next() == "begin after 2"
+    assert [one["step"] for one in api.metrics(job["id"])] == [1, 2, 3, 4]
+
+
+def killed(directory: Path, copy: Path) -> Path:
+    """Copy what a server that is killed at this moment leaves in its directory."""
+    shutil.copytree(directory, copy)
+    return copy
+
+
+def messages(api: LocalApi, job_id: str) -> list[str]:
+    return [event["message"] for event in api.events(job_id)]
+
+
+def test_killed__a_running_job_resumes_from_its_last_checkpoint(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(6)
+    api = connect(LocalServer(tmp_path / "first", trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    job, other = api.create(training_file=train), api.create(training_file=train)
+    trainer.let(5)
+    while trainer.next() != "step 6":
+        pass
+    api.job(other["id"], until=("queued",))
+
+    again = GatedTrainer(6)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again, workers=1))
+    again.let(8)
+    for one in (job, other):
+        ended = api.ended(one["id"])
+        assert (ended["status"], ended["trained_tokens"]) == ("succeeded", 60)
+    told = [again.next() for _ in range(3)]
+    assert told == ["begin after 4", "step 5", "step 6"]
+    assert messages(api, job["id"]) == [
+        f"Created fine-tuning job: {job['id']}",
+        f"Validating training file: {train}",
+        "Files validated, moving job to queued state",
+        "Fine-tuning job started",
+        "Step 1/6: training loss=1.00",
+        "Step 2/6: training loss=0.50",
+        "Checkpoint created at step 2",
+        "Step 3/6: training loss=0.33",
+        "Step 4/6: training loss=0.25",
+        "Checkpoint created at step 4",
+        "Step 5/6: training loss=0.20",
+        "The server ended while this job was running; training resumes after step 4.",
+        "Fine-tuning job resumed",
+        "Step 6/6: training loss=0.17",
+        "Checkpoint created at step 6",
+        f"New fine-tuned model created: ft:tiny:local::{job['id'][-8:]}",
+        "The job has successfully completed",
+    ]
+    listed = api.ok("GET", f"{JOBS}/{job['id']}/checkpoints")["data"]
+    assert [row["step_number"] for row in listed] == [6, 4, 2]
+
+
+def test_killed__what_is_missing_or_not_whole_in_a_jobs_directory_is_put_right(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(3)
+    trainer.let(3)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    train = api.upload(jsonl(chat_lines(10)))
+    model = api.trained(training_file=train)["fine_tuned_model"]
+    job = api.create(training_file=train, model=model)
+    trainer.let(2)
+    while len(api.events(job["id"])) < 7:  # a step, its checkpoint, and what came before
+        time.sleep(0.01)
+
+    directory = killed(tmp_path / "first", tmp_path / "second") / "jobs" / job["id"]
+    (whole,) = directory.glob("snapshot-*")
+    shutil.copytree(whole, directory / "snapshot-0123")
+    shutil.copytree(whole, directory / "snapshot-4567.part")
+    shutil.rmtree(directory / "parent")
+    (directory / "training_file.jsonl").unlink()
+    again = GatedTrainer(3)
+    api = connect(LocalServer(tmp_path / "second", again))
+    assert begun(again, 0) == job["id"]
+    task = again.tasks[0]
+    assert task.parent is not None
+    assert (task.parent / "step").read_text(encoding="utf-8") == "3"
+    assert task.training_file.read_text(encoding="utf-8") == jsonl(chat_lines(10))
+    assert list(directory.glob("snapshot-*")) == [whole]
+    again.let(1)
+    assert api.ended(job["id"])["status"] == "succeeded"
+
+
+def test_killed__a_job_without_a_checkpoint_begins_again_and_tells_no_step_twice(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(2)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(1)
+    while trainer.next() != "step 2":
+        pass
+
+    again = GatedTrainer(2)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again))
+    again.let(2)
+    assert api.ended(job["id"])["trained_tokens"] == 20
+    assert again.next() == "begin after 0"
+    assert messages(api, job["id"])[4:7] == [
+        "Step 1/2: training loss=1.00",
+        "The server ended while this job was running; training resumes from the beginning.",
+        "Fine-tuning job resumed",
+    ]
+    assert [one["step"] for one in api.metrics(job["id"])] == [1, 2]
+
+
+def test_killed__a_job_that_was_pausing_is_paused(connect: Connect, tmp_path: Path) -> None:
+    trainer = GatedTrainer(4)
+    api = connect(LocalServer(tmp_path / "first", trainer))
+    job = api.create(training_file=api.upload(jsonl(chat_lines(10))))
+    trainer.let(2)
+    while trainer.next() != "step 3":
+        pass
+    assert api.ok("POST", f"{JOBS}/{job['id']}/pause")["status"] == "pausing"
+
+    again = GatedTrainer(4)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again))
+    assert api.job(job["id"])["status"] == "paused"
+    assert messages(api, job["id"])[-1] == (
+        "The server ended while this job was pausing; when it is resumed, it resumes after step 2."
+    )
+    again.let(2)
+    api.ok("POST", f"{JOBS}/{job['id']}/resume")
+    assert api.ended(job["id"])["trained_tokens"] == 40
+
+
+def test_killed__the_numbers_are_those_of_a_job_that_was_not(
+    connect: Connect, tmp_path: Path
+) -> None:
+    server = LocalServer(tmp_path / "first", step_seconds=0.05, workers=1)
+    first = connect(server)
+    body = {"seed": 5, "hyperparameters": {"n_epochs": 3, "batch_size": 3}}
+    train, plain = jsonl(chat_lines(10)), connect(LocalServer())
+    job = first.create(training_file=first.upload(train), **body)
+    while len(first.metrics(job["id"])) < 6:
+        time.sleep(0.01)
+    with server._store.database.lock:  # so that the copy is of one moment
+        directory = killed(tmp_path / "first", tmp_path / "second")
+    second = connect(LocalServer(directory))
+    through = plain.trained(training_file=plain.upload(train), **body)
+    resumed = second.ended(job["id"])
+    assert second.metrics(job["id"]) == plain.metrics(through["id"])
+    assert resumed["trained_tokens"] == through["trained_tokens"]
+    results = [
+        api.session.get(f"{api.base}/files/{one['result_files'][0]}/content").content
+        for api, one in ((second, resumed), (plain, through))
+    ]
+    assert results[0] == results[1]
+
+
+def begun(trainer: GatedTrainer, number: int) -> str:
+    """The id of the job that was begun as the one of that number, counted from 0."""
+    while len(trainer.tasks) <= number:
+        time.sleep(0.005)
+    return trainer.tasks[number].directory.parent.name
+
+
+def positions(api: LocalApi, job_id: str) -> list[tuple[str, int]]:
+    return [
+        (event["message"], event["data"]["queue_position"])
+        for event in api.events(job_id)
+        if "queue_position" in event["data"]
+    ]
+
+
+def test_queue__is_worked_on_in_order_and_an_event_tells_the_place(connect: Connect) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(trainer=trainer, workers=2))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    while len(trainer.tasks) < 2:
+        time.sleep(0.005)
+    assert {begun(trainer, 0), begun(trainer, 1)} == set(made[:2])
+    assert [positions(api, one) for one in made] == [
+        [],
+        [],
+        [("The job is number 1 in the queue.", 1)],
+        [("The job is number 2 in the queue.", 2)],
+    ]
+    trainer.let(1)
+    assert begun(trainer, 2) == made[2]
+    trainer.let(1)
+    assert begun(trainer, 3) == made[3]
+    trainer.let(2)
+    assert [api.ended(one)["status"] for one in made] == ["succeeded"] * 4
+
+
+def test_queue__passes_over_what_was_cancelled_and_puts_what_was_resumed_at_the_end(
+    connect: Connect,
+) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(trainer=trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    first, paused, cancelled, last = made
+    assert begun(trainer, 0) == first
+    api.ok("POST", f"{JOBS}/{cancelled}/cancel")
+    assert api.ok("POST", f"{JOBS}/{paused}/pause")["status"] == "paused"
+    api.ok("POST", f"{JOBS}/{paused}/resume")
+    assert [place for _, place in positions(api, paused)] == [1, 2]
+    trainer.let(3)
+    assert [begun(trainer, 1), begun(trainer, 2)] == [last, paused]
+    assert api.ended(paused)["status"] == "succeeded"
+    assert len(trainer.tasks) == 3
+
+
+def test_queue__keeps_its_order_over_a_restart(connect: Connect, tmp_path: Path) -> None:
+    trainer = GatedTrainer(2)
+    api = connect(LocalServer(tmp_path / "first", trainer, workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = []
+    for _ in range(4):
+        made.append(api.create(training_file=train)["id"])
+        api.job(made[-1], until=("queued", "running"))
+    assert begun(trainer, 0) == made[0]
+    api.ok("POST", f"{JOBS}/{made[1]}/pause")
+    api.ok("POST", f"{JOBS}/{made[1]}/resume")
+
+    again = GatedTrainer(2)
+    api = connect(LocalServer(killed(tmp_path / "first", tmp_path / "second"), again, workers=1))
+    again.let(8)
+    assert [begun(again, number) for number in range(4)] == [made[0], made[2], made[3], made[1]]
+    assert [place for _, place in positions(api, made[3])] == [3]
+
+
+def test_queue__each_trainer_has_its_own_workers(connect: Connect) -> None:
+    trainers = GatedTrainer(1, "a"), GatedTrainer(1, "b")
+    api = connect(LocalServer(trainer=trainers[0], trainers=trainers[1:], workers=1))
+    train = api.upload(jsonl(chat_lines(10)))
+    made = [api.create(training_file=train, model=model)["id"] for model in "aab"]
+    assert begun(trainers[1], 0) == made[2]
+    assert begun(trainers[0], 0) == made[0]
+    assert api.job(made[1], until=("queued",))["status"] == "queued"
