@@ -179,7 +179,8 @@ class LlmTraining:
     ) -> None:
         self.total_steps = 0
         self.processes = 0
-        self.notices: list[str] = []
+        self._notices: list[str] = []
+        self.notices: Sequence[str] = self._notices
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
@@ -236,7 +237,7 @@ class LlmTraining:
                 if event["event"] == "error":
                     raise TrainingError(event["message"], code=event["code"])
                 if event["event"] == "notice":
-                    self.notices.append(event["message"])
+                    self._notices.append(event["message"])
                 if event["event"] == "started":
                     self._begin(event)
                 yield event
