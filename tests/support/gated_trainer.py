@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.local import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from finetune_client.local import TrainingTask
@@ -23,6 +23,7 @@ class GatedTrainer:
     def __init__(self, total_steps: int = 6, *names: str) -> None:
         self.total_steps = total_steps
         self.names = names or ("tiny",)
+        self.notices: tuple[str, ...] = ()
         self.allowed = threading.Semaphore(0)
         self.told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.tasks: list[TrainingTask] = []
@@ -66,6 +67,7 @@ class GatedTraining:
         self._ending = threading.Event()
         self._closed = threading.Event()
         self.total_steps = trainer.total_steps
+        self.notices: Sequence[str] = trainer.notices
 
     def steps(self) -> Iterator[Step]:
         while self._done < self.total_steps and not self._ending.is_set():

@@ -180,6 +180,9 @@ class Runner:
                 training.stop()
             step = None
             for step in training.steps():
+                if not job.step:
+                    for notice in training.notices:
+                        job.add_event(notice, level="warn")
                 if not self._add_step(job, training, step):
                     return
                 self._wait(job.stop, self._step_seconds)

@@ -76,9 +76,12 @@ class Training(Protocol):
 
     Attributes:
         total_steps: How many steps the run has; known once the first step has been yielded.
+        notices: What a user should know before the first step, such as examples that are cut short:
+            a sentence each, known then too.
     """
 
     total_steps: int
+    notices: Sequence[str]
 
     def steps(self) -> Iterator[Step]:
         """Train until the run is done, and yield each step; called once.

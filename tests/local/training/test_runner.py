@@ -133,6 +133,7 @@ def test_training__of_a_trainer_that_breaks_is_a_failed_job(
 
 def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: Connect) -> None:
     trainer = GatedTrainer(3)
+    trainer.notices = ("One line is cut.",)
     api = connect(LocalServer(trainer=trainer))
     settings = {"batch_size": "auto", "n_epochs": 1}
     job = api.create(
@@ -150,6 +151,8 @@ def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: C
         "model 3",
         "close",
     ]
+    told = [event["message"] for event in api.events(job["id"])]
+    assert told.index("One line is cut.") < told.index("Step 1/3: training loss=1.00")
     (task,) = trainer.tasks
     assert (task.method, task.model, task.base, task.seed) == ("supervised", "tiny", "tiny", 3)
     assert (task.validation_file, task.grader, task.parent) == (None, None, None)

@@ -1,0 +1,48 @@
+"""One run from its task to its last event, whatever the method."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import distributed
+from transformers import set_seed
+from transformers.utils.logging import disable_progress_bar
+
+from finetune_client.local.training.llm.reporting import Reporter
+from finetune_client.local.training.llm.setup import Setup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from finetune_client.local.training.llm.run_directory import RunDirectory
+
+__all__ = ["train"]
+
+_METHODS = {"supervised": "supervised", "dpo": "preferences", "reinforcement": "reinforcement"}
+
+
+def train(run: RunDirectory, task: Mapping[str, Any]) -> None:
+    """Train, and add the run's events.
+
+    Raises:
+        TrainingError: It cannot be done.
+    """
+    disable_progress_bar()
+    setup = Setup.of(run, task)
+    if setup.options.threads is not None:
+        torch.set_num_threads(setup.options.threads)
+    set_seed(task["seed"])
+    # TRL and datasets take seconds to import, so only a method that needs them does.
+    method = importlib.import_module(f"{__package__}.{_METHODS[task['method']]}")
+    trainer, measures, epoch_steps = method.prepare(setup)
+    reporter = Reporter(
+        run, measures, epoch_steps=epoch_steps, interval=setup.settings.get("eval_interval")
+    )
+    trainer.add_callback(reporter)
+    trainer.train(resume_from_checkpoint=task["resume_from"])
+    if setup.rank == 0:
+        run.add_event("paused" if reporter.is_paused else "finished")
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

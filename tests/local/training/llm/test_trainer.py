@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from finetune_client.local.training.llm.options import Options
+from finetune_client.local.training.llm.trainer import LlmTrainer
+from finetune_client.local.training.trainer import TrainingError, TrainingTask
+from tests.local.training.llm.conftest import chat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from finetune_client.local.training.llm.trainer import LlmTraining
+    from tests.local.training.llm.conftest import Outcome
+
+ROOT = Path(__file__).parents[4]
+LINES = [chat(number) for number in range(10)]
+VALID = [chat(number) for number in range(10, 15)]
+SETTINGS = {"n_epochs": 2, "batch_size": 4}
+FOREVER = {"n_epochs": 50, "batch_size": 1}
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture
+def make(
+    tiny: Path, tmp_path: Path, write_lines: Callable[..., Path]
+) -> Iterator[Callable[..., LlmTraining]]:
+    """Begin, or with `snapshot` resume, a run of the tiny model; it is closed at the end."""
+    pytest.importorskip("torch")
+    opened: list[LlmTraining] = []
+
+    def begin(
+        settings: dict[str, int], snapshot: Path | None = None, **options: Any
+    ) -> LlmTraining:
+        given = {"threads": 1, "dtype": "float32", "cache": tmp_path / "cache", **options}
+        trainer = LlmTrainer({"tiny-llama": tiny}, **given)
+        task = TrainingTask(
+            method="supervised",
+            model="tiny-llama",
+            base="tiny-llama",
+            training_file=write_lines(LINES),
+            validation_file=write_lines(VALID, "valid.jsonl"),
+            hyperparameters=trainer.resolve("supervised", settings, "tiny-llama", len(LINES)),
+            seed=1,
+            grader=None,
+            parent=None,
+            directory=tmp_path / "job",
+        )
+        opened.append(trainer.start(task) if snapshot is None else trainer.resume(task, snapshot))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()
+
+
+def processes_in(directory: Path) -> dict[int, list[str]]:
+    """The processes whose arguments name the directory."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                arguments = (entry / "cmdline").read_bytes().decode().split("\0")
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if state != "Z" and any(str(directory) in one for one in arguments):
+                found[int(entry.name)] = arguments
+    return found
+
+
+def assert_gone(directory: Path, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while processes_in(directory) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert processes_in(directory) == {}
+
+
+def test_training__pauses_and_resumes_with_the_same_numbers(
+    make: Callable[..., LlmTraining], train_here: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    expected = train_here(LINES, validation=VALID, **SETTINGS).steps
+    first = make(SETTINGS)
+    seen = []
+    for step in first.steps():
+        seen.append(step)
+        first.stop()
+    assert first.total_steps == len(expected)
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    first.save_snapshot(snapshot)
+    kept = sorted(path.name for path in snapshot.iterdir())
+    assert_gone(tmp_path)
+    if len(seen) < len(expected):  # it may have been done before it heard of the pause
+        second = make(SETTINGS, snapshot)
+        seen += second.steps()
+        model = tmp_path / "model"
+        model.mkdir()
+        second.save_model(model)
+        names = {path.name for path in model.iterdir()}
+        assert names == {"adapter_config.json", "adapter_model.safetensors"}
+    assert [(step.number, step.metrics, step.tokens, step.checkpoint) for step in seen] == [
+        (step["number"], step["metrics"], step["tokens"], step["checkpoint"]) for step in expected
+    ]
+    assert sorted(path.name for path in snapshot.iterdir()) == kept
+
+
+def test_training__resumed_after_its_last_step_still_has_the_model(
+    make: Callable[..., LlmTraining], tmp_path: Path
+) -> None:
+    first = make({"n_epochs": 1, "batch_size": 10})
+    assert len(list(first.steps())) == 1
+    snapshot, model = tmp_path / "snapshot", tmp_path / "model"
+    snapshot.mkdir()
+    model.mkdir()
+    first.save_snapshot(snapshot)
+    second = make({"n_epochs": 1, "batch_size": 10}, snapshot)
+    assert list(second.steps()) == []
+    second.save_model(model)
+    assert (model / "adapter_model.safetensors").exists()
+
+
+def test_training__two_processes_are_like_one(
+    make: Callable[..., LlmTraining], train_here: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    expected = train_here(LINES, validation=VALID, **SETTINGS).steps
+    training = make(SETTINGS, processes=2, tokens_per_pass=150)
+    steps = list(training.steps())
+    assert training.processes == 2
+    assert [step.tokens for step in steps] == [step["tokens"] for step in expected]
+    for step, one in zip(steps, expected, strict=True):
+        assert dict(step.metrics) == pytest.approx(one["metrics"], abs=1e-6)
+    assert_gone(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_training__that_is_closed_leaves_no_process(
+    make: Callable[..., LlmTraining], tmp_path: Path, processes: int
+) -> None:
+    training = make(FOREVER, processes=processes)
+    steps = training.steps()
+    next(steps)
+    assert len(processes_in(tmp_path)) == (1 if processes == 1 else 3)
+    training.close()
+    assert len(list(steps)) <= 1
+    assert_gone(tmp_path, 5)
+    training.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("victim", ["the child", "a rank", "the launcher"])
+def test_training__whose_processes_are_killed_has_failed(
+    make: Callable[..., LlmTraining], tmp_path: Path, victim: str
+) -> None:
+    training = make(FOREVER, processes=1 if victim == "the child" else 2)
+    steps = training.steps()
+    next(steps)
+    running = processes_in(tmp_path)
+    launchers = {pid for pid, arguments in running.items() if "torch.distributed.run" in arguments}
+    others = sorted(running.keys() - launchers)
+    os.kill(launchers.pop() if victim == "the launcher" else others[0], signal.SIGKILL)
+    with pytest.raises(TrainingError) as caught:
+        list(steps)
+    assert caught.value.code == "trainer_died"
+    if victim != "a rank":
+        assert "killed by signal 9; the system does so when memory is short" in str(caught.value)
+    assert_gone(tmp_path)
+
+
+SERVER = """
+import os, signal, sys
+from pathlib import Path
+from finetune_client.local.training.llm.trainer import LlmTrainer
+from finetune_client.local.training.trainer import TrainingTask
+
+model, lines, job, processes = sys.argv[1:]
+trainer = LlmTrainer(
+    {"tiny-llama": model}, cache=Path(job), processes=int(processes), threads=1, dtype="float32"
+)
+settings = trainer.resolve("supervised", {"n_epochs": 50, "batch_size": 1}, "tiny-llama", 10)
+task = TrainingTask(
+    method="supervised", model="tiny-llama", base="tiny-llama", training_file=Path(lines),
+    validation_file=None, hyperparameters=settings, seed=1, grader=None, parent=None,
+    directory=Path(job),
+)
+for step in trainer.start(task).steps():
+    print(step.number, flush=True)
+    if step.number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_training__whose_server_is_killed_leaves_no_process(
+    tiny: Path, tmp_path: Path, write_lines: Callable[..., Path], processes: int
+) -> None:
+    pytest.importorskip("torch")
+    job = tmp_path / "job"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            SERVER,
+            str(tiny),
+            str(write_lines(LINES)),
+            str(job),
+            str(processes),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout.split()[:2]) == (-signal.SIGKILL, ["1", "2"]), done.stderr
+    assert_gone(job)
+
+
+def test_training__that_is_stopped_while_the_model_is_loaded_ends_without_a_step(
+    make: Callable[..., LlmTraining], tmp_path: Path
+) -> None:
+    training = make(FOREVER)
+    training.stop()
+    assert list(training.steps()) == []
+    assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")
+def test_training__without_memory_says_so(make: Callable[..., LlmTraining], tmp_path: Path) -> None:
+    program = tmp_path / "limited.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import os, resource, sys
+            import torch, transformers, peft  # what they take is not what is limited
+            from finetune_client.local.training.llm import runs, supervised
+            from finetune_client.local.training.llm.child import main
+
+            used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            resource.setrlimit(resource.RLIMIT_AS, (used + 1_500_000_000,) * 2)
+            main(sys.argv[-1])
+            """
+        )
+    )
+    training = make(
+        {"n_epochs": 1, "batch_size": 10},
+        launcher=[sys.executable, str(program)],
+        lora_rank=10_000_000,
+    )
+    with pytest.raises(TrainingError) as caught:
+        list(training.steps())
+    assert caught.value.code == "out_of_memory", str(caught.value)
+    assert "smaller batch_size" in str(caught.value)
+
+
+def test_training__of_a_program_that_is_not_there(make: Callable[..., LlmTraining]) -> None:
+    with pytest.raises(TrainingError) as caught:
+        list(make(SETTINGS, launcher=["/nowhere/srun"]).steps())
+    assert caught.value.code == "trainer_died"
+    assert str(caught.value) == (
+        "The processes that train cannot be started: [Errno 2] No such file or directory: "
+        "'/nowhere/srun'."
+    )
+
+
+def test_trainer__of_a_model_that_it_does_not_have(tmp_path: Path) -> None:
+    trainer = LlmTrainer({"some/model": "some/model"}, cache=tmp_path)
+    assert trainer.models() == ("some/model",)
+    with pytest.raises(TrainingError) as caught:
+        trainer.resolve("supervised", {}, "/etc", 10)
+    assert caught.value.code == "model_not_found"
+    assert str(caught.value) == "This server cannot train the model '/etc'; it has: some/model."
+
+
+def test_trainer__where_torch_is_not_installed(tmp_path: Path) -> None:
+    if "torch" in sys.modules or _has_torch():
+        pytest.skip("torch is installed")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").touch()
+    trainer = LlmTrainer({"model": tmp_path / "model"}, cache=tmp_path)
+    task = TrainingTask(
+        method="supervised",
+        model="model",
+        base="model",
+        training_file=tmp_path / "train.jsonl",
+        validation_file=None,
+        hyperparameters=trainer.resolve("supervised", {}, "model", 10),
+        seed=1,
+        grader=None,
+        parent=None,
+        directory=tmp_path / "job",
+    )
+    with pytest.raises(TrainingError) as caught:
+        list(trainer.start(task).steps())
+    assert caught.value.code == "trainer_not_installed"
+    assert str(caught.value) == (
+        "Training needs torch and other packages: pip install 'finetune-client[llm]'"
+    )
+
+
+def _has_torch() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("torch") is not None
+
+
+def test_options__are_all_known(tmp_path: Path) -> None:
+    assert Options().to_dict()["lora_rank"] == 16
+    with pytest.raises(TypeError):
+        LlmTrainer({}, cache=tmp_path, rank=4)
