@@ -172,7 +172,7 @@ class Training(Protocol):
         """Write the model into an empty directory; a later task can start from it.
 
         Called only after a step with `Step.checkpoint`, before the next one is asked for, and
-        after `steps` has ended. What is written is the model as it is after the step that was
+        after `steps` has ended; there it is called twice if the last step was not a checkpoint. What is written is the model as it is after the step that was
         yielded last, even if another process has meanwhile gone on. Files of `TrainingTask.directory`
         may be moved or linked into the directory, which is renamed when this returns.
 
