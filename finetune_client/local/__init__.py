@@ -5,6 +5,9 @@ from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
 from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
+    GenerateRequest,
+    GenerationError,
+    Piece,
     Step,
     Trainer,
     Training,
@@ -14,7 +17,10 @@ from finetune_client.local.training.trainer import (
 
 __all__ = [
     "Fault",
+    "GenerateRequest",
+    "GenerationError",
     "LocalServer",
+    "Piece",
     "ServerLimits",
     "Step",
     "Trainer",

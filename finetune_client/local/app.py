@@ -12,14 +12,15 @@ from werkzeug.exceptions import HTTPException
 from finetune_client.grading import GraderError
 from finetune_client.local.api import graders
 from finetune_client.local.http.access import check_access
-from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.errors import RequestRefusedError, failure
 from finetune_client.local.http.forms import BlobRequest, drop_unkept_blobs
 from finetune_client.local.storage.database import StoreClosedError
-from finetune_client.local.storage.store import BlobTooLargeError, system_reason
+from finetune_client.local.storage.store import BlobTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from finetune_client.local.api.chat import Chat
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.jobs import Jobs
     from finetune_client.local.api.models import Models
@@ -37,7 +38,12 @@ _PERMISSIONS = "/fine_tuning/checkpoints/<path:checkpoint>/permissions"
 
 
 def routes(
-    files: Files, uploads: Uploads, models: Models, jobs: Jobs, permissions: Permissions
+    files: Files,
+    uploads: Uploads,
+    models: Models,
+    jobs: Jobs,
+    permissions: Permissions,
+    chat: Chat,
 ) -> list[Route]:
     """Return the routes of the server: method, path below ``/v1``, handler."""
     return [
@@ -50,6 +56,7 @@ def routes(
         ("POST", "/uploads/<upload_id>/parts", uploads.add_part),
         ("POST", "/uploads/<upload_id>/complete", uploads.complete),
         ("POST", "/uploads/<upload_id>/cancel", uploads.cancel),
+        ("POST", "/chat/completions", chat.create),
         ("GET", "/models", models.list),
         ("GET", "/models/<path:model>", models.retrieve),
         ("DELETE", "/models/<path:model>", models.delete),
@@ -100,7 +107,10 @@ def _with_request_id(response: flask.Response) -> flask.Response:
 
 def _error_response(error: Exception) -> tuple[flask.Response, int]:
     refused = _refusal(error)
-    return flask.jsonify(refused.body()), refused.status
+    response = flask.jsonify(refused.body())
+    if refused.retry_after is not None:
+        response.headers["Retry-After"] = str(refused.retry_after)
+    return response, refused.status
 
 
 def _refusal(error: Exception) -> RequestRefusedError:
@@ -118,5 +128,4 @@ def _refusal(error: Exception) -> RequestRefusedError:
     if isinstance(error, HTTPException) and error.code is not None:
         return RequestRefusedError(error.code, error.description or error.name)
     _log.error("a request failed within the server", exc_info=error)
-    message = f"The server had an error while processing your request{system_reason(error)}"
-    return RequestRefusedError(500, message, type="server_error")
+    return failure(error)

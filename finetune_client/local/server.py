@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune_client.backports import Self
+from finetune_client.local.api.chat import Chat
 from finetune_client.local.api.files import Files
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
@@ -48,7 +49,7 @@ class LocalServer:
         step_seconds: How long to wait after each training step, so that there is time to watch,
             pause or cancel a job.
         workers: How many jobs each trainer trains at once; the others are queued.
-        limits: How large files may be.
+        limits: How large files may be, and how many chat completions are answered at once.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
         faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
@@ -104,7 +105,12 @@ class LocalServer:
             self.limits = state.limits
             self.allowed_hosts = {host.lower() for host in allowed_hosts}
             table = routes(
-                files, Uploads(state, files), models, self._jobs, Permissions(state, models)
+                files,
+                Uploads(state, files),
+                models,
+                self._jobs,
+                Permissions(state, models),
+                Chat(state, models, given),
             )
             self.app: WSGIApplication = make_app(self._store, table, self.allowed_hosts)
             self.faults: Faults | None = None

@@ -19,19 +19,21 @@ __all__ = ["ServerLimits", "State"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerLimits:
-    """How large files may be, and how long an upload may take.
+    """How large files may be, how long an upload may take, and how much is asked at once.
 
     Attributes:
         file_bytes: The largest file of ``POST /files``.
         upload_bytes: The largest file of the Uploads API.
         part_bytes: The largest part of an upload.
         upload_seconds: How long an upload may take; then it expires.
+        chat_requests: How many chat completions are answered, or wait for a model, at once.
     """
 
     file_bytes: int = 512 * 1024**2
     upload_bytes: int = 8 * 1024**3
     part_bytes: int = 64 * 1024**2
     upload_seconds: int = 3600
+    chat_requests: int = 16
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from finetune_client import Client
 from finetune_client.errors import (
     APIConnectionError,
     APIResponseError,
@@ -26,11 +27,11 @@ from tests.support.fault_server import FaultServer, fault
 from tests.support.faults.answers import Answer
 from tests.support.faults.clients import connect, failure, sleepless
 from tests.support.file_service import DATA, FileService
+from tests.support.local_api import chat_lines, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client import Client
     from tests.support.faults.wire import Seen
 
 ROOT = Path(__file__).parents[2]
@@ -617,3 +618,24 @@ def test_download__all_files_share_one_total_timeout(server: FaultServer, tmp_pa
             APITimeoutError,
         )
     assert _fetched(server) == ["file-1"]
+
+
+@pytest.mark.parametrize("by", ["job", "id", "model", "checkpoint"])
+def test_local__its_own_server_gives_the_weights(tmp_path: Path, by: str) -> None:
+    pytest.importorskip("flask")
+    numpy = pytest.importorskip("numpy")
+    with Client.local() as client:
+        file = client.files.create(file=("train.jsonl", jsonl(chat_lines(10)).encode()))
+        job = client.jobs.wait(client.jobs.create(model="tiny", training_file=file.id).id)
+        newest, *_ = client.jobs.checkpoints.list(job.id)
+        sources: dict[str, Any] = {
+            "job": job,
+            "id": job.id,
+            "model": job.fine_tuned_model,
+            "checkpoint": newest,
+        }
+        client.models.download(sources[by], tmp_path / "weights")
+    names = {path.name for path in (tmp_path / "weights").iterdir()}
+    assert names == {"model.npz", INDEX}
+    with numpy.load(tmp_path / "weights" / "model.npz") as arrays:
+        assert arrays["weights"].shape == (257, 257)

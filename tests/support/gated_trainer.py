@@ -6,19 +6,22 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local import Step
+from finetune_client.local import Piece, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from finetune_client.local import TrainingTask
+    from finetune_client.local import GenerateRequest, TrainingTask
 
 __all__ = ["GatedTrainer", "GatedTraining"]
 
 
 class GatedTrainer:
-    """Every other step is a checkpoint; a step begins when `let` allows it."""
+    """Every other step is a checkpoint; a step begins when `let` allows it.
+
+    It answers with the pieces in `pieces`, where an exception is raised and a function called.
+    """
 
     def __init__(self, total_steps: int = 6, *names: str) -> None:
         self.total_steps = total_steps
@@ -28,6 +31,8 @@ class GatedTrainer:
         self.told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.tasks: list[TrainingTask] = []
         self.resumed_at: list[int] = []
+        self.pieces: list[Piece | Exception | Callable[[], object]] = []
+        self.asked: list[tuple[str, Path | None, GenerateRequest]] = []
 
     def let(self, steps: int) -> None:
         """Let so many further steps pass."""
@@ -51,6 +56,21 @@ class GatedTrainer:
 
     def resume(self, task: TrainingTask, snapshot: Path) -> GatedTraining:
         return GatedTraining(self, task, int((snapshot / "step").read_text(encoding="utf-8")))
+
+    def generate(
+        self, model: str, directory: Path | None, request: GenerateRequest
+    ) -> Iterator[Piece]:
+        self.asked.append((model, directory, request))
+        try:
+            for one in self.pieces:
+                if isinstance(one, Piece):
+                    yield one
+                elif isinstance(one, Exception):
+                    raise one
+                else:
+                    one()
+        finally:
+            self.told.put("answered")
 
     def close(self) -> None:
         self.told.put("close trainer")

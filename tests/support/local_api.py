@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["BASE", "LocalApi", "chat_lines", "check_answer", "jsonl", "port_of"]
+__all__ = ["BASE", "LocalApi", "chat_lines", "check_answer", "check_schema", "jsonl", "port_of"]
 
 BASE = "http://finetune.localhost/v1"
 _ENDED = ("succeeded", "failed", "cancelled")
@@ -28,6 +28,12 @@ def _spec() -> dict[str, Any]:
     # What the document lacks although its own examples or its service have it.
     schemas["FineTuningJob"]["properties"]["status"]["enum"] += ["paused", "pausing"]
     schemas["OpenAIFile"]["properties"]["purpose"]["enum"] += ["evals"]
+    # There null is still written as it was before version 3.1 of the specification's language.
+    chunk = schemas["CreateChatCompletionStreamResponse"]["properties"]
+    chunk["choices"]["items"]["properties"]["logprobs"]["type"] = ["object", "null"]
+    chunk["choices"]["items"]["properties"]["finish_reason"]["enum"] += [None]
+    chunk["choices"]["items"]["properties"]["finish_reason"]["type"] = ["string", "null"]
+    chunk["usage"] = {"anyOf": [chunk["usage"], {"type": "null"}]}
     return spec
 
 
@@ -52,7 +58,12 @@ def check_answer(method: str, path: str, status: int, body: object) -> None:
     names = [
         name for verb, pattern, name in _templates() if verb == method and pattern.fullmatch(path)
     ]
-    _validator(names[0] if status == 200 else "ErrorResponse").validate(body)
+    check_schema(names[0] if status == 200 else "ErrorResponse", body)
+
+
+def check_schema(name: str, body: object) -> None:
+    """Hold an object against a schema of the API."""
+    _validator(name).validate(body)
 
 
 class LocalApi:

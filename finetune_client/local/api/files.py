@@ -25,20 +25,33 @@ if TYPE_CHECKING:
 
     from finetune_client.local.state import State
 
-__all__ = ["PURPOSES", "Files", "StoredFile", "read_expires_after"]
+__all__ = ["PURPOSES", "RESULTS_PURPOSE", "Files", "StoredFile", "read_expires_after"]
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+RESULTS_PURPOSE = "fine-tune-results"
+"""Of the files that jobs write: their metrics, and the models."""
+
 _FORM_FIELDS = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
 _LEAST_SECONDS, _MOST_SECONDS = 3600, 2_592_000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file's object as JSON, the key of its bytes, and its purpose."""
+    """A file's object as JSON, where its bytes are, and its purpose.
+
+    Attributes:
+        wire: The object.
+        blob: The key of its bytes, or of the directory that it is in.
+        purpose: Its purpose.
+        model: The model that it belongs to, if it does.
+        path: Where it is in the model's directory.
+    """
 
     wire: str
     blob: str
     purpose: str
+    model: str | None
+    path: str | None
 
 
 class Files:
@@ -52,15 +65,7 @@ class Files:
     ) -> dict[str, Any]:
         """Make a file of a blob that is already in the store, and return its object."""
         created = self._state.now()
-        wire = {
-            "id": self._state.new_id("file-"),
-            "object": "file",
-            "bytes": size,
-            "created_at": created,
-            "filename": filename,
-            "purpose": purpose,
-            "status": "processed",
-        }
+        wire = self._object(size, filename, purpose, created)
         expires = None if seconds is None else created + seconds
         if expires is not None:
             wire["expires_at"] = expires
@@ -72,10 +77,45 @@ class Files:
             )
         return wire
 
+    def _object(self, size: int, filename: str, purpose: str, created: int) -> dict[str, Any]:
+        return {
+            "id": self._state.new_id("file-"),
+            "object": "file",
+            "bytes": size,
+            "created_at": created,
+            "filename": filename,
+            "purpose": purpose,
+            "status": "processed",
+        }
+
+    def add_of_model(self, model: str, directory: str) -> list[str]:
+        """Make a file of each file of a model, and return their ids; they are deleted with it.
+
+        Args:
+            model: The model's name.
+            directory: The key of its directory.
+        """
+        root = self._state.store.path(directory)
+        created = self._state.now()
+        added = []
+        with self._state.database.write() as rows:
+            for path in sorted(root.rglob("*")):
+                if not path.is_file() or path.is_symlink():
+                    continue
+                name = path.relative_to(root).as_posix()
+                wire = self._object(path.stat().st_size, name, RESULTS_PURPOSE, created)
+                rows.execute(
+                    "INSERT INTO files (id, wire, blob, purpose, model, path)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (wire["id"], json.dumps(wire), directory, RESULTS_PURPOSE, model, name),
+                )
+                added.append(wire["id"])
+        return added
+
     def find(self, file_id: str, param: str = "id") -> StoredFile:
         """Return a file, or raise the 404 for one that does not exist."""
         row = self._state.database.row(
-            "SELECT wire, blob, purpose FROM files WHERE id = ? AND ifnull(expires_at > ?, 1)",
+            "SELECT wire, blob, purpose, model, path FROM files WHERE id = ? AND ifnull(expires_at > ?, 1)",
             (file_id, self._state.now()),
         )
         if row is None:
@@ -92,7 +132,11 @@ class Files:
             stored = self.find(file_id)
         except RequestRefusedError as error:
             raise FileNotFoundError(error.message) from None
-        return self._state.store.path(stored.blob)
+        return self._path(stored)
+
+    def _path(self, stored: StoredFile) -> Path:
+        path = self._state.store.path(stored.blob)
+        return path if stored.path is None else path / stored.path
 
     def _drop_expired(self) -> None:
         expired = self._state.database.rows(
@@ -135,7 +179,14 @@ class Files:
     def delete(self, file_id: str) -> dict[str, Any]:
         """``DELETE /files/{file_id}``."""
         with self._state.database.write():
-            self._remove(file_id, self.find(file_id).blob)
+            stored = self.find(file_id)
+            if stored.model is not None:
+                message = (
+                    f"The file {file_id} belongs to the model '{stored.model}', and is deleted "
+                    "with it."
+                )
+                raise RequestRefusedError(400, message, param="id")
+            self._remove(file_id, stored.blob)
         return {"id": file_id, "object": "file", "deleted": True}
 
     def content(self, file_id: str) -> flask.Response:
@@ -143,10 +194,10 @@ class Files:
         stored = self.find(file_id)
         try:
             response = flask.send_file(
-                self._state.store.path(stored.blob),
+                self._path(stored),
                 mimetype="application/octet-stream",
                 conditional=True,
-                etag=stored.blob,
+                etag=file_id,
             )
         except FileNotFoundError:
             raise no_such_file(file_id) from None

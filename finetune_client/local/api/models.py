@@ -5,6 +5,7 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +97,22 @@ class Models:
         return self._state.store.path(model.directory)
 
     def remove(self, name: str) -> None:
-        """Remove a tuned model, if it exists."""
-        with self._state.database.write() as rows:
+        """Remove a tuned model, if it exists, and its files."""
+        database = self._state.database
+        with database.write() as rows:
             model = self.find(name)
-            if model is not None:
-                rows.execute("DELETE FROM models WHERE name = ?", (name,))
-                self._state.database.after_commit(lambda: self._state.store.drop(model.directory))
+            if model is None:
+                return
+            rows.execute("DELETE FROM models WHERE name = ?", (name,))
+            rows.execute("DELETE FROM files WHERE model = ?", (name,))
+            for number, text in database.rows(
+                "SELECT number, wire FROM checkpoints WHERE model = ?", (name,)
+            ):
+                wire = {**json.loads(text), "result_files": []}
+                rows.execute(
+                    "UPDATE checkpoints SET wire = ? WHERE number = ?", (json.dumps(wire), number)
+                )
+            database.after_commit(lambda: self._state.store.drop(model.directory))
 
     def list(self) -> dict[str, Any]:
         """``GET /models``."""

@@ -16,12 +16,15 @@ from finetune_client.loopback import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["IN_PROCESS_KEY", "check_access"]
+__all__ = ["IN_PROCESS_KEY", "IS_GONE_KEY", "check_access"]
 
 IN_PROCESS_KEY = "finetune_client.in_process"
 """The key of the WSGI environment of a request that this very process sends, without a socket.
 
 No header can set it: the names of headers begin with ``HTTP_`` there."""
+
+IS_GONE_KEY = "finetune_client.is_gone"
+"""The key of what tells whether the client of a request on a port has gone, a function."""
 
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 

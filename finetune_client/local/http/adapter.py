@@ -29,7 +29,7 @@ class LocalAdapter(HTTPAdapter):
     """Answers a session's requests with a WSGI app, in the calling thread.
 
     Bodies are streamed both ways and never held whole. The app's handlers wait for nothing but a
-    body, so there is nothing to interrupt, and ``timeout`` is ignored.
+    body and a model's answer; they cannot be interrupted, so ``timeout`` is ignored.
 
     Args:
         app: The app.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from finetune_client.local.storage.store import system_reason
+
 __all__ = [
     "ConnectionDroppedError",
     "RequestRefusedError",
+    "failure",
     "invalid_value",
     "missing_parameter",
     "no_such_file",
@@ -25,6 +28,7 @@ class RequestRefusedError(Exception):
     Attributes:
         status: The status of the response.
         message, code, param, type: The fields of the body's ``error`` object.
+        retry_after: The seconds of a ``Retry-After`` header; `None` for no such header.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class RequestRefusedError(Exception):
         code: str | None = None,
         param: str | None = None,
         type: str = "invalid_request_error",
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -42,11 +47,18 @@ class RequestRefusedError(Exception):
         self.code = code
         self.param = param
         self.type = type
+        self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
         """Return the body of the response, the API's ``ErrorResponse``."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return {"error": error}
+
+
+def failure(error: Exception) -> RequestRefusedError:
+    """Return the error for a request that failed within the server."""
+    message = f"The server had an error while processing your request{system_reason(error)}"
+    return RequestRefusedError(500, message, type="server_error")
 
 
 def missing_parameter(name: str, hint: str = "") -> RequestRefusedError:

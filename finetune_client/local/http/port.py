@@ -24,6 +24,8 @@ from finetune_client.loopback import LOCAL_PORT, is_loopback
 __all__ = ["Listener", "running", "serve"]
 
 _THREADS = 8
+"""Beside one for each chat completion that may wait for a model."""
+
 _IDLE_SECONDS = 60
 _STOP_SECONDS = 1
 _MAX_CONNECTIONS = 200
@@ -71,6 +73,7 @@ class Listener:
         server.allowed_hosts.add(host.lower())
         self._sockets: dict[int, Any] = {}
         self._threads = _Threads()
+        self._thread_count = _THREADS + server.limits.chat_requests
         self._listener = _listen(server, host, port, self._sockets, self._threads)
         self._running = False
         self._ended = threading.Event()
@@ -81,7 +84,7 @@ class Listener:
     def run(self) -> None:
         """Answer requests until another thread calls `stop()`, or until Ctrl-C."""
         self._running = True
-        self._threads.set_thread_count(_THREADS)
+        self._threads.set_thread_count(self._thread_count)
         try:
             wasyncore.loop(timeout=0.5, use_poll=hasattr(select, "poll"), map=self._sockets)
         finally:
@@ -118,7 +121,6 @@ def _listen(
     settings = Adjustments(
         host=host,
         port=port,
-        threads=_THREADS,
         ident=None,
         recv_bytes=256 * 1024,
         channel_timeout=_IDLE_SECONDS,

@@ -18,9 +18,11 @@ __all__ = [
     "check_size",
     "json_body",
     "not_expected",
+    "read_boolean",
     "read_choice",
     "read_integer",
     "read_number",
+    "read_number_from",
     "read_text",
     "too_large",
 ]
@@ -182,6 +184,17 @@ def read_number(
     if high != float("inf"):
         expected += f" and at most {high:g}"
     return _read(body, key, lambda v: _is_number(v) and above < v <= high, expected, where=where)
+
+
+def read_number_from(body: Mapping[str, Any], key: str, low: float, high: float) -> Any:
+    """Read a number from ``low`` to ``high``, both included."""
+    expected = f"a number from {low:g} to {high:g}"
+    return _read(body, key, lambda v: _is_number(v) and low <= v <= high, expected, where="")
+
+
+def read_boolean(body: Mapping[str, Any], key: str, *, where: str = "") -> Any:
+    """Read ``true`` or ``false``."""
+    return _read(body, key, lambda v: isinstance(v, bool), "true or false", where=where)
 
 
 def _is_number(value: object) -> bool:

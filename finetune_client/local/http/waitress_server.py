@@ -24,7 +24,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
-from finetune_client.local.http.access import check_access
+from finetune_client.local.http.access import IS_GONE_KEY, check_access
 from finetune_client.local.http.errors import ConnectionDroppedError, RequestRefusedError
 from finetune_client.local.http.request_fields import MAX_JSON_BYTES, too_large
 
@@ -96,6 +96,12 @@ class _Task(WSGITask):
         except ConnectionDroppedError:
             raise ClientDisconnected from None
 
+    def get_environment(self) -> dict[str, Any]:
+        """Return the WSGI environment, with a way to see that nobody waits for the response."""
+        channel: Any = self.channel
+        environ: dict[str, Any] = super().get_environment()
+        return {**environ, IS_GONE_KEY: channel.is_gone}
+
 
 class _ErrorTask(ErrorTask):
     """Answers a request that never reaches the app, in JSON like all others."""
@@ -125,6 +131,19 @@ class _Channel(HTTPChannel):
     lingers = False
     _linger_until: float | None = None
     _dropped_bytes = 0
+
+    def is_gone(self) -> bool:
+        """Return whether the client has closed the connection.
+
+        While a request is being answered, waitress does not read; so it would not notice.
+        """
+        connection: Any = self.socket
+        try:
+            return not self.connected or not connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def handle_close(self) -> None:
         """Close, or begin to linger."""

@@ -21,8 +21,9 @@ _CLOSE_SECONDS = 5.0
 _SCHEMA = """
 CREATE TABLE files (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL, blob TEXT NOT NULL,
-    purpose TEXT NOT NULL, expires_at INTEGER
+    purpose TEXT NOT NULL, expires_at INTEGER, model TEXT, path TEXT
 );
+CREATE INDEX files_of_models ON files (model) WHERE model IS NOT NULL;
 CREATE TABLE uploads (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL, status TEXT NOT NULL,
     expires_at INTEGER NOT NULL, file_seconds INTEGER
@@ -65,10 +66,12 @@ CREATE TABLE checkpoints (
     model TEXT NOT NULL, wire TEXT NOT NULL
 );
 CREATE INDEX checkpoints_of_jobs ON checkpoints (job, number);
+CREATE INDEX checkpoints_by_model ON checkpoints (model);
 """
 """``wire`` is the API's object as JSON, and ``number`` the order in which rows were made.
 
-Columns beside ``wire`` are what rows are found by. Of ``jobs``: ``place`` is the job's place in the
+Columns beside ``wire`` are what rows are found by. A file that belongs to a ``model`` is at ``path`` in
+the model's directory, whose key is its ``blob``. Of ``jobs``: ``place`` is the job's place in the
 queue, ``step`` the last step that was reported, ``snapshot`` the directory that training resumes
 from and ``snapshot_step`` the step after which it was saved.
 """

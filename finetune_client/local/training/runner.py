@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.local.api.files import RESULTS_PURPOSE
 from finetune_client.local.storage.directories import link
 from finetune_client.local.training.job_queue import JobQueue
-from finetune_client.local.training.trainer import TrainingError, TrainingTask
+from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from finetune_client.local.api.models import Models
     from finetune_client.local.state import State
     from finetune_client.local.training.job import TrainingJob
-    from finetune_client.local.training.trainer import Step, Trainer, Training
+    from finetune_client.local.training.trainer import Trainer, Training
 
 __all__ = ["Runner"]
 
@@ -264,6 +265,7 @@ class Runner:
             if job.has_ended:
                 return
             self._models.add(name, job.base, directory)
+            wire["result_files"] = self._files.add_of_model(name, directory)
             rows.execute(
                 "INSERT INTO checkpoints (id, job, step, model, wire) VALUES (?, ?, ?, ?, ?)",
                 (wire["id"], job.id, step.number, name, json.dumps(wire)),
@@ -281,12 +283,30 @@ class Runner:
                 rows.execute("DELETE FROM checkpoints WHERE id = ?", (checkpoint_id,))
             keep()
 
+    def _add_last_checkpoint(self, job: TrainingJob, training: Training) -> None:
+        """Make a checkpoint of the model as it is at the end, unless there is one already.
+
+        What is downloaded of a model is the files of the job's last checkpoint.
+        """
+        number = job.step
+        (newest,) = self._state.database.row(
+            "SELECT max(step) FROM checkpoints WHERE job = ?", (job.id,)
+        )
+        if number in {0, newest}:
+            return
+        metrics = job.metrics()[-1]
+        for name in ("step", "total_steps"):
+            del metrics[name]
+        self._add_checkpoint(job, training, Step(number=number, metrics=metrics, tokens=0))
+
     def _finish(self, job: TrainingJob, training: Training, last: Step | None) -> None:
         """End a job whose steps have ended, or stop it if they were made to end."""
         if self._interrupted:
             return
-        if not job.stop.is_set() and self._succeed(job, training):
-            return
+        if not job.stop.is_set():
+            self._add_last_checkpoint(job, training)
+            if self._succeed(job, training):
+                return
         if job.has_ended:
             return
         if last is not None:
@@ -311,9 +331,7 @@ class Runner:
             if job.status != "running":
                 return False
             self._models.add(name, job.base, directory)
-            result = self._files.add(
-                blob, len(table), "step_metrics.csv", purpose="fine-tune-results"
-            )
+            result = self._files.add(blob, len(table), "step_metrics.csv", RESULTS_PURPOSE)
             job.add_event(f"New fine-tuned model created: {name}")
             job.set_status(
                 "succeeded",

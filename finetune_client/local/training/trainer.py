@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Step", "Trainer", "Training", "TrainingError", "TrainingTask"]
+__all__ = [
+    "GenerateRequest",
+    "GenerationError",
+    "Piece",
+    "Step",
+    "Trainer",
+    "Training",
+    "TrainingError",
+    "TrainingTask",
+]
 
 
 class TrainingError(Exception):
@@ -20,6 +29,23 @@ class TrainingError(Exception):
     def __init__(self, message: str, *, code: str = "training_failed") -> None:
         super().__init__(message)
         self.code = code
+
+
+class GenerationError(Exception):
+    """A model cannot answer, or cannot finish its answer.
+
+    Attributes:
+        code: The ``code`` of the API's error, such as ``context_length_exceeded``.
+        param: The parameter of the request that is at fault, such as ``messages``: the request is
+            refused with the status 400. `None` if the request is not at fault: 500.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "server_error", param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +97,57 @@ class Step:
     checkpoint: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerateRequest:
+    """What a model is asked for: a chat completion, whose settings have been checked.
+
+    https://developers.openai.com/api/reference
+
+    Attributes:
+        messages: The conversation as the API has it, one message or more. The content of a message
+            is a text, a list of parts with texts, or `None`.
+        tools: The tools that the model may call, as the API has them.
+        max_tokens: The most tokens of one answer, above 0; `None` for as many as there is room for.
+            If the model has room for fewer, the answer ends there.
+        temperature: From 0 to 2; 0 takes the likeliest token each time.
+        top_p: From 0 to 1: the share of probability, of the likeliest tokens, that is sampled from.
+        seed: The same one gives the same answers; `None` for other answers each time.
+        n: How many answers; with the same seed the first is the same as with an ``n`` of 1.
+        stop: Texts, none of them empty, each of which ends an answer and is not part of it.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] = ()
+    max_tokens: int | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    n: int = 1
+    stop: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A part of one of the answers that were asked for.
+
+    Attributes:
+        index: Which of the answers, counted from 0.
+        text: What comes next in it; may be empty.
+        tool_calls: Calls that come next in it, each whole: its ``name``, and its ``arguments`` as
+            text. They are not in `text` too.
+        finish_reason: Of the last piece of an answer: ``stop``, ``length`` or ``tool_calls``.
+        prompt_tokens: Of the last piece of an answer: the tokens of the conversation.
+        completion_tokens: Of the last piece of an answer: the tokens that were generated for it.
+    """
+
+    index: int = 0
+    text: str = ""
+    tool_calls: Sequence[Mapping[str, str]] = ()
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class Training(Protocol):
     """One run. One thread iterates over `steps` and saves; `stop` and `close` may come from others.
 
@@ -96,7 +173,7 @@ class Training(Protocol):
         """Write the model into an empty directory; a later task can start from it.
 
         Called only after a step with `Step.checkpoint`, before the next one is asked for, and
-        after `steps` has ended. What is written is the model as it is after the step that was
+        after `steps` has ended; there it is called twice if the last step was not a checkpoint. What is written is the model as it is after the step that was
         yielded last, even if another process has meanwhile gone on. Files of `TrainingTask.directory`
         may be moved or linked into the directory, which is renamed when this returns.
 
@@ -125,7 +202,10 @@ class Training(Protocol):
 
 
 class Trainer(Protocol):
-    """A trainer of some base models. Several threads may call it at once."""
+    """A trainer of some base models, which answers with them too.
+
+    Several threads may call it at once.
+    """
 
     def models(self) -> Sequence[str]:
         """Return the names of the base models that it can train; always the same."""
@@ -151,5 +231,32 @@ class Trainer(Protocol):
     def resume(self, task: TrainingTask, snapshot: Path) -> Training:
         """Resume a run from the directory that `Training.save_snapshot` wrote; it stays as it is."""
 
+    def generate(
+        self, model: str, directory: Path | None, request: GenerateRequest
+    ) -> Iterator[Piece]:
+        """Answer a conversation, and yield the answers piece by piece.
+
+        Each answer has one last piece, with a `Piece.finish_reason`; the pieces of several answers
+        may alternate. Text is yielded as soon as no later token can change it, so that it can be
+        streamed. The server iterates in the thread of one request, and calls the iterator's
+        ``close()`` if nobody wants the rest of it. It limits how many requests it has at once, not
+        how many of them call this at once: a trainer that can answer only one at a time lets the
+        others wait.
+
+        Args:
+            model: The name of the base model.
+            directory: The directory of the tuned model, as `Training.save_model` wrote it; `None`
+                for the base model itself. It may be removed as soon as the first piece has been
+                yielded.
+            request: What is asked for.
+
+        Raises:
+            GenerationError: There is no answer, or it cannot be finished. Raised before the first
+                piece, it becomes an error response; later, the last event of a stream.
+        """
+
     def close(self) -> None:
-        """Free what all runs share; the server is closing, and every run has been closed."""
+        """Free what all runs share; the server is closing, and every run has been closed.
+
+        An answer that is being generated ends, or `generate` raises, without delay.
+        """

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client.local import LocalServer, ServerLimits
+from tests.support.gated_trainer import GatedTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
@@ -187,3 +189,66 @@ def test_content__a_range_of_it(api: LocalApi) -> None:
     other = content(api, file_id, Range="bytes=10-", **{"If-Range": '"other"'})
     assert (other.status_code, other.content) == (200, CONTENT)
     assert content(api, file_id, Range=f"bytes={len(CONTENT)}-").status_code == 416
+
+
+class NestedTrainer(GatedTrainer):
+    """Its models have files in folders, and what is none."""
+
+    def start(self, task: Any) -> Any:
+        training = super().start(task)
+        setattr(training, "save_model", self.save)  # noqa: B010 - mypy allows no assignment
+        return training
+
+    @staticmethod
+    def save(directory: Path) -> None:
+        (directory / "1_Pooling").mkdir()
+        (directory / "1_Pooling" / "config.json").write_bytes(b"{}")
+        (directory / "model.safetensors").write_bytes(b"x" * 1000)
+        if os.name == "posix":
+            (directory / "leads out").symlink_to("/etc/passwd")
+
+
+def test_weights__the_files_of_a_model_are_those_of_its_checkpoint_and_deleted_with_it(
+    connect: Callable[[LocalServer], LocalApi], tmp_path: Path
+) -> None:
+    trainer = NestedTrainer(1)
+    trainer.let(1)
+    api = connect(LocalServer(tmp_path, trainer))
+    train = api.upload(jsonl(chat_lines(10)))
+    job = api.trained(training_file=train)
+    path = f"/fine_tuning/jobs/{job['id']}/checkpoints"
+    (checkpoint,) = api.ok("GET", path)["data"]
+    name = checkpoint["fine_tuned_model_checkpoint"]
+    ids = checkpoint["result_files"]
+    found = [api.ok("GET", f"/files/{one}") for one in ids]
+    assert [(one["filename"], one["bytes"], one["purpose"]) for one in found] == [
+        ("1_Pooling/config.json", 2, "fine-tune-results"),
+        ("model.safetensors", 1000, "fine-tune-results"),
+    ]
+    assert content(api, ids[0]).content == b"{}"
+    part = content(api, ids[1], Range="bytes=990-")
+    assert (part.status_code, part.content) == (206, b"x" * 10)
+    assert part.headers["ETag"] != content(api, ids[0]).headers["ETag"]
+    listed = api.ok("GET", "/files?purpose=fine-tune-results")["data"]
+    assert {*ids, *job["result_files"]} == {one["id"] for one in listed}
+    assert api.refused("DELETE", f"/files/{ids[0]}") == (
+        400,
+        {
+            "message": f"The file {ids[0]} belongs to the model '{name}', and is deleted with it.",
+            "type": "invalid_request_error",
+            "param": "id",
+            "code": None,
+        },
+    )
+    status, error = api.refused(
+        "POST", "/fine_tuning/jobs", json={"model": "tiny", "training_file": ids[1]}
+    )
+    assert (status, error["code"]) == (400, "invalid_file_purpose")
+
+    api.ok("DELETE", f"/models/{name}")
+    assert [api.refused("GET", f"/files/{one}")[0] for one in ids] == [404, 404]
+    assert [row["result_files"] for row in api.ok("GET", path)["data"]] == [[]]
+    assert len(list((tmp_path / "models").iterdir())) == 1
+    api.ok("DELETE", f"/models/{job['fine_tuned_model']}")
+    assert list((tmp_path / "models").iterdir()) == []
+    assert {one["id"] for one in api.ok("GET", "/files")["data"]} == {train, *job["result_files"]}

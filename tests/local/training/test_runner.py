@@ -141,13 +141,14 @@ def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: C
     )
     trainer.let(3)
     assert api.ended(job["id"])["trained_tokens"] == 30
-    assert [trainer.next() for _ in range(8)] == [
+    assert [trainer.next() for _ in range(9)] == [
         "resolve supervised {'batch_size': 'auto', 'n_epochs': 1} tiny 10",
         "begin after 0",
         "step 1",
         "step 2",
         "model 2",
         "step 3",
+        "model 3",  # of the last checkpoint
         "model 3",
         "close",
     ]
@@ -156,6 +157,39 @@ def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: C
     (task,) = trainer.tasks
     assert (task.method, task.model, task.base, task.seed) == ("supervised", "tiny", "tiny", 3)
     assert (task.validation_file, task.grader, task.parent) == (None, None, None)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_checkpoints__the_last_one_is_the_model_as_it_is_at_the_end(
+    connect: Connect, steps: int
+) -> None:
+    trainer = GatedTrainer(steps)
+    trainer.let(steps)
+    api = connect(LocalServer(trainer=trainer))
+    job = api.trained(training_file=api.upload(jsonl(chat_lines(10))))
+    newest, *older = api.ok("GET", f"{JOBS}/{job['id']}/checkpoints")["data"]
+    assert newest["step_number"] == steps
+    assert newest["metrics"] == {"step": steps, "train_loss": 1 / steps}
+    assert [row["step_number"] for row in older] == [2] * (steps == 3)
+    (file_id,) = newest["result_files"]
+    assert api.session.get(f"{api.base}/files/{file_id}/content").text == str(steps)
+
+
+def test_checkpoints__the_last_one_is_there_even_if_the_job_was_paused_after_the_last_step(
+    connect: Connect, tmp_path: Path
+) -> None:
+    trainer = GatedTrainer(1)
+    api = connect(LocalServer(tmp_path, trainer, step_seconds=100))
+    job_id = api.create(training_file=api.upload(jsonl(chat_lines(10))))["id"]
+    trainer.let(1)
+    while not api.metrics(job_id):
+        time.sleep(0.01)
+    api.ok("POST", f"{JOBS}/{job_id}/pause")
+    api.job(job_id, until=("paused",))
+    api.ok("POST", f"{JOBS}/{job_id}/resume")
+    assert api.ended(job_id)["status"] == "succeeded"
+    (row,) = api.ok("GET", f"{JOBS}/{job_id}/checkpoints")["data"]
+    assert row["metrics"] == {"step": 1, "train_loss": 1.0}
 
 
 def test_trainer__reads_files_and_models_that_were_deleted_after_the_job_was_queued(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Example", "ExampleFiles", "read_examples", "to_example"]
+__all__ = ["Example", "ExampleFiles", "read_examples", "text_of", "to_example"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,11 +83,11 @@ def to_example(line: Mapping[str, Any], method: str) -> Example:
 def _assistant_texts(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for message in messages:
         if message.get("role") == "assistant" and message.get("weight") != 0:
-            yield _text(message)
+            yield text_of(message)
 
 
-def _text(message: Mapping[str, Any]) -> str:
-    """Return the whole text of an assistant message: content, refusal, and calls as JSON."""
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return the whole text of a message: content, refusal, and calls as JSON."""
     content = message.get("content") or message.get("refusal") or ""
     if not isinstance(content, str):
         content = "".join(str(part.get("text") or part.get("refusal") or "") for part in content)

@@ -30,6 +30,7 @@ __all__ = [
     "gradient",
     "load",
     "log_probabilities",
+    "next_symbol",
     "pairs",
     "sample",
     "save",
@@ -99,13 +100,19 @@ def cumulative(logs: Floats) -> Floats:
     return result
 
 
+def next_symbol(sums: Floats, previous: int, rng: np.random.Generator) -> int:
+    """Sample the symbol that follows another one; ``sums`` are the model's `cumulative`."""
+    row = sums[previous]
+    # "right": a symbol without any probability has the same sum as the one before it.
+    return min(int(np.searchsorted(row, rng.random() * row[-1], side="right")), EDGE)
+
+
 def sample(sums: Floats, rng: np.random.Generator, max_bytes: int) -> str:
     """Sample a text of at most ``max_bytes`` bytes; ``sums`` are the model's `cumulative`."""
     symbols: list[int] = []
     previous = EDGE
     while len(symbols) < max_bytes:
-        row = sums[previous]
-        previous = min(int(np.searchsorted(row, rng.random() * row[-1])), EDGE)
+        previous = next_symbol(sums, previous, rng)
         if previous == EDGE:
             break
         symbols.append(previous)

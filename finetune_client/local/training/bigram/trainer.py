@@ -9,7 +9,8 @@ import numpy as np
 
 from finetune_client.local.training import hyperparameters
 from finetune_client.local.training.bigram import model as bigram
-from finetune_client.local.training.bigram.examples import ExampleFiles
+from finetune_client.local.training.bigram.examples import ExampleFiles, text_of
+from finetune_client.local.training.bigram.generation import generate
 from finetune_client.local.training.bigram.objectives import (
     Objective,
     Preferences,
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
     from finetune_client.local.training.bigram.examples import Example
     from finetune_client.local.training.bigram.model import Floats
+    from finetune_client.local.training.trainer import GenerateRequest, Piece
 
 __all__ = ["BigramTrainer", "BigramTraining"]
 
 _STEP_SIZE = 0.05
 _SAMPLES_PER_PROMPT = 4
+_UNTRAINED_SEED = 0
+"""Of the base model when it answers; each job starts from weights of its own seed."""
+
 _MODEL = "model.npz"
 _SNAPSHOT = "snapshot.npz"
 
@@ -57,8 +62,16 @@ class BigramTrainer:
         """See `Trainer.resume`."""
         return BigramTraining(task, self._files, bigram.load(snapshot / _SNAPSHOT))
 
+    def generate(
+        self, _model: str, directory: Path | None, request: GenerateRequest
+    ) -> Iterator[Piece]:
+        """See `Trainer.generate`; temperature 0 takes the likeliest byte after each."""
+        weights = _untrained(_UNTRAINED_SEED) if directory is None else _load(directory)
+        prompt = [text_of(message) for message in request.messages]
+        return generate(weights, request, prompt)
+
     def close(self) -> None:
-        """See `Trainer.close`."""
+        """See `Trainer.close`; an answer takes a moment, so it is not interrupted."""
 
 
 class BigramTraining:
@@ -144,9 +157,15 @@ class BigramTraining:
 
 
 def _starting_weights(task: TrainingTask) -> Floats:
-    if task.parent is not None:
-        return bigram.load(task.parent / _MODEL)["weights"]
-    rng = np.random.default_rng([task.seed, 3])
+    return _untrained(task.seed) if task.parent is None else _load(task.parent)
+
+
+def _load(directory: Path) -> Floats:
+    return bigram.load(directory / _MODEL)["weights"]
+
+
+def _untrained(seed: int) -> Floats:
+    rng = np.random.default_rng([seed, 3])
     return rng.normal(0.0, 0.01, (bigram.SYMBOLS, bigram.SYMBOLS))
 
 

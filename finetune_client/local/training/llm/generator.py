@@ -7,54 +7,27 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.training.llm.processes import environment
+from finetune_client.local.training.trainer import GenerationError, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from finetune_client.local.training.llm.sources import Source
+    from finetune_client.local.training.trainer import GenerateRequest
 
-__all__ = ["GenerationError", "Generator", "Piece"]
+__all__ = ["Generator"]
 
 _MODULE = "finetune_client.local.training.llm.generating"
 _LOG_BYTES = 2000
+_PARAMETERS = {"context_length_exceeded": "messages", "invalid_value": "messages"}
+"""Code of an error -> the parameter of the request that is at fault."""
+
 _CLOSE_SECONDS = 2.0
-
-
-class GenerationError(Exception):
-    """An answer cannot be given.
-
-    Attributes:
-        code: ``context_length_exceeded``, ``invalid_value``, ``model_not_found``, ``out_of_memory``
-            or another word.
-    """
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
-    """A part of an answer.
-
-    Attributes:
-        index: Which of the answers.
-        text: What comes next in it; empty in the last piece.
-        finish_reason: ``stop`` or ``length`` in the last piece of an answer.
-        prompt_tokens: The tokens of the messages; in the last piece.
-        completion_tokens: Those of the answer, with the one that ended it; in the last piece.
-    """
-
-    index: int
-    text: str = ""
-    finish_reason: str | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class Generator:
@@ -76,32 +49,14 @@ class Generator:
         self._number = 0
 
     def generate(
-        self,
-        source: Source,
-        tuned: Path | None,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        max_tokens: int | None = None,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        n: int = 1,
-        stop: Sequence[str] = (),
+        self, source: Source, tuned: Path | None, request: GenerateRequest
     ) -> Iterator[Piece]:
         """Yield the answers piece by piece; closing the iterator ends them.
 
         Args:
             source: The base model.
             tuned: The directory of a tuned model of it; `None` for the base itself.
-            messages: The conversation, in the API's shape.
-            tools: The tools that may be called, for templates that show them.
-            max_tokens: The most tokens of an answer; `None` for what the model has room for.
-            temperature: 0 for the likeliest token each time.
-            top_p: The share of probability that tokens are sampled from.
-            seed: The same one gives the same answers; `None` for others each time.
-            n: How many answers.
-            stop: Texts that end an answer, and are not part of it.
+            request: What is asked for.
 
         Raises:
             GenerationError: There is no answer; its code says why.
@@ -109,27 +64,20 @@ class Generator:
         with self._turn:
             process = self._started()
             self._number += 1
-            request = {
+            asked = {
                 "id": self._number,
                 "source": asdict(source),
                 "cache": str(self._cache),
                 "tuned": None if tuned is None else str(tuned),
-                "messages": list(messages),
-                "tools": tools,
-                "max_tokens": max_tokens,
-                "temperature": temperature,
-                "top_p": top_p,
-                "seed": seed,
-                "n": n,
-                "stop": list(stop),
+                **asdict(request),
             }
-            self._send(process, request)
+            self._send(process, asked)
             is_done = False
             try:
                 for line in self._lines(process, self._number):
                     is_done = "done" in line or "error" in line
                     if "error" in line:
-                        raise GenerationError(line["error"]["message"], code=line["error"]["code"])
+                        raise _error_of(line["error"])
                     if not is_done:
                         yield Piece(**{key: value for key, value in line.items() if key != "id"})
             finally:
@@ -217,3 +165,8 @@ class Generator:
                 if pipe is not None:
                     with suppress(OSError):
                         pipe.close()
+
+
+def _error_of(error: Mapping[str, str]) -> GenerationError:
+    code = error["code"]
+    return GenerationError(error["message"], code=code, param=_PARAMETERS.get(code))

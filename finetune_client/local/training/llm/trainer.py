@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.file_lock import LockFile
 from finetune_client.local.storage.directories import link, remove_directory
 from finetune_client.local.training.llm import options as llm_options
-from finetune_client.local.training.llm.generator import GenerationError, Generator
+from finetune_client.local.training.llm.generator import Generator
 from finetune_client.local.training.llm.processes import ChildProcess, Launch
 from finetune_client.local.training.llm.run_directory import RunDirectory
 from finetune_client.local.training.llm.sources import Source
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from finetune_client.local.training.llm.generator import Piece
-    from finetune_client.local.training.trainer import TrainingTask
+    from finetune_client.local.training.trainer import GenerateRequest, Piece, TrainingTask
 
 __all__ = ["LlmTrainer", "LlmTraining"]
 
@@ -102,27 +101,10 @@ class LlmTrainer:
         )
 
     def generate(
-        self,
-        base: str,
-        tuned: Path | None,
-        messages: Sequence[Mapping[str, Any]],
-        **settings: Any,
+        self, model: str, directory: Path | None, request: GenerateRequest
     ) -> Iterator[Piece]:
-        """Yield the answers of a model piece by piece, as `Generator.generate` does.
-
-        Args:
-            base: The name of a base model.
-            tuned: The directory of a tuned model of it; `None` for the base itself.
-            messages: The conversation, in the API's shape.
-            settings: See `Generator.generate`.
-
-        Raises:
-            GenerationError: There is no answer; its code says why.
-        """
-        if base not in self._sources:
-            message = f"This server does not have the model '{base}'."
-            raise GenerationError(message, code="model_not_found")
-        return self._generator.generate(self._sources[base], tuned, messages, **settings)
+        """See `Trainer.generate`; one process answers, and keeps the last model loaded."""
+        return self._generator.generate(self._sources[model], directory, request)
 
     def close(self) -> None:
         """See `Trainer.close`."""

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 peft = pytest.importorskip("peft")
 
-from finetune_client.local.training.llm.generator import GenerationError, Piece
 from finetune_client.local.training.llm.trainer import LlmTrainer
+from finetune_client.local.training.trainer import GenerateRequest, GenerationError, Piece
 from tests.local.training.llm.conftest import chat
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def test_generate__a_base_and_its_tuned_models_in_turn(
     expected[whole] = greedy(_load(whole), tokenizer, 12)
     assert len(set(expected.values())) > 2
     for tuned in (None, adapter, None, other, adapter, whole, None):
-        pieces = trainer.generate("tiny-llama", tuned, ASK, temperature=0, max_tokens=12)
+        pieces = trainer.generate(
+            "tiny-llama", tuned, GenerateRequest(messages=ASK, temperature=0, max_tokens=12)
+        )
         assert text_of(pieces) == expected[tuned]
 
 
@@ -76,8 +78,10 @@ def _load(directory: Path) -> Any:
 
 def test_generate__several_answers_by_a_seed(trainer: LlmTrainer, tokenizer: Any) -> None:
     given: dict[str, Any] = {"max_tokens": 8, "n": 2, "seed": 5, "temperature": 1.5}
-    first = list(trainer.generate("tiny-llama", None, ASK, **given))
-    assert list(trainer.generate("tiny-llama", None, ASK, **given)) == first
+    first = list(trainer.generate("tiny-llama", None, GenerateRequest(messages=ASK, **given)))
+    assert (
+        list(trainer.generate("tiny-llama", None, GenerateRequest(messages=ASK, **given))) == first
+    )
     assert text_of(first, 0) != text_of(first, 1)
     ends = [piece for piece in first if piece.finish_reason is not None]
     assert [piece.index for piece in ends] == [0, 1]
@@ -89,19 +93,32 @@ def test_generate__several_answers_by_a_seed(trainer: LlmTrainer, tokenizer: Any
 
 def test_generate__ends_before_a_stop(trainer: LlmTrainer) -> None:
     given: dict[str, Any] = {"max_tokens": 40, "seed": 1}
-    whole = text_of(trainer.generate("tiny-llama", None, ASK, **given))
+    whole = text_of(trainer.generate("tiny-llama", None, GenerateRequest(messages=ASK, **given)))
     stop = whole[6:9]
-    pieces = list(trainer.generate("tiny-llama", None, ASK, **given, stop=[stop, "never"]))
+    pieces = list(
+        trainer.generate(
+            "tiny-llama", None, GenerateRequest(messages=ASK, **given, stop=[stop, "never"])
+        )
+    )
     assert text_of(pieces) == whole[: whole.index(stop)]
     assert pieces[-1].finish_reason == "stop"
     assert pieces[-1].completion_tokens < 40
 
 
 def test_generate__that_is_given_up_leaves_the_way_free(trainer: LlmTrainer) -> None:
-    pieces = trainer.generate("tiny-llama", None, ASK, max_tokens=400, seed=3, n=50)
+    pieces = trainer.generate(
+        "tiny-llama", None, GenerateRequest(messages=ASK, max_tokens=400, seed=3, n=50)
+    )
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]  # a generator is
-    assert text_of(trainer.generate("tiny-llama", None, ASK, max_tokens=4, temperature=0)) != ""
+    assert (
+        text_of(
+            trainer.generate(
+                "tiny-llama", None, GenerateRequest(messages=ASK, max_tokens=4, temperature=0)
+            )
+        )
+        != ""
+    )
 
 
 def test_generate__of_what_cannot_be_answered(trainer: LlmTrainer, tmp_path: Path) -> None:
@@ -126,23 +143,19 @@ def test_generate__of_what_cannot_be_answered(trainer: LlmTrainer, tmp_path: Pat
     ]
     for messages, tuned, code, expected in cases:
         with pytest.raises(GenerationError) as caught:
-            list(trainer.generate("tiny-llama", tuned, messages))
+            list(trainer.generate("tiny-llama", tuned, GenerateRequest(messages=messages)))
         assert (caught.value.code, str(caught.value)) == (code, expected)
     with pytest.raises(GenerationError) as caught:
-        list(trainer.generate("tiny-llama", tmp_path / "gone", ASK))
+        list(trainer.generate("tiny-llama", tmp_path / "gone", GenerateRequest(messages=ASK)))
     assert caught.value.code == "model_not_found"
     assert str(caught.value) == "The directory of the model 'gone' is gone."
 
 
-def test_generate__of_a_model_that_is_not_there(trainer: LlmTrainer) -> None:
-    with pytest.raises(GenerationError) as caught:
-        trainer.generate("/etc", None, ASK)
-    assert str(caught.value) == "This server does not have the model '/etc'."
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_generate__after_its_process_has_died(trainer: LlmTrainer) -> None:
-    pieces = trainer.generate("tiny-llama", None, ASK, max_tokens=400, n=50)
+    pieces = trainer.generate(
+        "tiny-llama", None, GenerateRequest(messages=ASK, max_tokens=400, n=50)
+    )
     next(pieces)
     process = trainer._generator._process
     assert process is not None
@@ -151,7 +164,14 @@ def test_generate__after_its_process_has_died(trainer: LlmTrainer) -> None:
         list(pieces)
     assert caught.value.code == "server_error"
     assert str(caught.value).startswith("The process that answers has ended.")
-    assert text_of(trainer.generate("tiny-llama", None, ASK, max_tokens=4, temperature=0)) != ""
+    assert (
+        text_of(
+            trainer.generate(
+                "tiny-llama", None, GenerateRequest(messages=ASK, max_tokens=4, temperature=0)
+            )
+        )
+        != ""
+    )
     trainer._generator.release()
     assert not Path(f"/proc/{process.pid}").exists()
     assert trainer._generator._process is None
