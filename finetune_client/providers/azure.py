@@ -68,6 +68,7 @@ AZURE = Provider(
         ),
     ),
     metric_gaps=-1.0,
+    late_events=600.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 

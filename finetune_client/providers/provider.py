@@ -70,6 +70,7 @@ class Provider:
             them, are shut down. Where two fit, the first counts.
         metric_gaps: The number that stands in result files, events and checkpoints where a loss or
             an accuracy was not measured; `None` if such a value is left out.
+        late_events: Seconds after the end of a job in which further events of it may come.
         bills: Whether what it does costs money, as far as is known.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
         max_file_bytes: The largest file that ``POST /files`` takes.
@@ -97,6 +98,7 @@ class Provider:
     last_job_day: str | None = None
     shutdowns: Mapping[str, str] = field(default_factory=dict)
     metric_gaps: float | None = None
+    late_events: float = 0.0
     bills: bool = True
     first_poll: float = 2.0
     longest_poll: float = 30.0

@@ -31,7 +31,7 @@ from finetune_client.job_files import JobFile
 from finetune_client.local import LocalServer, running
 from finetune_client.local.faults import parse_faults
 from finetune_client.metrics import Metrics
-from finetune_client.providers import COMPATIBLE, NEBIUS
+from finetune_client.providers import COMPATIBLE, NEBIUS, OPENAI
 from tests.support.account import differences, make_account, with_random_faults
 
 if TYPE_CHECKING:
@@ -238,6 +238,25 @@ def test_save__ends_where_the_server_cannot_be_reached(
     fail("")
     save(client, root)
     assert differences(root, client) == []
+
+
+def test_save__events_that_come_late_are_waited_for(
+    url: str, root: Path, recorder: Recorder
+) -> None:
+    provider = replace(OPENAI, late_events=600)
+    with Client(KEY, base_url=url, provider=provider, on_response=recorder) as client:
+        ended = client.jobs.retrieve("ftjob-000000").finished_at
+        assert ended is not None
+        newest = ended + 60 * 11
+        asked = []
+        for now in (newest + 500, newest + 700, newest + 800):
+            recorder.sent.clear()
+            save(client, root, now=lambda now=now: now)  # type: ignore[misc]
+            asked.append(len([path for _, path in recorder.sent if path.endswith("/events")]))
+        assert asked[0] == 12
+        assert 1 < asked[1] < 12  # those that had ended less than ten minutes before
+        assert asked[2] == 1  # the one that is paused
+        assert differences(root, client) == []
 
 
 def test_save__permissions_need_an_admin_key(
