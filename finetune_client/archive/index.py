@@ -69,6 +69,12 @@ class Index:
             )
         return cls(root, client.provider, data)
 
+    @property
+    def archived_at(self) -> float | None:
+        """The Unix time of the last archiving that came to its end."""
+        moment = self.data.get("archived_at")
+        return None if moment is None else datetime.fromisoformat(moment).timestamp()
+
     def write(
         self,
         *,

@@ -215,7 +215,7 @@ _STYLE: Final = (
     "vertical-align:top}"
     "tbody th{font-weight:normal}"
     ".jobs tbody th{min-width:7.5rem}small{overflow-wrap:anywhere}"
-    ".wide{overflow-x:auto}"
+    ".wide{overflow-x:auto}.wide table{min-width:50rem}"
     ".name,.hash{font-family:ui-monospace,monospace;font-size:.85em;overflow-wrap:anywhere}"
     ".hash{font-size:.7em}"
     ".number{text-align:right;white-space:nowrap}"

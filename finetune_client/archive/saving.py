@@ -97,7 +97,9 @@ def save(
     root = Path(directory).absolute()
     with locked(root):
         index = Index.open(root, client)
-        saving = _Saving(client, root, concurrency, on_progress or _ignore_progress)
+        saving = _Saving(
+            client, root, concurrency, on_progress or _ignore_progress, index.archived_at
+        )
         saving.run()
         saving.tell(ArchiveProgress(phase="index"))
         return index.write(
@@ -168,12 +170,18 @@ class _Saving:
     """
 
     def __init__(
-        self, client: Client, root: Path, concurrency: int, on_progress: OnProgress
+        self,
+        client: Client,
+        root: Path,
+        concurrency: int,
+        on_progress: OnProgress,
+        archived_at: float | None,
     ) -> None:
         self._client = client
         self._root = root
         self._concurrency = concurrency
         self._on_progress = on_progress
+        self._archived_at = archived_at
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._lacks = client.provider.lacks
@@ -297,7 +305,8 @@ class _Saving:
         folder.mkdir(exist_ok=True)
         path = folder / layout.SERVER_JOB
         saved = layout.read_json(path)
-        is_whole = job.is_terminal and saved is not None and saved.get("status") == job.status
+        is_ended = job.is_terminal and saved is not None and saved.get("status") == job.status
+        is_whole = is_ended and self._had_all_events(job)
         sent = None if is_whole else self._fetch(failures, "job", job.id, self._as_sent, job)
         is_stale = False
         lists: dict[str, tuple[str, Callable[[], Pager[Any]], Callable[[list[Any]], bytes]]] = {
@@ -327,6 +336,13 @@ class _Saving:
         if sent is not None and not is_stale:
             _write_whole(path, _json(sent))
         return failures
+
+    def _had_all_events(self, job: FineTuningJob) -> bool:
+        """Return whether no further event of an ended job can have come since the last archiving."""
+        late = self._client.provider.late_events
+        if not late or job.finished_at is None:
+            return True
+        return self._archived_at is not None and self._archived_at > job.finished_at + late
 
     def _fetch(
         self, failures: _Failures, what: str, owner: str, fetch: Callable[..., T], *args: Any

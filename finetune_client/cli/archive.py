@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from finetune_client import Client
-    from finetune_client.archive import ArchiveProgress, ArchiveReport, Missing, TrainingFile
+    from finetune_client.archive import (
+        ArchiveProgress,
+        ArchiveReport,
+        KeptAnswers,
+        Missing,
+        TrainingFile,
+    )
     from finetune_client.archive.report import OnProgress
     from finetune_client.evaluation import Answer, Question
 
@@ -41,6 +47,9 @@ _LINES = 10
 
 _MOST_MISSING = 20
 """So many of what could not be had are printed; the page has them all."""
+
+
+_AGAIN = "Run the same command again: it fetches what is missing."
 
 
 class _Output(Protocol):
@@ -194,7 +203,8 @@ def archive(
     It only reads. Run it again to fetch what is new, or to continue after it was stopped. DIR/index.html
     shows all of it without a network. OPENAI_ADMIN_KEY, if set, adds the permissions of checkpoints.
 
-    Exit status: 0 if all was had that the server gives, 1 if running it again may get more.
+    Exit status: 0 if all was had that the server gives, 1 if running it again may get more, or if no
+    model answered.
 
     Example: finetune archive my-account --ask valid.jsonl --max-tokens 500
     """
@@ -204,15 +214,15 @@ def archive(
     if prompts and training_file and training_file.exists() and training_file.samefile(prompts):
         raise click.UsageError("--as-training-file would replace the file of --ask; name another.")
     out = _output(as_json=as_json)
-    with connect(**server) as client:
+    with connect(**server) as client, _told_when_stopped():
         with out.saving() as on_progress:
             report = save(client, directory, concurrency=concurrency, on_progress=on_progress)
         facts: dict[str, Any] = {"kind": "archive", **report.to_dict()}
-        missing = list(report.missing)
         if not as_json:
             _show_report(report, directory)
+        kept = None
         if questions:
-            missing += _ask(
+            kept = _ask(
                 client,
                 directory,
                 questions,
@@ -226,10 +236,21 @@ def archive(
             )
     if as_json:
         click.echo(json_line(facts))
-    if not all(one.is_final for one in missing):
-        if not as_json:
-            click.echo("Run the same command again: it fetches what is missing.", err=True)
+    missing = [*report.missing, *(kept.missing if kept else ())]
+    may_get_more = not all(one.is_final for one in missing)
+    if may_get_more and not as_json:
+        click.echo(_AGAIN, err=True)
+    if may_get_more or (kept is not None and not kept.answers):
         click.get_current_context().exit(1)
+
+
+@contextmanager
+def _told_when_stopped() -> Iterator[None]:
+    """Say after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped. {_AGAIN}") from None
 
 
 def _ask(
@@ -244,8 +265,8 @@ def _ask(
     yes: bool,
     out: _Output,
     facts: dict[str, Any] | None,
-) -> list[Missing]:
-    """Ask the models, and return what could not be had.
+) -> KeptAnswers:
+    """Ask the models, and return what they answered.
 
     Args:
         client: The client.
@@ -288,14 +309,14 @@ def _ask(
                 "cut_off": written.cut_off,
                 "empty": written.empty,
             }
-        return kept.missing
+        return kept
     click.echo(
         f"{len(kept.answers):,} answers are in {printable(str(directory / layout.ANSWERS))}."
     )
     _show_missing(kept.missing)
     if written is not None:
         _show_training_file(client, written, len(models))
-    return kept.missing
+    return kept
 
 
 def _show_report(report: ArchiveReport, directory: Path) -> None:

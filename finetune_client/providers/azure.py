@@ -67,6 +67,7 @@ AZURE = Provider(
             "On Azure model= is the name of a deployment; a tuned model must be deployed first.",
         ),
     ),
+    late_events=600.0,
     max_upload_bytes=9 * 1000 * 1000 * 1000,
 )
 

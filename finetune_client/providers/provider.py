@@ -71,6 +71,7 @@ class Provider:
         last_job_day: The last day on which it creates jobs, ``YYYY-MM-DD``, if that is set.
         shutdowns: Family of models -> the day on which they, and all that was fine-tuned from
             them, are shut down. Where two fit, the first counts.
+        late_events: Seconds after the end of a job in which further events of it may come.
         bills: Whether what it does costs money, as far as is known.
         first_poll, longest_poll: Seconds between two polls of a job: at first, and at most.
         max_file_bytes: The largest file that ``POST /files`` takes; infinite if it takes any.
@@ -99,6 +100,7 @@ class Provider:
     hints: tuple[tuple[str, str], ...] = ()
     last_job_day: str | None = None
     shutdowns: Mapping[str, str] = field(default_factory=dict)
+    late_events: float = 0.0
     bills: bool = True
     first_poll: float = 2.0
     longest_poll: float = 30.0

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,12 +25,11 @@ from finetune_client.errors import (
     AuthenticationError,
     RequestError,
 )
-from finetune_client.file_lock import LockFile
 from finetune_client.job_files import JobFile
 from finetune_client.local import LocalServer, running
 from finetune_client.local.faults import parse_faults
 from finetune_client.metrics import Metrics
-from finetune_client.providers import COMPATIBLE, NEBIUS
+from finetune_client.providers import COMPATIBLE, NEBIUS, OPENAI
 from tests.support.account import differences, make_account, with_random_faults
 
 if TYPE_CHECKING:
@@ -240,6 +238,25 @@ def test_save__ends_where_the_server_cannot_be_reached(
     assert differences(root, client) == []
 
 
+def test_save__events_that_come_late_are_waited_for(
+    url: str, root: Path, recorder: Recorder
+) -> None:
+    provider = replace(OPENAI, late_events=600)
+    with Client(KEY, base_url=url, provider=provider, on_response=recorder) as client:
+        ended = client.jobs.retrieve("ftjob-000000").finished_at
+        assert ended is not None
+        newest = ended + 60 * 11
+        asked = []
+        for now in (newest + 500, newest + 700, newest + 800):
+            recorder.sent.clear()
+            save(client, root, now=lambda now=now: now)  # type: ignore[misc]
+            asked.append(len([path for _, path in recorder.sent if path.endswith("/events")]))
+        assert asked[0] == 12
+        assert 1 < asked[1] < 12  # those that had ended less than ten minutes before
+        assert asked[2] == 1  # the one that is paused
+        assert differences(root, client) == []
+
+
 def test_save__permissions_need_an_admin_key(
     client: Client, url: str, root: Path, recorder: Recorder
 ) -> None:
@@ -278,23 +295,6 @@ def test_save__no_key_is_on_the_disk(url: str, root: Path, fail: Callable[[str],
             assert ADMIN.encode() not in content
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_save__is_for_its_owner_alone(client: Client, root: Path) -> None:
-    save(client, root)
-    assert stat.S_IMODE(root.stat().st_mode) == 0o700
-
-
-def test_save__only_into_a_folder_that_is_its_own(client: Client, root: Path) -> None:
-    root.mkdir()
-    (root / "thesis.txt").touch()
-    with pytest.raises(RequestError) as caught:
-        save(client, root)
-    assert caught.value.message == (
-        f"The folder {str(root)!r} is not an archive: it has 'thesis.txt' in it and no index.json. "
-        "Give a new or an empty folder."
-    )
-
-
 def test_save__only_into_the_archive_of_the_same_server(
     client: Client, url: str, root: Path
 ) -> None:
@@ -307,18 +307,6 @@ def test_save__only_into_the_archive_of_the_same_server(
     assert caught.value.message == (
         f"The folder {str(root)!r} is the archive of {url}, not of https://api.example.com/v1; give "
         "another folder."
-    )
-
-
-def test_save__one_at_a_time(client: Client, root: Path) -> None:
-    save(client, root)
-    lock = LockFile(root / layout.LOCK)
-    assert lock.acquire()
-    with pytest.raises(RequestError) as caught:
-        save(client, root)
-    lock.release()
-    assert caught.value.message == (
-        f"Another process is writing to the archive {str(root)!r}; wait until it has ended."
     )
 
 

@@ -16,7 +16,7 @@ import json
 import os
 import random
 import re
-import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,9 +74,6 @@ def main() -> None:
                 _killed(url, work / "bad", options.kills, seconds)
                 end()
                 _compare(url, work / "bad", "from the bad server")
-    print(
-        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB, server and all"
-    )
 
 
 def _options() -> Any:
@@ -115,21 +112,25 @@ def _whole(url: str, folder: Path) -> float:
 
 
 def _killed(url: str, folder: Path, kills: int, seconds: float) -> None:
+    """Kill at random moments, short and long; who ends before that begins anew."""
     chance = random.Random(5)
-    moments = []
-    for _ in range(kills):
-        moment = chance.uniform(0.05, max(0.2, seconds / 2))
+    moments: list[str] = []
+    while len(moments) < kills:
+        moment = 0.1 * (seconds / 0.1) ** chance.random()
         done = subprocess.run(
             [sys.executable, "-c", CHILD, url, str(folder), f"{moment:.3f}"],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
             capture_output=True,
         )
-        was_killed = done.returncode == -signal.SIGKILL
-        moments.append(f"{moment:.2f}" if was_killed else f"({moment:.2f}: ended)")
         for path in folder.rglob("*.json"):
             json.loads(path.read_bytes())
-    print(f"killed after {', '.join(moments)} seconds")
+        jobs, files = (len([*folder.glob(p)]) for p in ("*/server_job.json", "files/file-*"))
+        if done.returncode == -signal.SIGKILL:
+            moments.append(f"{moment:.1f} s ({jobs} jobs, {files} files)")
+        elif done.returncode == 0 and len(moments) < kills - 3:
+            shutil.rmtree(folder)
+    print(f"killed after {', '.join(moments)}")
     with _client(url) as client:
         for _ in range(10):
             start = time.perf_counter()

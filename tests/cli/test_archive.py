@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +30,6 @@ from tests.support.local_chat import add_chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Finetune = Callable[..., Result]
 
@@ -155,7 +160,7 @@ def test_ask__a_model_that_is_gone(
     finetune: Finetune, asked: list[dict[str, Any]], remote: str, root: Path, prompts: Path
 ) -> None:
     done = finetune("archive", root, "--ask", prompts, "-m", "ft:gone", "--concurrency", 1)
-    assert done.exit_code == 0
+    assert done.exit_code == 1  # nobody answered
     assert len(asked) < 13
     assert (
         "  answers ft:gone: The model `ft:gone` does not exist or has been shut down."
@@ -188,6 +193,32 @@ def test_ask__an_account_without_tuned_models(
         )
     assert done.exit_code == 2
     assert done.stderr == "Error: The account has no tuned model to ask; name one with --model.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_archive__ctrl_c_says_that_nothing_is_lost(
+    finetune: Finetune, server: LocalServer, remote: str, root: Path
+) -> None:
+    assert server.faults is not None
+    server.faults.add(parse_faults("delay=0.3x99@/events")[0])
+    command = [sys.executable, "-m", "finetune_client.cli", "archive", str(root)]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OPENAI_BASE_URL": remote,
+        "OPENAI_API_KEY": "sk-made-up",
+    }
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (root / "models.json").is_file():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+    server.faults.clear()
+    assert (process.returncode, out) == (130, "")
+    assert error == "\nStopped. Run the same command again: it fetches what is missing.\n"
+    assert finetune("archive", root).exit_code == 0
 
 
 @pytest.mark.parametrize(
