@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from finetune_client.local.training.trainer import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from finetune_client.file_lock import LockFile
 
 __all__ = ["ChildProcess", "Launch", "environment"]
@@ -78,8 +80,17 @@ class Launch:
         place = ["--rdzv_backend", "c10d", "--rdzv_endpoint", "127.0.0.1:0"]
         return [*python, *torchrun, *place, "--local_addr", "127.0.0.1", *child]
 
-    def start(self, module: str, directory: Path, log: Path, owner: LockFile) -> ChildProcess:
+    def start(
+        self, module: str, directory: Path, log: Path, owner: LockFile, gpus: Sequence[str] = ()
+    ) -> ChildProcess:
         """Start the processes of a run; its owner's lock is released when they have ended.
+
+        Args:
+            module: What they run.
+            directory: The run's directory, which is absolute.
+            log: The file that they print to.
+            owner: Held while the run is wanted.
+            gpus: The GPUs that they see; all for none.
 
         Raises:
             TrainingError: torch is not installed, or the launcher cannot be started.
@@ -93,6 +104,9 @@ class Launch:
         threads = self.threads
         if threads is None and self.processes > 1:
             threads = max(1, (os.cpu_count() or 1) // self.processes)
+        env = environment(threads)
+        if gpus:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         try:
             with log.open("ab") as output:
                 process = subprocess.Popen(  # noqa: S603 - our own module
@@ -101,7 +115,7 @@ class Launch:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=directory,
-                    env=environment(threads),
+                    env=env,
                     start_new_session=True,
                 )
         except OSError as error:

@@ -15,6 +15,7 @@ from finetune_client.file_lock import LockFile
 from finetune_client.local.storage.directories import link, remove_directory
 from finetune_client.local.training.llm import options as llm_options
 from finetune_client.local.training.llm.generator import Generator
+from finetune_client.local.training.llm.gpus import GpuPool, visible_gpus
 from finetune_client.local.training.llm.processes import ChildProcess, Launch
 from finetune_client.local.training.llm.run_directory import RunDirectory
 from finetune_client.local.training.llm.sources import Source
@@ -47,10 +48,12 @@ class LlmTrainer:
         accelerate_config: A config file of accelerate, for several machines or sharding; it says
             how many processes there are.
         launcher: A command before all others, such as ``srun`` and its options.
+        gpus_per_job: How many GPUs each job has for itself; jobs wait for theirs. Without it every
+            job may use all.
         options: The other attributes of `Options`.
 
     Raises:
-        ValueError: A base model does not exist, or is not safe to use.
+        ValueError: A base model does not exist, or is not safe to use, or there are too few GPUs.
     """
 
     def __init__(
@@ -61,18 +64,22 @@ class LlmTrainer:
         processes: int = 1,
         accelerate_config: Path | None = None,
         launcher: Sequence[str] = (),
+        gpus_per_job: int | None = None,
         **options: Any,
     ) -> None:
         self._sources = {name: Source.find(given) for name, given in base_models.items()}
-        self._cache = cache
+        self._cache = cache.resolve()
         self._options = llm_options.Options(**options)
         self._launch = Launch(
             processes=processes,
-            accelerate_config=accelerate_config,
+            accelerate_config=accelerate_config and accelerate_config.resolve(),
             launcher=tuple(launcher),
             threads=self._options.threads,
         )
-        self._generator = Generator(cache, dtype=self._options.dtype, threads=self._options.threads)
+        self._gpus = None if gpus_per_job is None else GpuPool(visible_gpus(), gpus_per_job)
+        self._generator = Generator(
+            self._cache, dtype=self._options.dtype, threads=self._options.threads
+        )
 
     def models(self) -> tuple[str, ...]:
         """See `Trainer.models`."""
@@ -97,7 +104,12 @@ class LlmTrainer:
         # A model that was loaded to answer makes room for one that is trained.
         release = self._generator.release
         return LlmTraining(
-            self._launch, self._described(task), task.directory, snapshot, before_start=release
+            self._launch,
+            self._described(task),
+            task.directory.resolve(),
+            snapshot and snapshot.resolve(),
+            gpus=self._gpus,
+            before_start=release,
         )
 
     def generate(
@@ -125,12 +137,12 @@ class LlmTrainer:
             "base": task.base,
             "source": asdict(self._source(task.base)),
             "cache": str(self._cache),
-            "training_file": str(task.training_file),
-            "validation_file": task.validation_file and str(task.validation_file),
+            "training_file": str(task.training_file.resolve()),
+            "validation_file": task.validation_file and str(task.validation_file.resolve()),
             "hyperparameters": dict(task.hyperparameters),
             "seed": task.seed,
             "grader": task.grader,
-            "parent": task.parent and str(task.parent),
+            "parent": task.parent and str(task.parent.resolve()),
             "options": self._options.to_dict(),
         }
 
@@ -143,6 +155,7 @@ class LlmTraining:
         task: What they do.
         directory: The job's directory, in which the run has its own.
         snapshot: From where to resume; `None` to begin.
+        gpus: Where the run gets GPUs of its own; `None` if it may use all.
         before_start: Called before the processes are started.
 
     Attributes:
@@ -157,6 +170,7 @@ class LlmTraining:
         directory: Path,
         snapshot: Path | None,
         *,
+        gpus: GpuPool | None,
         before_start: Callable[[], None],
     ) -> None:
         self.total_steps = 0
@@ -166,6 +180,7 @@ class LlmTraining:
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
+        self._gpus = gpus
         self._before_start = before_start
         self._checkpoint = snapshot
         self._run: RunDirectory | None = None
@@ -176,22 +191,27 @@ class LlmTraining:
 
     def steps(self) -> Iterator[Step]:
         """See `Training.steps`."""
-        started = self._start()
-        if started is None:
-            return
-        run, process = started
+        gpus = [] if self._gpus is None else self._gpus.take(self._is_given_up)
         try:
-            for event in self._events(run, process):
-                if event["event"] == "step":
-                    yield self._step(run, event)
+            started = self._start(gpus)
+            if started is not None:
+                run, process = started
+                for event in self._events(run, process):
+                    if event["event"] == "step":
+                        yield self._step(run, event)
         finally:
             self.close()
+            if self._gpus is not None:
+                self._gpus.give_back(gpus)
 
-    def _start(self) -> tuple[RunDirectory, ChildProcess] | None:
+    def _is_given_up(self) -> bool:
+        return self._is_stopped or self._closed.is_set()
+
+    def _start(self, gpus: Sequence[str]) -> tuple[RunDirectory, ChildProcess] | None:
         """Start the processes, in a directory that no process of an earlier run knows."""
         self._before_start()
         with self._lock:
-            if self._is_stopped or self._closed.is_set():
+            if self._is_given_up():
                 return None
             for earlier in self._directory.glob("run-*"):
                 remove_directory(earlier)
@@ -204,7 +224,7 @@ class LlmTraining:
             except OSError:
                 _log.debug("No locks in %s; processes watch their parent alone.", run.path)
                 run.owner.touch()
-            self._process = self._launch.start(_CHILD, run.path, run.log, owner)
+            self._process = self._launch.start(_CHILD, run.path, run.log, owner, gpus)
             self._run = run
             return run, self._process
 
@@ -214,7 +234,7 @@ class LlmTraining:
         while not self._closed.is_set():
             has_ended = process.has_ended()  # before the last look at the events
             for event in reader.read():
-                if event["event"] in {"finished", "paused"}:
+                if self._closed.is_set() or event["event"] in {"finished", "paused"}:
                     return
                 if event["event"] == "error":
                     raise TrainingError(event["message"], code=event["code"])

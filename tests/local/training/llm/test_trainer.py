@@ -159,7 +159,7 @@ def test_training__that_is_closed_leaves_no_process(
     next(steps)
     assert len(processes_in(tmp_path)) == (1 if processes == 1 else 3)
     training.close()
-    assert len(list(steps)) <= 1
+    assert list(steps) == []
     assert_gone(tmp_path, 5)
     training.close()
 
@@ -268,6 +268,31 @@ def test_training__without_memory_says_so(make: Callable[..., LlmTraining], tmp_
         list(training.steps())
     assert caught.value.code == "out_of_memory", str(caught.value)
     assert "smaller batch_size" in str(caught.value)
+
+
+def test_training__has_gpus_of_its_own_and_takes_relative_paths(
+    make: Callable[..., LlmTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "one.yaml"
+    config.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nuse_cpu: true\n")
+    program = tmp_path / "launcher.py"
+    program.write_text(
+        "import os, sys\n"
+        "print('GPUs:', os.environ['CUDA_VISIBLE_DEVICES'], flush=True)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    training = make(
+        {"n_epochs": 1, "batch_size": 10},
+        launcher=[sys.executable, str(program)],
+        accelerate_config=Path("one.yaml"),
+        cache=Path("cache"),
+        gpus_per_job=2,
+    )
+    assert len(list(training.steps())) == 1
+    (log,) = (tmp_path / "job").glob("run-*/log.txt")
+    assert log.read_text().splitlines()[0] == "GPUs: 4,7"
 
 
 def test_training__of_a_program_that_is_not_there(make: Callable[..., LlmTraining]) -> None:
