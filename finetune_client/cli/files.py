@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client.cli.connect import PROVIDER, connect, server_options
+from finetune_client.cli.job_options import DATA_FILE, expires_after_option
 from finetune_client.cli.output import json_option, reporter, show_rows
-from finetune_client.cli.run import DATA_FILE, expires_after_option
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data import check as check_data
 from finetune_client.training_data.formats import METHODS

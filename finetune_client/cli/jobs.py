@@ -17,11 +17,10 @@ from finetune_client.cli.job_file import (
     create_job,
     dry_run_option,
     job_file_option,
-    override,
     show_what_is_sent,
 )
+from finetune_client.cli.job_options import job_options, override, training
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
-from finetune_client.cli.run import job_options, training
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
 from finetune_client.job_files import JobFile

@@ -13,10 +13,10 @@ import click
 from finetune_client import Client
 from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
 from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
-from finetune_client.cli.job_file import create_job, dry_run_option, override, show_what_is_sent
+from finetune_client.cli.job_file import create_job, dry_run_option, show_what_is_sent
+from finetune_client.cli.job_options import DATA_FILE, job_options, override
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.reporting import printable
-from finetune_client.cli.run import DATA_FILE, job_options
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError
 from finetune_client.job_files import JobFile

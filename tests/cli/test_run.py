@@ -15,7 +15,7 @@ import pytest
 import responses
 
 from finetune_client import Client, Hyperparameters
-from finetune_client.cli.run import training
+from finetune_client.cli.job_options import training
 from finetune_client.local import LocalServer, TrainingError, running
 from tests.cli.conftest import example
 from tests.support.gated_trainer import GatedTrainer
