@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import AUTO, FineTuningJobRequest, FineTuningMethod, SupervisedMethod
+from finetune_client import (
+    AUTO,
+    DpoHyperparameters,
+    FineTuningJobRequest,
+    FineTuningMethod,
+    Hyperparameters,
+    ReinforcementHyperparameters,
+    SupervisedMethod,
+)
 from finetune_client.cli.connect import ledger_option
-from finetune_client.job_files import file_argument
+from finetune_client.job_files import JobFile, file_argument
 from finetune_client.models import MethodType
 from finetune_client.models.codec import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from finetune_client import AutoOr, Client, Hyperparameters
     from finetune_client.cli.connect import Command
-    from finetune_client.job_files import JobFile
     from finetune_client.providers import Provider
 
-__all__ = ["DATA_FILE", "expires_after_option", "job_options", "override", "training"]
+__all__ = ["DATA_FILE", "expires_after_option", "job_options", "new_job", "override"]
 
 DATA_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -46,11 +53,38 @@ class AutoOrNumber(click.ParamType):  # type: ignore[type-arg]  # generic in new
 AUTO_INT = AutoOrNumber(int, "auto|integer")
 AUTO_NUMBER = AutoOrNumber(float, "auto|number")
 
+_SETTINGS: dict[str, frozenset[str]] = {
+    MethodType.SUPERVISED: frozenset(field.name for field in fields(Hyperparameters)),
+    MethodType.DPO: frozenset(field.name for field in fields(DpoHyperparameters)),
+    MethodType.REINFORCEMENT: frozenset(
+        field.name for field in fields(ReinforcementHyperparameters)
+    ),
+}
+"""Method -> the names of its hyperparameters, and ``extra``, which no option is called."""
+
 _JOB_OPTIONS = (
+    click.option(
+        "--method",
+        type=click.Choice(list(_SETTINGS)),
+        help="How to train. Default: what the job file says, else supervised.",
+    ),
     click.option("--suffix", help="Goes into the tuned model's name."),
-    click.option("--epochs", type=AUTO_INT, help="Passes over the training file."),
+    click.option("--epochs", "n_epochs", type=AUTO_INT, help="Passes over the training file."),
     click.option("--batch-size", type=AUTO_INT, help="Examples in one step."),
     click.option("--learning-rate-multiplier", type=AUTO_NUMBER, help="Scales the learning rate."),
+    click.option(
+        "--beta", type=AUTO_NUMBER, help="dpo: how strictly to stay close to the base model."
+    ),
+    click.option(
+        "--compute-multiplier", type=AUTO_NUMBER, help="reinforcement: how much to explore."
+    ),
+    click.option("--eval-interval", type=AUTO_INT, help="reinforcement: steps to an evaluation."),
+    click.option("--eval-samples", type=AUTO_INT, help="reinforcement: answers for each example."),
+    click.option(
+        "--reasoning-effort",
+        metavar="LEVEL",
+        help="reinforcement: default, low, medium or high.",
+    ),
     click.option("--seed", type=int, help="The same seed and data give the same run."),
     click.option("--idempotency-key", metavar="KEY", help="Run twice with one key: one job."),
     ledger_option(required=False),
@@ -72,28 +106,48 @@ expires_after_option = click.option(
 )
 
 
-def training(client: Client, settings: Hyperparameters) -> dict[str, Any]:
-    """Return the arguments that say how to train, as the provider takes them."""
-    if "method" in client.provider.lacks:
-        return {"hyperparameters": settings}
-    return {"method": FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))}
+def new_job(provider: Provider, **request: Any) -> JobFile:
+    """Return the job of a request that says nothing of the method: the provider's usual one."""
+    settings = Hyperparameters()
+    if "method" in provider.lacks:
+        request["hyperparameters"] = settings
+    else:
+        request["method"] = FineTuningMethod.of(SupervisedMethod(hyperparameters=settings))
+    return JobFile(request=FineTuningJobRequest(**request))
 
 
 def override(
     job: JobFile,
     provider: Provider,
     *,
-    model: str | None,
+    model: str | None = None,
     training_file: str | None = None,
     validation_file: str | None = None,
+    method: str | None = None,
+    grader: Mapping[str, Any] | None = None,
     suffix: str | None,
     seed: int | None,
     idempotency_key: str | None,
-    epochs: AutoOr[int] | None,
-    batch_size: AutoOr[int] | None,
-    learning_rate_multiplier: AutoOr[float] | None,
+    **settings: Any,
 ) -> None:
-    """Put what was given on the command line in place of what a job file says."""
+    """Put what was given on the command line in place of what a job says.
+
+    Args:
+        job: The job.
+        provider: Who is to create it.
+        model: The base model.
+        training_file: An id or a path, as `validation_file`.
+        validation_file: Likewise.
+        method: How to train; settings that the new method has too are kept.
+        grader: The grader of a reinforcement job.
+        suffix: Goes into the name of the new model.
+        seed: Makes training repeatable.
+        idempotency_key: Names the job for later runs.
+        **settings: Hyperparameters, `None` for those that were not given.
+
+    Raises:
+        click.UsageError: The method has no such setting.
+    """
     body = job.request.to_dict()
     given = {"model": model, "suffix": suffix, "seed": seed}
     body.update({name: value for name, value in given.items() if value is not None})
@@ -107,16 +161,45 @@ def override(
                 job.paths[name] = named
             else:
                 body[name] = named
-    settings = {
-        "n_epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate_multiplier": learning_rate_multiplier,
-    }
-    _set_hyperparameters(
-        body, {k: to_plain(v) for k, v in settings.items() if v is not None}, provider
-    )
+    if method is not None:
+        _set_method(body, method, provider)
+    wanted = {name: to_plain(value) for name, value in settings.items() if value is not None}
+    _refuse_settings_of_other_methods(body, wanted, has_grader=grader is not None)
+    _set_hyperparameters(body, wanted, provider)
+    if grader is not None:
+        body["method"][MethodType.REINFORCEMENT]["grader"] = dict(grader)
     job.request = FineTuningJobRequest.from_dict(body)
     job.idempotency_key = idempotency_key or job.idempotency_key
+
+
+def _set_method(body: dict[str, Any], kind: str, provider: Provider) -> None:
+    """Let the job be trained by another method, with the settings that both methods have."""
+    old = body.get("method")
+    if isinstance(old, dict) and old.get("type") == kind:
+        if not isinstance(old.get(kind), dict):
+            old[kind] = {}
+        return
+    if "method" not in body and kind == MethodType.SUPERVISED and "method" in provider.lacks:
+        return
+    own = old.get(str(old.get("type"))) if isinstance(old, dict) else None
+    known = own.get("hyperparameters") if isinstance(own, dict) else body.get("hyperparameters")
+    kept = {k: v for k, v in (known or {}).items() if k in _SETTINGS[kind]}
+    body.pop("hyperparameters", None)
+    body["method"] = {"type": kind, kind: {"hyperparameters": kept} if kept else {}}
+
+
+def _refuse_settings_of_other_methods(
+    body: Mapping[str, Any], settings: Mapping[str, Any], *, has_grader: bool
+) -> None:
+    method = body.get("method")
+    kind = method.get("type") if isinstance(method, dict) else MethodType.SUPERVISED
+    for name in settings:
+        takers = [one for one, names in _SETTINGS.items() if name in names]
+        if kind in _SETTINGS and kind not in takers:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} goes with --method {' or '.join(takers)} only.")
+    if has_grader and kind != MethodType.REINFORCEMENT:
+        raise click.UsageError("--grader goes with --method reinforcement only.")
 
 
 def _set_hyperparameters(

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import FineTuningJobRequest, Hyperparameters
 from finetune_client.atomic_file import replacing
 from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_file import (
     create_job,
     dry_run_option,
     job_file_option,
     show_what_is_sent,
 )
-from finetune_client.cli.job_options import job_options, override, training
+from finetune_client.cli.job_options import job_options, new_job, override
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
 from finetune_client.cli.watching import watch
 from finetune_client.errors import WaitTimeoutError
-from finetune_client.job_files import JobFile
 from finetune_client.resources.pager import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from finetune_client import FineTuningJob, FineTuningJobCheckpoint
+    from finetune_client.job_files import JobFile
     from finetune_client.metrics import Metrics
 
 __all__ = ["COMMANDS"]
@@ -70,6 +70,7 @@ def _pair(text: str) -> tuple[str, str]:
 @click.option("--validation-file", help="The id of an uploaded file.")
 @job_file_option
 @job_options
+@grader_option
 @dry_run_option
 @server_options
 @json_option
@@ -108,12 +109,8 @@ def create(
         dry_run=dry_run,
     ) as client:
         if job_file is None:
-            job_file = JobFile(
-                request=FineTuningJobRequest(
-                    training_file=training_file,
-                    validation_file=validation_file,
-                    **training(client, Hyperparameters()),
-                )
+            job_file = new_job(
+                client.provider, training_file=training_file, validation_file=validation_file
             )
             training_file = validation_file = None
         override(

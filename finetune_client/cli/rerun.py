@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from finetune_client import Client
 from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
 from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
+from finetune_client.cli.graders import read_grader
 from finetune_client.cli.job_file import create_job, dry_run_option, show_what_is_sent
 from finetune_client.cli.job_options import DATA_FILE, job_options, override
 from finetune_client.cli.output import json_option, reporter, show_rows
@@ -29,29 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _read_grader(
-    ctx: click.Context,  # noqa: ARG001  # what click calls it with
-    param: click.Parameter,  # noqa: ARG001
-    path: Path | None,
-) -> Mapping[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        grader = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.BadParameter(f"{str(path)!r} is not JSON: {error}.") from None
-    if not isinstance(grader, dict):
-        raise click.BadParameter(f"{str(path)!r} must be an object, got {type(grader).__name__}.")
-    return grader
-
-
 @click.command()
 @click.argument("source")
 @click.option("--model", "-m", help="The base model; needed on another server.")
 @click.option(
     "--grader",
     type=DATA_FILE,
-    callback=_read_grader,
+    callback=read_grader,
     metavar="JSON",
     help="The grader of a reinforcement job, in place of its own.",
 )
@@ -120,7 +104,7 @@ def rerun(
             grader=grader,
             images=any(has_images(path) for path in job.paths.values() if path.is_file()),
         )
-        override(job, client.provider, model=None, **wanted)
+        override(job, client.provider, **wanted)
         for note in notes:
             click.echo(printable(f"Note: {note}"), err=True)
         if dry_run:

@@ -43,7 +43,10 @@ def test_parse_faults__reads_the_grammar(text: str, faults: list[Fault]) -> None
             "429 x3",
             "'429 x3' is not a fault: write KIND[=VALUE][xCOUNT][@PATH], such as 429x3@/jobs.",
         ),
-        ("429x0", "'429x0' is not a fault: write KIND[=VALUE][xCOUNT][@PATH], such as 429x3@/jobs."),
+        (
+            "429x0",
+            "'429x0' is not a fault: write KIND[=VALUE][xCOUNT][@PATH], such as 429x3@/jobs.",
+        ),
         (
             "boom",
             "'boom' is not a status from 400 to 599, nor one of reset, lost, cut, html, delay.",
@@ -71,7 +74,9 @@ def get(
     with requests.Session() as session:
         if request.param == "in process":
             session.mount("http://finetune.localhost", server.adapter())
-            yield lambda path, **headers: session.get(f"http://finetune.localhost/v1{path}", headers=headers)
+            yield lambda path, **headers: session.get(
+                f"http://finetune.localhost/v1{path}", headers=headers
+            )
         else:
             with running(server) as url:
                 yield lambda path, **headers: session.get(f"{url}{path}", headers=KEY | headers)
@@ -142,7 +147,9 @@ def test_faults__a_request_may_ask_for_its_own(
 
 
 def test_faults__a_server_without_them_ignores_the_header(api: LocalApi) -> None:
-    answer = api.session.get("http://finetune.localhost/v1/models", headers={"X-Finetune-Fault": "503"})
+    answer = api.session.get(
+        "http://finetune.localhost/v1/models", headers={"X-Finetune-Fault": "503"}
+    )
     assert answer.status_code == 200
 
 
