@@ -19,11 +19,12 @@ from finetune_client.resources.jobs.creating import check_files
 from finetune_client.resources.jobs.idempotency import HEADER, with_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from finetune_client import Client, FineTuningJob
     from finetune_client.providers import Provider
     from finetune_client.rerun import Note
+    from finetune_client.training_data import Report
 
 __all__ = [
     "create_job",
@@ -78,7 +79,14 @@ def refuse_problems(job: JobFile, provider: Provider) -> None:
         )
 
 
-def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool) -> FineTuningJob:
+def create_job(
+    client: Client,
+    job: JobFile,
+    *,
+    named: str | None,
+    as_json: bool,
+    ask: Callable[[Report | None], None],
+) -> FineTuningJob:
     """Create the job, and report each step if there are files to upload.
 
     Args:
@@ -86,6 +94,7 @@ def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool
         job: The job.
         named: The options that name the server in another command; `None` for the embedded server.
         as_json: Report no step: the job alone is to be printed.
+        ask: Asks before the job is created, see `cost_question`.
 
     Raises:
         RequestError: It cannot be created.
@@ -94,9 +103,8 @@ def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool
     refuse_problems(job, client.provider)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownFieldWarning)  # these were told already
-        if as_json or not job.paths:
-            return client.jobs.create(**job.arguments())
-        steps = Steps(reporter(as_json=False), server=named)
+        out = None if as_json or not job.paths else reporter(as_json=False)
+        steps = Steps(out, server=named, files=len(job.paths), ask=ask)
         return create_with_steps(client, steps, **job.arguments())
 
 

@@ -12,6 +12,7 @@ import click
 
 from finetune_client.atomic_file import replacing
 from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_file import (
     create_job,
@@ -72,6 +73,7 @@ def _pair(text: str) -> tuple[str, str]:
 @job_options
 @grader_option
 @dry_run_option
+@cost_options
 @server_options
 @json_option
 def create(
@@ -81,6 +83,8 @@ def create(
     job_file: JobFile | None,
     dry_run: bool,
     ledger_path: Path | None,
+    price: float | None,
+    yes: bool,
     as_json: bool,
     base_url: str | None,
     provider: str | None,
@@ -124,8 +128,9 @@ def create(
         if dry_run:
             show_what_is_sent(client, job_file, as_json=as_json)
             return
+        ask = cost_question(client, job_file, price=price, yes=yes, as_json=as_json)
         named = named_server(base_url=base_url, provider=provider, allow_http=allow_http)
-        job = create_job(client, job_file, named=named, as_json=as_json)
+        job = create_job(client, job_file, named=named, as_json=as_json, ask=ask)
         if as_json or not job_file.paths:
             _show(job, as_json=as_json)
 

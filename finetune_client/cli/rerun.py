@@ -12,6 +12,7 @@ import click
 from finetune_client import Client
 from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
 from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
+from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.graders import read_grader
 from finetune_client.cli.job_file import create_job, dry_run_option, show_what_is_sent
 from finetune_client.cli.job_options import DATA_FILE, job_options, override
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--source-base-url", metavar="URL", help="Where the job is, as --base-url.")
 @click.option("--source-provider", type=PROVIDER, help="What kind of server that is.")
 @dry_run_option
+@cost_options
 @click.option(
     "--local",
     is_flag=True,
@@ -58,6 +60,8 @@ def rerun(
     source_provider: str | None,
     dry_run: bool,
     local: bool,
+    price: float | None,
+    yes: bool,
     ledger_path: Path | None,
     base_url: str | None,
     provider: str | None,
@@ -111,7 +115,8 @@ def rerun(
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
         named = None if local else named_server(**target)
-        made = create_job(client, job, named=named, as_json=as_json)
+        ask = cost_question(client, job, price=price, yes=yes, as_json=as_json)
+        made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:
             watch(client, reporter(as_json=as_json), made.id, again=None)
         elif as_json or not job.paths:

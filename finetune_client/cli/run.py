@@ -8,6 +8,7 @@ import click
 
 from finetune_client import Client
 from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.creating import Steps, create_with_steps
 from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_options import (
@@ -34,6 +35,7 @@ __all__ = ["run"]
 @grader_option
 @expires_after_option
 @metrics_option
+@cost_options
 @click.option(
     "--local",
     is_flag=True,
@@ -49,6 +51,8 @@ def run(
     expires_after: int | None,
     metrics: Path | None,
     local: bool,
+    price: float | None,
+    yes: bool,
     as_json: bool,
     base_url: str | None,
     provider: str | None,
@@ -79,7 +83,12 @@ def run(
         override(described, client.provider, **wanted)
         job = create_with_steps(
             client,
-            Steps(out, server=named),
+            Steps(
+                out,
+                server=named,
+                files=len(described.paths),
+                ask=cost_question(client, described, price=price, yes=yes, as_json=as_json),
+            ),
             expires_after=expires_after,
             **described.arguments(),
         )
