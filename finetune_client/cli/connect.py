@@ -23,6 +23,7 @@ __all__ = [
     "confirm_cost",
     "connect",
     "is_billed",
+    "is_interactive",
     "ledger_option",
     "named_server",
     "server_options",
@@ -121,12 +122,12 @@ def confirm_cost(client: Client, cost: str, *, yes: bool, quiet: bool = False) -
     Raises:
         click.Abort: The answer was no.
     """
-    if is_billed(client) and not yes and _is_interactive():
+    if is_billed(client) and not yes and is_interactive():
         click.confirm(f"{cost} Continue?", abort=True, err=True)
     elif not quiet:
         click.echo(cost, err=True)
 
 
-def _is_interactive() -> bool:
+def is_interactive() -> bool:
     """Return whether somebody can be asked."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -194,6 +194,25 @@ _VERBS = {
 }
 
 
+@click.command(epilog="Example: finetune events ftjob-123 --limit 100")
+@click.argument("job_id")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
+)
+@click.option("--before", metavar="EVENT", help="Only events older than this one.")
+@server_options
+@json_option
+def events(job_id: str, limit: int, before: str | None, as_json: bool, **server: Any) -> None:
+    """Show a job's newest events, the last one at the end.
+
+    Of each: time, level, message. follow shows them as they come.
+    """
+    with connect(**server) as client:
+        found = client.jobs.list_events(job_id, after=before, limit=min(limit, LARGEST_PAGE))
+        newest = [event for event, _ in zip(found, range(limit), strict=False)]
+    show_rows(reversed(newest), ("created", "level", "message"), as_json=as_json)
+
+
 @click.command()
 @click.argument("job_id")
 @server_options
@@ -273,6 +292,7 @@ COMMANDS = [
     create,
     follow,
     wait,
+    events,
     checkpoints,
     metrics,
     *(_verb(name, text) for name, (_, text) in _VERBS.items()),
