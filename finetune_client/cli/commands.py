@@ -5,7 +5,17 @@ from __future__ import annotations
 import click
 
 from finetune_client import __version__
-from finetune_client.cli import costs, evaluate, files, graders, jobs, making, models, permissions
+from finetune_client.cli import (
+    config,
+    costs,
+    evaluate,
+    files,
+    graders,
+    jobs,
+    making,
+    models,
+    permissions,
+)
 from finetune_client.cli.group import Commands
 from finetune_client.cli.ledger import ledger
 from finetune_client.cli.rerun import rerun
@@ -24,7 +34,7 @@ def cli() -> None:
     """
 
 
-_MODULES = (jobs, files, making, evaluate, graders, costs, models, permissions)
+_MODULES = (config, jobs, files, making, evaluate, graders, costs, models, permissions)
 
 for _command in (run, rerun, serve, ledger, *(one for m in _MODULES for one in m.COMMANDS)):
     cli.add_command(_command)

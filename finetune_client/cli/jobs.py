@@ -21,8 +21,9 @@ from finetune_client.cli.job_file import (
     show_what_is_sent,
 )
 from finetune_client.cli.job_options import job_options, new_job, override
+from finetune_client.cli.job_table import job_table
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
-from finetune_client.cli.watching import watch
+from finetune_client.cli.watching import watch, watch_several
 from finetune_client.errors import WaitTimeoutError
 from finetune_client.resources.pager import LARGEST_PAGE
 
@@ -135,21 +136,33 @@ def create(
             _show(job, as_json=as_json)
 
 
-@click.command()
-@click.argument("job_id")
-@click.option("--after", metavar="EVENT", help="Continue after this event.")
+@click.command(epilog="Example: finetune follow ftjob-123; finetune follow ftjob-123 ftjob-456")
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB_ID...")
+@click.option("--after", metavar="EVENT", help="Continue after this event, of a single job.")
 @metrics_option
 @server_options
 @json_option
 def follow(
-    job_id: str, after: str | None, metrics: Path | None, as_json: bool, **server: Any
+    job_ids: tuple[str, ...],
+    after: str | None,
+    metrics: Path | None,
+    as_json: bool,
+    **server: Any,
 ) -> None:
-    """Show a job's events as they come, then its loss curve and its model.
+    """Show a job's events as they come, then its loss curve.
 
-    Exit status: 0 when the job succeeded, 1 when it failed or was cancelled.
+    The last lines name its model. Several jobs become one table on a terminal. Exit status: 0 when
+    all succeeded, 1 when one failed or was cancelled.
     """
+    job_ids = tuple(dict.fromkeys(job_ids))
+    if len(job_ids) > 1 and (after or metrics):
+        raise click.UsageError("--after and --metrics are for a single job.")
     with connect(**server) as client:
-        again = f"{job_id}{named_server(**server)}"
+        again = f"{' '.join(job_ids)}{named_server(**server)}"
+        if len(job_ids) > 1:
+            watch_several(client, job_table(as_json=as_json), job_ids, again=again)
+            return
+        [job_id] = job_ids
         out = reporter(as_json=as_json)
         watch(client, out, job_id, again=again, after=after, save_to=metrics)
 
