@@ -73,7 +73,7 @@ def evaluate(
     as_json: bool,
     **server: Any,
 ) -> None:
-    """Ask models the questions of a held-out file, grade the answers, compare the models.
+    """Ask models held-out questions, grade the answers, compare.
 
     Example: finetune evaluate valid.jsonl -m gpt-4o-mini -m ft:gpt-4o-mini:... --output answers.jsonl
     """

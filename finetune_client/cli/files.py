@@ -25,7 +25,7 @@ __all__ = ["COMMANDS"]
 _FILE_COLUMNS = ("id", "bytes", "purpose", "status", "filename")
 
 
-@click.command()
+@click.command(epilog="Example: finetune check train.jsonl --validation valid.jsonl")
 @click.argument("file", type=DATA_FILE)
 @click.option("--method", type=click.Choice(list(METHODS)), help="Default: told from the file.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Look for leaks to this file.")
@@ -47,9 +47,9 @@ def check(
     least_examples: int | None,
     as_json: bool,
 ) -> None:
-    """Check whether FILE is fit to train on, and what is wrong with it; sends nothing.
+    """Check whether FILE is fit to train on; sends nothing.
 
-    Exit status: 0 when it is fit, 2 when it is not.
+    Tells what is wrong with it, with line and remedy. Exit status: 0 when it is fit, 2 when it is not.
     """
     report = check_data(
         file,
@@ -67,7 +67,7 @@ def check(
         raise TrainingDataError(f"{file} is not fit to train on.", report=report)
 
 
-@click.command()
+@click.command(epilog="Example: finetune upload train.jsonl --expires-after 604800")
 @click.argument("file", type=DATA_FILE)
 @click.option("--purpose", default="fine-tune", show_default=True)
 @expires_after_option

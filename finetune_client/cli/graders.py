@@ -49,7 +49,7 @@ grader_option = click.option(
 )
 
 
-@click.group()
+@click.group(epilog="Example: finetune graders validate grader.json")
 def graders() -> None:
     """Try a grader before a job is paid for."""
 

@@ -44,13 +44,16 @@ def _show(job: FineTuningJob, *, as_json: bool) -> None:
     show_rows([job], _JOB_COLUMNS, as_json=as_json)
 
 
-@click.command("list")
+@click.command("list", epilog="Example: finetune list --limit 5 --metadata team=search")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Only jobs that have it.")
 @server_options
 @json_option
 def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: Any) -> None:
-    """List jobs, newest first: id, status, base model, tuned model, creation."""
+    """List jobs, newest first.
+
+    Of each: id, status, base model, tuned model, creation.
+    """
     wanted = dict(_pair(text) for text in metadata)
     with connect(**server) as client:
         jobs = client.jobs.list(limit=min(limit, LARGEST_PAGE), metadata=wanted or None)
@@ -66,7 +69,7 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-@click.command()
+@click.command(epilog="Example: finetune create file-123 -m gpt-4.1-mini-2025-04-14 --epochs 3")
 @click.argument("training_file", required=False)
 @click.option("--model", "-m", help="The base model; needed without --file.")
 @click.option("--validation-file", help="The id of an uploaded file.")
@@ -92,9 +95,9 @@ def create(
     allow_http: bool,
     **wanted: Any,
 ) -> None:
-    """Create a job from TRAINING_FILE, the id of an uploaded file, or as JOB_FILE describes it.
+    """Create a job from an uploaded file, or from a job file.
 
-    What is given on the command line wins over what JOB_FILE says. The files that it names are
+    TRAINING_FILE is the id of an uploaded file. Without it the job is as JOB_FILE describes it. What is given on the command line wins over what JOB_FILE says. The files that it names are
     checked and uploaded first.
     """
     if job_file is None:
@@ -167,7 +170,7 @@ def follow(
         watch(client, out, job_id, again=again, after=after, save_to=metrics)
 
 
-@click.command()
+@click.command(epilog="Example: finetune wait ftjob-123 --timeout 3600")
 @click.argument("job_id")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop waiting after so long.")
 @server_options
@@ -187,7 +190,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> No
 
 
 def _verb(name: str, text: str) -> click.Command:
-    @click.command(name, help=text)
+    @click.command(name, help=text, epilog=f"Example: finetune {name} ftjob-123")
     @click.argument("job_id")
     @server_options
     @json_option
@@ -226,7 +229,7 @@ def events(job_id: str, limit: int, before: str | None, as_json: bool, **server:
     show_rows(reversed(newest), ("created", "level", "message"), as_json=as_json)
 
 
-@click.command()
+@click.command(epilog="Example: finetune checkpoints ftjob-123")
 @click.argument("job_id")
 @server_options
 @json_option

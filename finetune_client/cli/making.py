@@ -246,7 +246,7 @@ def split(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Share the lines of FILE (JSONL) out: to train on, to validate on.
+    """Share the lines of FILE out: to train on, to validate on.
 
     The same examples and seed give the same two files, and no example is in both.
     """

@@ -15,7 +15,7 @@ __all__ = ["COMMANDS"]
 _COLUMNS = ("id", "project_id", "created")
 
 
-@click.group()
+@click.group(epilog="Example: finetune permissions list ft:gpt-4o-mini:acme::abc")
 def permissions() -> None:
     """Say which projects may use a tuned model.
 

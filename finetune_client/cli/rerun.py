@@ -24,13 +24,13 @@ from finetune_client.job_files import JobFile
 from finetune_client.providers import COMPATIBLE, Provider, find_provider
 from finetune_client.rerun import adapt_request, has_images
 
-__all__ = ["rerun"]
+__all__ = ["COMMANDS"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@click.command()
+@click.command(epilog="Example: finetune rerun ftjob-123 --provider nebius -m MODEL --dry-run")
 @click.argument("source")
 @click.option("--model", "-m", help="The base model; needed on another server.")
 @click.option(
@@ -69,7 +69,7 @@ def rerun(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Create the same job as SOURCE again, here or on another server.
+    """Create the same job again, here or on another server.
 
     SOURCE is the id of a job, or the folder of an archived one, or a job file. A job's id is looked
     for where OPENAI_BASE_URL says, else at OpenAI, or at --source-base-url; --base-url and --provider
@@ -181,3 +181,6 @@ def _read_source(
                 click.echo(f"{printable(file_id)}: downloading ...", err=True)
                 paths[name] = client.files.download(file_id, folder / file)
         return JobFile.of_job(found, client.provider, paths), client.provider
+
+
+COMMANDS = [rerun]

@@ -24,10 +24,10 @@ from finetune_client.cli.watching import watch
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["run"]
+__all__ = ["COMMANDS"]
 
 
-@click.command()
+@click.command(epilog="Example: finetune run train.jsonl -m gpt-4.1-mini-2025-04-14 --epochs 3")
 @click.argument("file", type=DATA_FILE)
 @click.option("--model", "-m", required=True, help="The base model, such as gpt-4o-mini or tiny.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Examples to validate on.")
@@ -59,9 +59,9 @@ def run(
     allow_http: bool,
     **wanted: Any,
 ) -> None:
-    """Check FILE, upload it, fine-tune MODEL on it and watch until the model is there.
+    """Check a file, upload it, train on it and watch the job.
 
-    Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
+    The last line names the tuned model. Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
     or a file that is not fit to train on. Ctrl-C leaves a remote job running.
 
     With --local there is no need for a ledger, and none is used.
@@ -94,3 +94,6 @@ def run(
         )
         again = None if named is None else f"{job.id}{named}"
         watch(client, out, job.id, again=again, save_to=metrics)
+
+
+COMMANDS = [run]
