@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from finetune_client.archive.report import OnProgress
     from finetune_client.evaluation import Answer, Question
 
-__all__ = ["archive"]
+__all__ = ["COMMANDS"]
 
 _LINES = 10
 """About so many lines tell the progress of each part, where there is no terminal."""
@@ -198,9 +198,9 @@ def archive(
     as_json: bool,
     **server: Any,
 ) -> None:
-    """Keep what the account holds in the folder DIR: jobs, events, checkpoints, metrics, files, models.
+    """Keep all that an account holds in a folder.
 
-    It only reads. Run it again to fetch what is new, or to continue after it was stopped. DIR/index.html
+    Into DIR go jobs, events, checkpoints, metrics, files and models. It only reads. Run it again to fetch what is new, or to continue after it was stopped. DIR/index.html
     shows all of it without a network. OPENAI_ADMIN_KEY, if set, adds the permissions of checkpoints.
 
     Exit status: 0 if all was had that the server gives, 1 if running it again may get more, or if no
@@ -360,3 +360,6 @@ def _show_training_file(client: Client, written: TrainingFile, models: int) -> N
     if report is not None and not report.ok:
         for line in str(report).splitlines():
             click.echo(printable(line), err=True)
+
+
+COMMANDS = [archive]

@@ -22,6 +22,8 @@ __all__ = [
     "Command",
     "confirm_cost",
     "connect",
+    "is_billed",
+    "is_interactive",
     "ledger_option",
     "named_server",
     "server_options",
@@ -101,6 +103,11 @@ yes_option = click.option(
 )
 
 
+def is_billed(client: Client) -> bool:
+    """Return whether what a server does may cost money; a server on this machine is free."""
+    return client.provider.bills and not is_loopback(urlsplit(client.base_url).hostname or "")
+
+
 def confirm_cost(client: Client, cost: str, *, yes: bool, quiet: bool = False) -> None:
     """Say what will be paid for, and ask once, on a terminal and against a server that bills.
 
@@ -115,11 +122,12 @@ def confirm_cost(client: Client, cost: str, *, yes: bool, quiet: bool = False) -
     Raises:
         click.Abort: The answer was no.
     """
-    free = not client.provider.bills or is_loopback(urlsplit(client.base_url).hostname or "")
-    asks = (
-        not (free or yes) and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    )
-    if asks:
+    if is_billed(client) and not yes and is_interactive():
         click.confirm(f"{cost} Continue?", abort=True, err=True)
     elif not quiet:
         click.echo(cost, err=True)
+
+
+def is_interactive() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client.cli.connect import confirm_cost, connect, server_options, yes_option
+from finetune_client.cli.graders import read_grader
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.evaluation import DEFAULT_GRADER, evaluate as evaluate_models, read_questions
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["COMMANDS"]
-
-
-def _read_grader(
-    ctx: click.Context,  # noqa: ARG001  # what click calls it with
-    param: click.Parameter,  # noqa: ARG001
-    path: Path | None,
-) -> Mapping[str, Any]:
-    if path is None:
-        return DEFAULT_GRADER
-    try:
-        grader = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.BadParameter(f"{str(path)!r} is not JSON: {error}.") from None
-    if not isinstance(grader, dict):
-        raise click.BadParameter(f"{str(path)!r} must hold one grader, a JSON object.")
-    return grader
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -53,7 +37,7 @@ _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--grader",
     type=_EXISTING,
-    callback=_read_grader,
+    callback=read_grader,
     help="A grader of the API as JSON. Default: how similar the answer is to the file's own.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Ask only so many questions of the file.")
@@ -77,7 +61,7 @@ _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 def evaluate(
     file: Path,
     models: tuple[str, ...],
-    grader: Mapping[str, Any],
+    grader: Mapping[str, Any] | None,
     limit: int | None,
     output: Path | None,
     reference: Path | None,
@@ -89,7 +73,7 @@ def evaluate(
     as_json: bool,
     **server: Any,
 ) -> None:
-    """Ask models the questions of a held-out file, grade the answers, compare the models.
+    """Ask models held-out questions, grade the answers, compare.
 
     Example: finetune evaluate valid.jsonl -m gpt-4o-mini -m ft:gpt-4o-mini:... --output answers.jsonl
     """
@@ -103,7 +87,7 @@ def evaluate(
             client,
             file,
             models=models,
-            grader=grader,
+            grader=grader or DEFAULT_GRADER,
             limit=limit,
             output=output,
             reference=reference,

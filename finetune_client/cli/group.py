@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from finetune_client.cli.reporting import printable
 from finetune_client.errors import (
     ConfigurationError,
     DecodeError,
@@ -19,7 +20,7 @@ from finetune_client.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Commands"]
 
@@ -37,6 +38,8 @@ class _Failure(click.ClickException):
 
     def format_message(self) -> str:
         """Return the sentence, with control characters as escapes."""
+        from finetune_client.training_data.report import printable
+
         return "\n".join(printable(line) for line in self.message.split("\n"))
 
     def show(self, file: Any = None) -> None:
@@ -87,7 +90,48 @@ def _usage_errors(ctx: click.Context) -> Iterator[None]:
 
 
 class Commands(click.Group):
-    """A group whose commands never end in a traceback for a documented error."""
+    """A group whose commands never end in a traceback for a documented error.
+
+    Its commands are loaded when they are used: the list of them, and completing their names, would
+    otherwise load every library that one of them needs.
+
+    Args:
+        table: Command -> the module of this package whose ``COMMANDS`` has it, and its line in the
+            list.
+        *args: As for `click.Group`, also the other keywords.
+    """
+
+    def __init__(
+        self, *args: Any, table: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted({*super().list_commands(ctx), *self._table})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, and load its module first."""
+        if cmd_name in self._table and cmd_name not in self.commands:
+            module = importlib.import_module(f"{__package__}.{self._table[cmd_name][0]}")
+            for command in module.COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands into the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(self._table.items())])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin so."""
+        names = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in sorted(self._table.items())
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for ``--json`` first: it holds for errors in the other arguments too."""

@@ -10,29 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import FineTuningJobRequest
+from finetune_client.cli.creating import Steps, create_with_steps
 from finetune_client.cli.output import reporter
 from finetune_client.cli.reporting import json_line, printable
-from finetune_client.cli.run import Steps, create_with_steps
 from finetune_client.errors import RequestError, UnknownFieldWarning
-from finetune_client.job_files import FILE_FIELDS, JobFile, file_argument
-from finetune_client.models import MethodType
-from finetune_client.models.codec import to_plain
+from finetune_client.job_files import FILE_FIELDS, JobFile
 from finetune_client.resources.jobs.creating import check_files
 from finetune_client.resources.jobs.idempotency import HEADER, with_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from finetune_client import AutoOr, Client, FineTuningJob
+    from finetune_client import Client, FineTuningJob
     from finetune_client.providers import Provider
     from finetune_client.rerun import Note
+    from finetune_client.training_data import Report
 
 __all__ = [
     "create_job",
     "dry_run_option",
     "job_file_option",
-    "override",
     "refuse_problems",
     "show_what_is_sent",
 ]
@@ -66,64 +63,6 @@ job_file_option = click.option(
 )
 
 
-def override(
-    job: JobFile,
-    provider: Provider,
-    *,
-    model: str | None,
-    training_file: str | None = None,
-    validation_file: str | None = None,
-    suffix: str | None,
-    seed: int | None,
-    idempotency_key: str | None,
-    epochs: AutoOr[int] | None,
-    batch_size: AutoOr[int] | None,
-    learning_rate_multiplier: AutoOr[float] | None,
-) -> None:
-    """Put what was given on the command line in place of what a job file says."""
-    body = job.request.to_dict()
-    given = {"model": model, "suffix": suffix, "seed": seed}
-    body.update({name: value for name, value in given.items() if value is not None})
-    files = {"training_file": training_file, "validation_file": validation_file}
-    for name, text in files.items():
-        if text is not None:
-            body.pop(name, None)
-            job.paths.pop(name, None)
-            named = file_argument(text, Path())
-            if isinstance(named, Path):
-                job.paths[name] = named
-            else:
-                body[name] = named
-    settings = {
-        "n_epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate_multiplier": learning_rate_multiplier,
-    }
-    _set_hyperparameters(
-        body, {k: to_plain(v) for k, v in settings.items() if v is not None}, provider
-    )
-    job.request = FineTuningJobRequest.from_dict(body)
-    job.idempotency_key = idempotency_key or job.idempotency_key
-
-
-def _set_hyperparameters(
-    body: dict[str, Any], settings: Mapping[str, Any], provider: Provider
-) -> None:
-    """Set hyperparameters where the job has its own, or else where the provider takes them."""
-    if not settings:
-        return
-    if "method" not in body and ("hyperparameters" in body or "method" in provider.lacks):
-        place = body
-    else:
-        method = body.setdefault("method", {"type": MethodType.SUPERVISED})
-        if not isinstance(method, dict) or not isinstance(method.get("type"), str):
-            return  # it is reported with all other problems
-        place = method.setdefault(method["type"], {})
-    if isinstance(place, dict):
-        own = place.get("hyperparameters")
-        place["hyperparameters"] = {**(own if isinstance(own, dict) else {}), **settings}
-
-
 def refuse_problems(job: JobFile, provider: Provider) -> None:
     """Refuse a job that cannot be created, and warn of keys that are not known.
 
@@ -140,7 +79,14 @@ def refuse_problems(job: JobFile, provider: Provider) -> None:
         )
 
 
-def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool) -> FineTuningJob:
+def create_job(
+    client: Client,
+    job: JobFile,
+    *,
+    named: str | None,
+    as_json: bool,
+    ask: Callable[[Report | None], None],
+) -> FineTuningJob:
     """Create the job, and report each step if there are files to upload.
 
     Args:
@@ -148,6 +94,7 @@ def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool
         job: The job.
         named: The options that name the server in another command; `None` for the embedded server.
         as_json: Report no step: the job alone is to be printed.
+        ask: Asks before the job is created, see `cost_question`.
 
     Raises:
         RequestError: It cannot be created.
@@ -156,9 +103,8 @@ def create_job(client: Client, job: JobFile, *, named: str | None, as_json: bool
     refuse_problems(job, client.provider)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownFieldWarning)  # these were told already
-        if as_json or not job.paths:
-            return client.jobs.create(**job.arguments())
-        steps = Steps(reporter(as_json=False), server=named)
+        out = None if as_json or not job.paths else reporter(as_json=False)
+        steps = Steps(out, server=named, files=len(job.paths), ask=ask)
         return create_with_steps(client, steps, **job.arguments())
 
 

@@ -10,27 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import FineTuningJobRequest, Hyperparameters
 from finetune_client.atomic_file import replacing
 from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.costs import cost_options, cost_question
+from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_file import (
     create_job,
     dry_run_option,
     job_file_option,
-    override,
     show_what_is_sent,
 )
+from finetune_client.cli.job_options import job_options, new_job, override
+from finetune_client.cli.job_table import job_table
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
-from finetune_client.cli.run import job_options, training
-from finetune_client.cli.watching import watch
+from finetune_client.cli.watching import watch, watch_several
 from finetune_client.errors import WaitTimeoutError
-from finetune_client.job_files import JobFile
 from finetune_client.resources.pager import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from finetune_client import FineTuningJob, FineTuningJobCheckpoint
+    from finetune_client.job_files import JobFile
     from finetune_client.metrics import Metrics
 
 __all__ = ["COMMANDS"]
@@ -43,13 +44,16 @@ def _show(job: FineTuningJob, *, as_json: bool) -> None:
     show_rows([job], _JOB_COLUMNS, as_json=as_json)
 
 
-@click.command("list")
+@click.command("list", epilog="Example: finetune list --limit 5 --metadata team=search")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Only jobs that have it.")
 @server_options
 @json_option
 def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: Any) -> None:
-    """List jobs, newest first: id, status, base model, tuned model, creation."""
+    """List jobs, newest first.
+
+    Of each: id, status, base model, tuned model, creation.
+    """
     wanted = dict(_pair(text) for text in metadata)
     with connect(**server) as client:
         jobs = client.jobs.list(limit=min(limit, LARGEST_PAGE), metadata=wanted or None)
@@ -65,13 +69,15 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-@click.command()
+@click.command(epilog="Example: finetune create file-123 -m gpt-4.1-mini-2025-04-14 --epochs 3")
 @click.argument("training_file", required=False)
 @click.option("--model", "-m", help="The base model; needed without --file.")
 @click.option("--validation-file", help="The id of an uploaded file.")
 @job_file_option
 @job_options
+@grader_option
 @dry_run_option
+@cost_options
 @server_options
 @json_option
 def create(
@@ -81,15 +87,17 @@ def create(
     job_file: JobFile | None,
     dry_run: bool,
     ledger_path: Path | None,
+    price: float | None,
+    yes: bool,
     as_json: bool,
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
     **wanted: Any,
 ) -> None:
-    """Create a job from TRAINING_FILE, the id of an uploaded file, or as JOB_FILE describes it.
+    """Create a job from an uploaded file, or from a job file.
 
-    What is given on the command line wins over what JOB_FILE says. The files that it names are
+    TRAINING_FILE is the id of an uploaded file. Without it the job is as JOB_FILE describes it. What is given on the command line wins over what JOB_FILE says. The files that it names are
     checked and uploaded first.
     """
     if job_file is None:
@@ -109,12 +117,8 @@ def create(
         dry_run=dry_run,
     ) as client:
         if job_file is None:
-            job_file = JobFile(
-                request=FineTuningJobRequest(
-                    training_file=training_file,
-                    validation_file=validation_file,
-                    **training(client, Hyperparameters()),
-                )
+            job_file = new_job(
+                client.provider, training_file=training_file, validation_file=validation_file
             )
             training_file = validation_file = None
         override(
@@ -128,32 +132,45 @@ def create(
         if dry_run:
             show_what_is_sent(client, job_file, as_json=as_json)
             return
+        ask = cost_question(client, job_file, price=price, yes=yes, as_json=as_json)
         named = named_server(base_url=base_url, provider=provider, allow_http=allow_http)
-        job = create_job(client, job_file, named=named, as_json=as_json)
+        job = create_job(client, job_file, named=named, as_json=as_json, ask=ask)
         if as_json or not job_file.paths:
             _show(job, as_json=as_json)
 
 
-@click.command()
-@click.argument("job_id")
-@click.option("--after", metavar="EVENT", help="Continue after this event.")
+@click.command(epilog="Example: finetune follow ftjob-123; finetune follow ftjob-123 ftjob-456")
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB_ID...")
+@click.option("--after", metavar="EVENT", help="Continue after this event, of a single job.")
 @metrics_option
 @server_options
 @json_option
 def follow(
-    job_id: str, after: str | None, metrics: Path | None, as_json: bool, **server: Any
+    job_ids: tuple[str, ...],
+    after: str | None,
+    metrics: Path | None,
+    as_json: bool,
+    **server: Any,
 ) -> None:
-    """Show a job's events as they come, then its loss curve and its model.
+    """Show a job's events as they come, then its loss curve.
 
-    Exit status: 0 when the job succeeded, 1 when it failed or was cancelled.
+    The last lines name its model. Several jobs become one table on a terminal. Exit status: 0 when
+    all succeeded, 1 when one failed or was cancelled.
     """
+    job_ids = tuple(dict.fromkeys(job_ids))
+    if len(job_ids) > 1 and (after or metrics):
+        raise click.UsageError("--after and --metrics are for a single job.")
     with connect(**server) as client:
-        again = f"{job_id}{named_server(**server)}"
+        again = f"{' '.join(job_ids)}{named_server(**server)}"
+        if len(job_ids) > 1:
+            watch_several(client, job_table(as_json=as_json), job_ids, again=again)
+            return
+        [job_id] = job_ids
         out = reporter(as_json=as_json)
         watch(client, out, job_id, again=again, after=after, save_to=metrics)
 
 
-@click.command()
+@click.command(epilog="Example: finetune wait ftjob-123 --timeout 3600")
 @click.argument("job_id")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop waiting after so long.")
 @server_options
@@ -173,7 +190,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> No
 
 
 def _verb(name: str, text: str) -> click.Command:
-    @click.command(name, help=text)
+    @click.command(name, help=text, epilog=f"Example: finetune {name} ftjob-123")
     @click.argument("job_id")
     @server_options
     @json_option
@@ -193,7 +210,26 @@ _VERBS = {
 }
 
 
-@click.command()
+@click.command(epilog="Example: finetune events ftjob-123 --limit 100")
+@click.argument("job_id")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
+)
+@click.option("--before", metavar="EVENT", help="Only events older than this one.")
+@server_options
+@json_option
+def events(job_id: str, limit: int, before: str | None, as_json: bool, **server: Any) -> None:
+    """Show a job's newest events, the last one at the end.
+
+    Of each: time, level, message. follow shows them as they come.
+    """
+    with connect(**server) as client:
+        found = client.jobs.list_events(job_id, after=before, limit=min(limit, LARGEST_PAGE))
+        newest = [event for event, _ in zip(found, range(limit), strict=False)]
+    show_rows(reversed(newest), ("created", "level", "message"), as_json=as_json)
+
+
+@click.command(epilog="Example: finetune checkpoints ftjob-123")
 @click.argument("job_id")
 @server_options
 @json_option
@@ -272,6 +308,7 @@ COMMANDS = [
     create,
     follow,
     wait,
+    events,
     checkpoints,
     metrics,
     *(_verb(name, text) for name, (_, text) in _VERBS.items()),

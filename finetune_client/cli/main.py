@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import click
-
 __all__ = ["main"]
 
 _NEEDED = {"click", "rich", "plotille"}
@@ -27,9 +25,17 @@ def main() -> None:
         _replace_handlers(
             signal.SIG_DFL, _interrupt, *_ENDING_SIGNALS
         )  # so that temporary files are removed
-        command = _load()
+        from finetune_client.cli.commands import cli
+
         _escape_what_cannot_be_encoded()
-        command()
+        cli()
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDED:
+            raise
+        sys.exit(
+            f"The command finetune needs the package {error.name}, which is not installed. "
+            "Install it with: pip install 'finetune-client[cli]'"
+        )
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     finally:
@@ -38,19 +44,6 @@ def main() -> None:
             signal.default_int_handler, signal.SIG_DFL, "SIGINT"
         )  # a second Ctrl-C ends what is still running
         _discard_unwritable_output()
-
-
-def _load() -> click.Command:
-    try:
-        from finetune_client.cli.commands import cli
-    except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
-            raise
-        sys.exit(
-            f"The command finetune needs the package {error.name}, which is not installed. "
-            "Install it with: pip install 'finetune-client[cli]'"
-        )
-    return cli
 
 
 def _replace_handlers(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from finetune_client import training_data
+from finetune_client.cli.job_options import DATA_FILE
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
-from finetune_client.cli.run import DATA_FILE
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data.formats import format_with_grader
 from finetune_client.training_data.making.writing import jsonl_line
@@ -246,7 +246,7 @@ def split(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Share the lines of FILE (JSONL) out: to train on, to validate on.
+    """Share the lines of FILE out: to train on, to validate on.
 
     The same examples and seed give the same two files, and no example is in both.
     """

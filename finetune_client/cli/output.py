@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, json_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["json_option", "metrics_option", "reporter", "show_rows"]
+__all__ = ["is_for_subcommand", "json_option", "metrics_option", "reporter", "show_rows"]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -57,6 +58,22 @@ def reporter(*, as_json: bool) -> Reporter:
 
     terminal = LiveTerminal()
     return PlainLines() if terminal.console.is_dumb_terminal else terminal
+
+
+def is_for_subcommand(ctx: click.Context) -> bool:
+    """Return whether a group that lists by itself was called for one of its commands.
+
+    Raises:
+        click.UsageError: The list's own options stand before that command, which has its own.
+    """
+    if ctx.invoked_subcommand is None:
+        return False
+    for name in ctx.params:
+        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"Options go behind the command: {ctx.command_path} {ctx.invoked_subcommand} ..."
+            )
+    return True
 
 
 def show_rows(rows: Iterable[Any], columns: Sequence[str], *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,45 +12,31 @@ import click
 from finetune_client import Client
 from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
 from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
-from finetune_client.cli.job_file import create_job, dry_run_option, override, show_what_is_sent
+from finetune_client.cli.costs import cost_options, cost_question
+from finetune_client.cli.graders import read_grader
+from finetune_client.cli.job_file import create_job, dry_run_option, show_what_is_sent
+from finetune_client.cli.job_options import DATA_FILE, job_options, override
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.reporting import printable
-from finetune_client.cli.run import DATA_FILE, job_options
 from finetune_client.cli.watching import watch
 from finetune_client.errors import RequestError
 from finetune_client.job_files import JobFile
 from finetune_client.providers import COMPATIBLE, Provider, find_provider
 from finetune_client.rerun import adapt_request, has_images
 
-__all__ = ["rerun"]
+__all__ = ["COMMANDS"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _read_grader(
-    ctx: click.Context,  # noqa: ARG001  # what click calls it with
-    param: click.Parameter,  # noqa: ARG001
-    path: Path | None,
-) -> Mapping[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        grader = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise click.BadParameter(f"{str(path)!r} is not JSON: {error}.") from None
-    if not isinstance(grader, dict):
-        raise click.BadParameter(f"{str(path)!r} must be an object, got {type(grader).__name__}.")
-    return grader
-
-
-@click.command()
+@click.command(epilog="Example: finetune rerun ftjob-123 --provider nebius -m MODEL --dry-run")
 @click.argument("source")
 @click.option("--model", "-m", help="The base model; needed on another server.")
 @click.option(
     "--grader",
     type=DATA_FILE,
-    callback=_read_grader,
+    callback=read_grader,
     metavar="JSON",
     help="The grader of a reinforcement job, in place of its own.",
 )
@@ -59,6 +44,7 @@ def _read_grader(
 @click.option("--source-base-url", metavar="URL", help="Where the job is, as --base-url.")
 @click.option("--source-provider", type=PROVIDER, help="What kind of server that is.")
 @dry_run_option
+@cost_options
 @click.option(
     "--local",
     is_flag=True,
@@ -74,6 +60,8 @@ def rerun(
     source_provider: str | None,
     dry_run: bool,
     local: bool,
+    price: float | None,
+    yes: bool,
     ledger_path: Path | None,
     base_url: str | None,
     provider: str | None,
@@ -81,7 +69,7 @@ def rerun(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Create the same job as SOURCE again, here or on another server.
+    """Create the same job again, here or on another server.
 
     SOURCE is the id of a job, or the folder of an archived one, or a job file. A job's id is looked
     for where OPENAI_BASE_URL says, else at OpenAI, or at --source-base-url; --base-url and --provider
@@ -120,14 +108,15 @@ def rerun(
             grader=grader,
             images=any(has_images(path) for path in job.paths.values() if path.is_file()),
         )
-        override(job, client.provider, model=None, **wanted)
+        override(job, client.provider, **wanted)
         for note in notes:
             click.echo(printable(f"Note: {note}"), err=True)
         if dry_run:
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
         named = None if local else named_server(**target)
-        made = create_job(client, job, named=named, as_json=as_json)
+        ask = cost_question(client, job, price=price, yes=yes, as_json=as_json)
+        made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:
             watch(client, reporter(as_json=as_json), made.id, again=None)
         elif as_json or not job.paths:
@@ -192,3 +181,6 @@ def _read_source(
                 click.echo(f"{printable(file_id)}: downloading ...", err=True)
                 paths[name] = client.files.download(file_id, folder / file)
         return JobFile.of_job(found, client.provider, paths), client.provider
+
+
+COMMANDS = [rerun]

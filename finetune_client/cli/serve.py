@@ -10,10 +10,10 @@ import click
 from finetune_client.errors import ConfigurationError
 from finetune_client.loopback import LOCAL_PORT
 
-__all__ = ["serve"]
+__all__ = ["COMMANDS"]
 
 
-@click.command()
+@click.command(epilog="Example: finetune serve --directory server --port 8080")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -48,9 +48,9 @@ __all__ = ["serve"]
 def serve(
     port: int, directory: Path | None, faults: str | None, workers: int, *, any_model: bool
 ) -> None:
-    """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
+    """Serve the fine-tuning API on this machine, to try things out.
 
-    For trying scripts out with curl or any other client. Ctrl-C ends it.
+    It is on 127.0.0.1 alone, and its tiny model is really trained. For trying scripts out with curl or any other client. Ctrl-C ends it.
     """
     try:
         from finetune_client.local import LocalServer, serve as serve_until_interrupted
@@ -77,3 +77,6 @@ def serve(
 def _print_url(base_url: str) -> None:
     click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
     click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")
+
+
+COMMANDS = [serve]

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from finetune_client.cli.reporting import printable
-from finetune_client.errors import FineTuneError
+from finetune_client.errors import FineTuneError, JobFailedError
 from finetune_client.metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from finetune_client import Client, FineTuningJob
+    from finetune_client.cli.job_table import JobTable
     from finetune_client.cli.reporting import Reporter
 
-__all__ = ["watch"]
+__all__ = ["watch", "watch_several"]
 
 
 def watch(
@@ -56,6 +59,37 @@ def watch(
     out.ended(job, place or (_metrics_place(job, again) if again else ""))
     if problem:
         raise FineTuneError(problem)
+
+
+def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, again: str) -> None:
+    """Follow several jobs until all have ended.
+
+    Args:
+        client: The client.
+        table: Where to report.
+        job_ids: The jobs.
+        again: The arguments of ``finetune follow`` that follow them again.
+
+    Raises:
+        JobFailedError: One or more of them failed or were cancelled.
+    """
+    try:
+        with table:
+            for job_id in job_ids:
+                table.status(job_id, client.jobs.retrieve(job_id).status or "unknown")
+            jobs = client.jobs.wait_all(
+                job_ids, on_event=table.event, on_job=lambda job: table.ended(job.id, job)
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped watching; the jobs continue. Follow them with: finetune follow {again}"
+        ) from None
+    failed = [job for job in jobs if not job.is_succeeded]
+    if failed:
+        names = ", ".join(f"{job.id} ({job.status})" for job in failed)
+        raise JobFailedError(
+            f"{len(failed)} of {len(jobs)} jobs did not succeed: {names}.", job=failed[0]
+        )
 
 
 def _interrupted(job_id: str, again: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import responses
+from click import Context
 
 from finetune_client import (
     Client,
@@ -227,7 +228,7 @@ def test_create__takes_an_id_that_is_too_long_for_a_file(
     assert json.loads(done.stdout)["error"] == "NotFoundError"
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", cli.list_commands(Context(cli)))
 def test_help__every_command_has_it_and_the_docs_name_it(finetune: Finetune, name: str) -> None:
     from pathlib import Path
 

@@ -17,14 +17,16 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
-def test_main__without_its_extra_says_what_to_install() -> None:
+@pytest.mark.parametrize("package", ["click", "plotille"])
+def test_main__without_its_extra_says_what_to_install(package: str) -> None:
     code = (
-        "import sys; sys.modules['click'] = None\nfrom finetune_client.cli.main import main; main()"
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['finetune', 'show', 'ftjob-1']\n"
+        "from finetune_client.cli.main import main; main()"
     )
     done = _python(code)
     assert done.returncode == 1
     assert done.stderr == (
-        "The command finetune needs the package click, which is not installed. "
+        f"The command finetune needs the package {package}, which is not installed. "
         "Install it with: pip install 'finetune-client[cli]'\n"
     )
 

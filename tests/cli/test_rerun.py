@@ -246,7 +246,7 @@ def test_dry_run__on_bedrock_needs_its_grader_and_a_hundred_examples(
     assert "training_file.jsonl is not fit to train on" in few.stderr
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("[]", "must be an object")])
+@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("[]", "must hold one grader")])
 def test_rerun__a_grader_must_be_an_object(
     finetune: Finetune, tmp_path: Path, text: str, said: str
 ) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 import responses
 
-from finetune_client import Client, Hyperparameters
-from finetune_client.cli.run import training
+from finetune_client import Client
+from finetune_client.cli.job_options import new_job
 from finetune_client.local import LocalServer, TrainingError, running
 from tests.cli.conftest import example
 from tests.support.gated_trainer import GatedTrainer
@@ -133,13 +133,13 @@ def test_run__a_file_of_another_method_is_found_before_anything_is_sent(
     assert "wrong_format" in done.output
 
 
-def test_training__is_asked_for_as_the_provider_takes_it() -> None:
-    settings = Hyperparameters(n_epochs=2)
+def test_new_job__is_asked_for_as_the_provider_takes_it() -> None:
     gateway = Client("k", base_url="https://gateway.example/v1", provider="litellm")
     azure = Client.azure("https://a.openai.azure.com", api_key="k", api_version="2024-10-21")
     with gateway, azure:
-        assert training(gateway, settings) == {"hyperparameters": settings}
-        assert training(azure, settings)["method"].supervised.hyperparameters == settings
+        assert new_job(gateway.provider).request.to_dict() == {"hyperparameters": {}}
+        method = {"type": "supervised", "supervised": {"hyperparameters": {}}}
+        assert new_job(azure.provider).request.to_dict() == {"method": method}
 
 
 @pytest.mark.parametrize(
