@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import requests  # noqa: TC002 - in an annotation, which is read at run time
+from requests.adapters import HTTPAdapter  # noqa: TC002 - likewise
 
 from finetune_client import resources
 from finetune_client.backports import Self, Unpack
@@ -47,6 +48,13 @@ _RETRIES: Final = RetryPolicy()
 _LOCAL_URL: Final = "http://finetune.localhost/v1"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _METHODS: Final = _IDEMPOTENT | {"POST", "PATCH"}
+
+
+class InProcessServer(Protocol):
+    """A server in this process, such as `finetune_client.local.LocalServer`."""
+
+    def adapter(self) -> HTTPAdapter:
+        """Return what answers a session's requests."""
 
 
 class Client:
@@ -201,11 +209,19 @@ class Client:
         return cls._from_session(Session(config, sender))
 
     @classmethod
-    def local(cls, directory: str | Path | None = None, **options: Any) -> Self:
+    def local(
+        cls,
+        directory: str | Path | None = None,
+        *,
+        server: InProcessServer | None = None,
+        **options: Any,
+    ) -> Self:
         """Return a client of the API on this machine: in this process, without a key or a socket.
 
         Args:
             directory: Where it keeps its files; a temporary one by default.
+            server: One that is there already, instead of a new one. It stays open when the client
+                is closed.
             options: ``timeout``, ``total_timeout``, ``max_retries``, ``max_retry_wait``,
                 ``headers``, ``query``, ``on_response`` and ``webhook_secret`` as for `Client`; all
                 others go to `finetune_client.local.LocalServer`.
@@ -218,9 +234,16 @@ class Client:
         _refuse_ledger(_LOCAL_URL, options)
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
-        server = _local_server(directory, theirs)
+        if server is not None and (directory is not None or theirs):
+            raise ConfigurationError(
+                "Client.local(server=) takes no directory and no options of a new server."
+            )
+        on_close = None
+        if server is None:
+            server = made = _local_server(directory, theirs)
+            on_close = made.close
         in_process = HTTPSession(url=_LOCAL_URL, adapter=server.adapter())
-        sender = Sender(in_process, on_close=server.close)
+        sender = Sender(in_process, on_close=on_close)
         return cls._from_session(Session(config, sender))
 
     @classmethod

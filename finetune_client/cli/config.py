@@ -37,7 +37,7 @@ _NETWORK = {
     "certificates": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
 }
 _EXTRAS = {
-    "local": ("flask", "numpy", "waitress"),
+    "local": ("flask", "numpy", "platformdirs", "waitress"),
     "fast": ("msgspec",),
     "plot": ("matplotlib",),
     "tokens": ("tiktoken",),
@@ -54,6 +54,8 @@ def config(
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool,
+    local_directory: Path | None,
     as_json: bool,
 ) -> None:
     """Show which settings are in force, and where they come from.
@@ -64,6 +66,8 @@ def config(
         "base_url": base_url,
         "provider": provider,
         "allow_http": allow_http,
+        "local": local,
+        "local_directory": local_directory,
         "ledger_path": ledger_path,
     }
     missing = ""

@@ -26,6 +26,7 @@ __all__ = [
     "is_interactive",
     "ledger_option",
     "named_server",
+    "refuse_other_server",
     "server_options",
     "yes_option",
 ]
@@ -49,6 +50,19 @@ _OPTIONS = (
         "--allow-http",
         is_flag=True,
         help="Allow plain http to a public host, which shows the key to the network.",
+    ),
+    click.option(
+        "--local",
+        is_flag=True,
+        help="Use the embedded server: the same API on this machine, no account, no key.",
+    ),
+    click.option(
+        "--directory",
+        "local_directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="FINETUNE_DIRECTORY",
+        show_envvar=True,
+        help="With --local: where files, jobs and models stay. Default: a folder of your own.",
     ),
 )
 
@@ -74,8 +88,18 @@ def ledger_option(*, required: bool) -> Callable[[Command], Command]:
     )
 
 
-def named_server(*, base_url: str | None, provider: str | None, allow_http: bool) -> str:
+def named_server(
+    *,
+    base_url: str | None,
+    provider: str | None,
+    allow_http: bool,
+    local: bool = False,
+    local_directory: Path | None = None,
+) -> str:
     """Write the options that name the same server in another command."""
+    if local:
+        chosen = local_directory is not None
+        return f" --local --directory {shlex.quote(str(local_directory))}" if chosen else " --local"
     given = {"--base-url": base_url, "--provider": provider}
     named = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
     return f"{named} --allow-http" if allow_http else named
@@ -86,16 +110,29 @@ def connect(
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool = False,
+    local_directory: Path | None = None,
     ledger_path: Path | None = None,
     dry_run: bool = False,
 ) -> Client:
     """Make the client that the options ask for; one that sends nothing needs no key."""
+    if local:
+        from finetune_client.cli.local import connect_locally
+
+        refuse_other_server(base_url=base_url, provider=provider)
+        return connect_locally(local_directory)
     key: Literal[False] | None = False if dry_run else None
     if provider in {"azure", "azure-classic"}:
         return Client.azure(base_url, api_key=key, allow_http=allow_http, ledger=ledger_path)
     return Client(
         key, base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path
     )
+
+
+def refuse_other_server(*, base_url: str | None, provider: str | None) -> None:
+    """Refuse ``--local`` beside another server."""
+    if base_url or provider:
+        raise click.UsageError("--local goes with neither --base-url nor --provider.")
 
 
 yes_option = click.option(

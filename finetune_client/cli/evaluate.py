@@ -111,7 +111,7 @@ def evaluate(
 def _show_changes(found: Any, model: str) -> None:
     for question, before, after in found.changes(model, count=3):
         asked = question.messages[-1].get("content")
-        click.echo(printable(f"\nQuestion {question.number}: {_short(asked)}"))
+        click.echo(f"\nQuestion {question.number}: {printable(_short(asked))}")
         click.echo(
             printable(f"  {before.reward:.3f} {found.models[0]}: {_short(before.answer.text)}")
         )

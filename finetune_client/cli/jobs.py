@@ -93,6 +93,8 @@ def create(
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool,
+    local_directory: Path | None,
     **wanted: Any,
 ) -> None:
     """Create a job from an uploaded file, or from a job file.
@@ -109,13 +111,14 @@ def create(
                     f"{file!r} is a file here, not the id of an uploaded one. "
                     f"Upload it first, with: finetune upload {shlex.quote(file)}"
                 )
-    with connect(
-        base_url=base_url,
-        provider=provider,
-        allow_http=allow_http,
-        ledger_path=ledger_path,
-        dry_run=dry_run,
-    ) as client:
+    server: dict[str, Any] = {
+        "base_url": base_url,
+        "provider": provider,
+        "allow_http": allow_http,
+        "local": local,
+        "local_directory": local_directory,
+    }
+    with connect(**server, ledger_path=ledger_path, dry_run=dry_run) as client:
         if job_file is None:
             job_file = new_job(
                 client.provider, training_file=training_file, validation_file=validation_file
@@ -133,7 +136,7 @@ def create(
             show_what_is_sent(client, job_file, as_json=as_json)
             return
         ask = cost_question(client, job_file, price=price, yes=yes, as_json=as_json)
-        named = named_server(base_url=base_url, provider=provider, allow_http=allow_http)
+        named = named_server(**server)
         job = create_job(client, job_file, named=named, as_json=as_json, ask=ask)
         if as_json or not job_file.paths:
             _show(job, as_json=as_json)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from finetune_client.cli.connect import connect, is_interactive, server_options
+from finetune_client.cli.local import show_size
 from finetune_client.cli.output import is_for_subcommand, json_option, show_rows
 from finetune_client.cli.reporting import json_line, printable
 
@@ -31,6 +32,8 @@ def models(ctx: click.Context, /, as_json: bool, **server: Any) -> None:
         return
     with connect(**server) as client:
         show_rows(client.models.list(), ("id", "owned_by"), as_json=as_json)
+    if server["local"] and not as_json:
+        show_size(server["local_directory"])
 
 
 @models.command(epilog="Example: finetune models show gpt-4o-mini-2024-07-18")

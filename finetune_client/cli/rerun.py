@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import Client
 from finetune_client.archive.layout import DATA_FILES, provider_of_account, read_job
-from finetune_client.cli.connect import PROVIDER, connect, named_server, server_options
+from finetune_client.cli.connect import (
+    PROVIDER,
+    connect,
+    named_server,
+    refuse_other_server,
+    server_options,
+)
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.graders import read_grader
 from finetune_client.cli.job_file import create_job, dry_run_option, show_what_is_sent
 from finetune_client.cli.job_options import DATA_FILE, job_options, override
+from finetune_client.cli.local import open_locally, with_base_model
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.reporting import printable
 from finetune_client.cli.watching import watch
@@ -45,11 +51,6 @@ if TYPE_CHECKING:
 @click.option("--source-provider", type=PROVIDER, help="What kind of server that is.")
 @dry_run_option
 @cost_options
-@click.option(
-    "--local",
-    is_flag=True,
-    help="Run it on the embedded server: the same API, a tiny model, no account, no key.",
-)
 @server_options
 @json_option
 def rerun(
@@ -59,13 +60,14 @@ def rerun(
     source_base_url: str | None,
     source_provider: str | None,
     dry_run: bool,
-    local: bool,
     price: float | None,
     yes: bool,
     ledger_path: Path | None,
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool,
+    local_directory: Path | None,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -76,8 +78,8 @@ def rerun(
     say where the new job is created. Its files are downloaded, checked by the rules of that server
     and uploaded there. What cannot be carried over is told, with what is done instead.
     """
-    if local and (base_url or provider):
-        raise click.UsageError("--local goes with neither --base-url nor --provider.")
+    if local:
+        refuse_other_server(base_url=base_url, provider=provider)
     elsewhere = bool(local or base_url or provider)
     if elsewhere and model is None:
         raise click.UsageError("On another server --model is needed: its models have other names.")
@@ -85,6 +87,8 @@ def rerun(
         "base_url": base_url if elsewhere else source_base_url,
         "provider": provider if elsewhere else source_provider,
         "allow_http": allow_http,
+        "local": local,
+        "local_directory": local_directory,
     }
     with ExitStack() as stack:
         job, origin = _read_source(
@@ -97,9 +101,13 @@ def rerun(
         )
         if elsewhere:
             _leave_out_ids(job)
-        client = stack.enter_context(
-            Client.local() if local else connect(**target, ledger_path=ledger_path, dry_run=dry_run)
-        )
+        if local and model is not None:
+            model, base_models = with_base_model(model, local_directory)
+            client, _ = stack.enter_context(open_locally(local_directory, base_models))
+        else:
+            client = stack.enter_context(
+                connect(**target, ledger_path=ledger_path, dry_run=dry_run)
+            )
         job.request, notes = adapt_request(
             job.request,
             origin or client.provider,
@@ -114,11 +122,11 @@ def rerun(
         if dry_run:
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
-        named = None if local else named_server(**target)
+        named = named_server(**target)
         ask = cost_question(client, job, price=price, yes=yes, as_json=as_json)
         made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:
-            watch(client, reporter(as_json=as_json), made.id, again=None)
+            watch(client, reporter(as_json=as_json), made.id, again=f"{made.id}{named}")
         elif as_json or not job.paths:
             show_rows([made], ("id", "status", "model"), as_json=as_json)
 

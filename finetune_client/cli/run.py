@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import Client
-from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.connect import (
+    connect,
+    named_server,
+    refuse_other_server,
+    server_options,
+)
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.creating import Steps, create_with_steps
 from finetune_client.cli.graders import grader_option
@@ -18,11 +23,14 @@ from finetune_client.cli.job_options import (
     new_job,
     override,
 )
+from finetune_client.cli.local import open_locally, show_result, with_base_model
 from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from finetune_client.local import LocalServer
 
 __all__ = ["COMMANDS"]
 
@@ -36,11 +44,6 @@ __all__ = ["COMMANDS"]
 @expires_after_option
 @metrics_option
 @cost_options
-@click.option(
-    "--local",
-    is_flag=True,
-    help="Use the embedded server: the same API, a tiny model, no account, no key.",
-)
 @server_options
 @json_option
 def run(
@@ -50,13 +53,14 @@ def run(
     ledger_path: Path | None,
     expires_after: int | None,
     metrics: Path | None,
-    local: bool,
     price: float | None,
     yes: bool,
     as_json: bool,
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool,
+    local_directory: Path | None,
     **wanted: Any,
 ) -> None:
     """Check a file, upload it, train on it and watch the job.
@@ -64,18 +68,26 @@ def run(
     The last line names the tuned model. Exit status: 0 when the job succeeded, 1 when it failed or the server refused, 2 on wrong usage
     or a file that is not fit to train on. Ctrl-C leaves a remote job running.
 
-    With --local there is no need for a ledger, and none is used.
+    With --local it trains on this machine: tiny, or a real model by its id on the Hugging Face hub or
+    a path (extra llm). What was made stays, and the last lines say how to use it. No ledger is used.
     """
     server: dict[str, Any] = {
         "base_url": base_url,
         "provider": provider,
         "allow_http": allow_http,
+        "local": local,
+        "local_directory": local_directory,
     }
-    if local and (base_url or provider):
-        raise click.UsageError("--local goes with neither --base-url nor --provider.")
     out = reporter(as_json=as_json)
-    named = None if local else named_server(**server)
-    with Client.local() if local else connect(**server, ledger_path=ledger_path) as client:
+    named = named_server(**server)
+    with contextlib.ExitStack() as stack:
+        here: LocalServer | None = None
+        if local:
+            refuse_other_server(base_url=base_url, provider=provider)
+            model, base_models = with_base_model(model, local_directory)
+            client, here = stack.enter_context(open_locally(local_directory, base_models))
+        else:
+            client = stack.enter_context(connect(**server, ledger_path=ledger_path))
         described = new_job(client.provider, model=model)
         described.paths["training_file"] = file
         if validation is not None:
@@ -92,8 +104,15 @@ def run(
             expires_after=expires_after,
             **described.arguments(),
         )
-        again = None if named is None else f"{job.id}{named}"
-        watch(client, out, job.id, again=again, save_to=metrics)
+        ended = watch(
+            client,
+            out,
+            job.id,
+            again=f"{job.id}{named}",
+            save_to=metrics,
+        )
+        if local and not as_json:
+            show_result(client, ended, server=here, questions=validation or file, named=named)
 
 
 COMMANDS = [run]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
+from finetune_client.cli.llm_options import llm_options, named_base_models
+from finetune_client.cli.local import announced, needs_extra
 from finetune_client.errors import ConfigurationError
 from finetune_client.loopback import LOCAL_PORT
 
@@ -45,28 +49,50 @@ __all__ = ["COMMANDS"]
     is_flag=True,
     help="Take any model's name, and train the tiny model in its place: for tests.",
 )
+@click.option(
+    "--base-model",
+    "base_models",
+    multiple=True,
+    metavar="[NAME=]MODEL",
+    help="A real model to train and to ask: an id of the Hugging Face hub, a directory, a GGUF file.",
+)
+@llm_options
 def serve(
-    port: int, directory: Path | None, faults: str | None, workers: int, *, any_model: bool
+    port: int,
+    directory: Path | None,
+    faults: str | None,
+    workers: int,
+    base_models: tuple[str, ...],
+    *,
+    any_model: bool,
+    **llm: Any,
 ) -> None:
     """Serve the fine-tuning API on this machine, to try things out.
 
     It is on 127.0.0.1 alone, and its tiny model is really trained. For trying scripts out with curl or any other client. Ctrl-C ends it.
     """
-    try:
+    with needs_extra():
         from finetune_client.local import LocalServer, serve as serve_until_interrupted
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The embedded server needs the package {error.name}, which is not installed. "
-            "Install it with: pip install 'finetune-client[local]'"
-        ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     try:
-        opened = LocalServer(directory, workers=workers, any_model=any_model, faults=faults)
+        opened = LocalServer(
+            directory,
+            workers=workers,
+            any_model=any_model,
+            faults=faults,
+            base_models=named_base_models(base_models),
+            llm_options={name: value for name, value in llm.items() if value is not None},
+        )
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--fault") from None
-    with opened as server:
+        raise click.BadParameter(str(error)) from None
+    with opened as server, contextlib.ExitStack() as stack:
+
+        def ready(base_url: str) -> None:
+            stack.enter_context(announced(directory, base_url))
+            _print_url(base_url)
+
         try:
-            serve_until_interrupted(server, port=port, ready=_print_url)
+            serve_until_interrupted(server, port=port, ready=ready)
         except OSError as error:
             raise ConfigurationError(
                 f"Cannot listen on port {port}: {error.strerror}. "

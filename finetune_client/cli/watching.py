@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from finetune_client.cli.local import is_in_process
 from finetune_client.cli.reporting import printable
 from finetune_client.errors import FineTuneError, JobFailedError
 from finetune_client.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from finetune_client import Client, FineTuningJob
     from finetune_client.cli.job_table import JobTable
@@ -27,18 +27,17 @@ def watch(
     out: Reporter,
     job_id: str,
     *,
-    again: str | None,
+    again: str,
     after: str | None = None,
     save_to: Path | None = None,
-) -> None:
-    """Follow a job's events, then show its curve and its model.
+) -> FineTuningJob:
+    """Follow a job's events, show its curve and its model, and return it.
 
     Args:
         client: The client.
         out: Where to report.
         job_id: The job.
-        again: The arguments of ``finetune follow`` that follow the job again; `None` for a job of the
-            embedded server, which ends with this process.
+        again: The arguments of ``finetune follow`` that follow the job again.
         after: The id of the last event that is known.
         save_to: Where to write the metrics.
 
@@ -50,15 +49,13 @@ def watch(
         with out.training():
             job = client.jobs.wait(job_id, on_event=out.event, after=after)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(job_id, again)) from None
-    if save_to is None and again is None:
-        save_to = Path(tempfile.gettempdir()) / f"{job.id}.csv"
+        raise KeyboardInterrupt(_interrupted(client, job_id, again)) from None
     written, problem = _save(client, job, save_to)
     _draw(client, out, job, written)
-    place = str(written) if written else ""
-    out.ended(job, place or (_metrics_place(job, again) if again else ""))
+    out.ended(job, str(written) if written else _metrics_place(job, again))
     if problem:
         raise FineTuneError(problem)
+    return job
 
 
 def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, again: str) -> None:
@@ -92,9 +89,12 @@ def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, ag
         )
 
 
-def _interrupted(job_id: str, again: str | None) -> str:
-    if again is None:
-        return f"Stopped. The embedded server lives in this process: job {job_id} ends with it."
+def _interrupted(client: Client, job_id: str, again: str) -> str:
+    if is_in_process(client):
+        return (
+            f"Stopped. Job {job_id} was trained in this process; it continues from its last "
+            f"checkpoint with: finetune follow {again}"
+        )
     return f"Stopped watching; job {job_id} continues. Follow it with: finetune follow {again}"
 
 

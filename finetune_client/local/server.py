@@ -6,9 +6,9 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune_client.backports import Self
 from finetune_client.local.api.chat import Chat
@@ -18,6 +18,7 @@ from finetune_client.local.api.models import Models
 from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
+from finetune_client.local.base_models import trainer_of_base_models
 from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
 from finetune_client.local.state import ServerLimits, State
@@ -55,6 +56,10 @@ class LocalServer:
         faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
             bear it; ``""`` for nothing yet. Unless it is `None`, a request may ask for its own
             fault in a header ``X-Finetune-Fault``.
+        base_models: Real language models to train beside ``tiny``: the name that jobs use -> a
+            directory with safetensors or a GGUF file, such a file, or the id of a repository of the
+            hub. Needs the extra ``llm``. A lasting directory remembers them for the next server.
+        llm_options: How they are trained, see ``docs/own-models.md``.
         wait: Waits ``step_seconds``, or until the event is set, and returns whether it is.
 
     Attributes:
@@ -66,7 +71,8 @@ class LocalServer:
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
-        ValueError: ``faults`` cannot be read, or two trainers have a base model of the same name.
+        ValueError: ``faults`` cannot be read, a base model or an option for it is not valid, or two
+            trainers have a base model of the same name.
     """
 
     def __init__(
@@ -82,16 +88,27 @@ class LocalServer:
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
         faults: str | None = None,
+        base_models: Mapping[str, str | os.PathLike[str]] | None = None,
+        llm_options: Mapping[str, Any] | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
-        bases = _base_models(given)
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
+            of_bases = trainer_of_base_models(
+                self._store.directory,
+                base_models or {},
+                llm_options or {},
+                taken=_base_models(given),
+                remember=self._store.is_lasting,
+            )
+            given += [] if of_bases is None else [of_bases]
+            bases = _base_models(given)
             state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
             files, models = Files(state), Models(state, bases, any_model=any_model)
+            self._models = models
             self._runner = Runner(
                 state,
                 files,
@@ -126,6 +143,10 @@ class LocalServer:
     def adapter(self) -> LocalAdapter:
         """Return a `requests` adapter that calls the app in this process."""
         return LocalAdapter(self.app, self.why_unavailable)
+
+    def model_directory(self, name: str) -> Path | None:
+        """Return the directory of a tuned model's files; `None` if there is no such model."""
+        return self._models.path(name) if self._models.find(name) is not None else None
 
     def count_active_jobs(self) -> int:
         """Return how many jobs are being checked, queued, trained or paused right now."""

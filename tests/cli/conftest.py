@@ -34,6 +34,7 @@ def temporary_folder(
     folder = tmp_path_factory.mktemp("temporary")
     for name in ("TMPDIR", "TEMP", "TMP"):
         monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("FINETUNE_DIRECTORY", str(folder / "local"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     return folder
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,8 +32,8 @@ _MAIN = "from finetune_client.cli.main import main; main()"
 NOWHERE = ("--base-url", "http://127.0.0.1:9/v1")
 
 
-def test_run__local_ends_with_the_models_name(
-    finetune: Finetune, train: Path, valid: Path, tmp_path: Path
+def test_run__local_ends_with_the_models_name_and_how_to_use_it(
+    finetune: Finetune, train: Path, valid: Path, tmp_path: Path, temporary_folder: Path
 ) -> None:
     csv = tmp_path / "metrics.csv"
     done = finetune(
@@ -42,26 +43,41 @@ def test_run__local_ends_with_the_models_name(
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert lines[0] == f"{train} is fit to train on: 12 examples."
-    assert re.fullmatch(r"Model: ft:tiny:local:squares:\w+", lines[-1])
-    assert lines[-2] == f"Metrics: {csv}"
+    named = re.fullmatch(r"Model: (ft:tiny:local:squares:\w+)", lines[-4])
+    assert named
+    assert lines[-5] == f"Metrics: {csv}"
+    place = Path(lines[-3].removeprefix("Files: "))
+    assert [path.name for path in place.iterdir()] == ["model.npz"]
+    where = f"--directory {temporary_folder / 'local'}"
+    assert lines[-2] == f"Ask it:   finetune try {named[1]} 'your question' --local {where}"
+    assert lines[-1] == f"Serve it: finetune serve {where}"
     assert re.search(
         r"^train_loss: \d\.\d{4} at step 1, \d\.\d{4} at step 24$", done.output, re.MULTILINE
     )
     assert csv.read_text(encoding="utf-8").startswith("step,train_loss,")
 
 
-def _metrics_file(output: str) -> Path:
-    [shown] = re.findall(r"^Metrics: (.+)$", output, re.MULTILINE)
-    return Path(shown)
-
-
-def test_run__says_where_the_metrics_of_a_local_job_are(finetune: Finetune, train: Path) -> None:
+def test_run__local_stays_for_the_next_command(finetune: Finetune, train: Path) -> None:
     done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1)
-    lines = _metrics_file(done.output).read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + 12
+    lines = done.output.splitlines()
+    where, name = (
+        next(line for line in lines if line.startswith(head)) for head in ("Metrics: ", "Model: ")
+    )
+    see = re.fullmatch(
+        r"Metrics: result file file-\w+; see them with: finetune (metrics .*)", where
+    )
+    assert see
+    shown = finetune(*shlex.split(see[1]))
+    assert shown.output.startswith("train_loss: ")
+    models = finetune("models", "--local")
+    assert name.removeprefix("Model: ") in models.stdout
+    assert re.search(r" holds \d+\.\d MB\. To empty it, delete the folder", models.stderr)
+    again = finetune("run", train, "-m", name.removeprefix("Model: "), "--local", "--epochs", 1)
+    assert again.exit_code == 0, again.output
+    assert len(finetune("list", "--local").output.splitlines()) == 2
 
 
-def test_run__leaves_no_metrics_in_the_systems_folder_while_it_is_tested(
+def test_run__local_leaves_nothing_in_the_systems_folder(
     finetune: Finetune,
     train: Path,
     temporary_folder: Path,
@@ -69,10 +85,9 @@ def test_run__leaves_no_metrics_in_the_systems_folder_while_it_is_tested(
 ) -> None:
     run = ["run", str(train), "--model", "tiny", "--local", "--epochs", "1"]
     command = [sys.executable, "-m", "finetune_client.cli", *run]
-    child = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
-    files = {_metrics_file(finetune(*run).output), _metrics_file(child.stdout)}
-    assert len(files) == 2
-    assert set(temporary_folder.iterdir()) == files
+    subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
+    finetune(*run)
+    assert [path.name for path in temporary_folder.iterdir()] == ["local"]
     assert tmp_path_factory.getbasetemp() in temporary_folder.parents
 
 
@@ -429,7 +444,8 @@ def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
     _, said = child.communicate(timeout=20)
     assert child.returncode == 130
     assert re.fullmatch(
-        r"Stopped\. The embedded server lives in this process: job ftjob-\w+ ends with it\.",
+        r"Stopped\. Job ftjob-\w+ was trained in this process; it continues from its last "
+        r"checkpoint with: finetune follow ftjob-\w+ --local --directory \S+",
         said.strip(),
     )
 
@@ -441,9 +457,8 @@ def test_run__leaves_nothing_behind_when_it_is_terminated(
 ) -> None:
     (folder := tmp_path / "tmp").mkdir()
     child = _training(train, TMPDIR=str(folder))
-    assert list(folder.iterdir())
     child.send_signal(getattr(signal, number))
     _, said = child.communicate(timeout=20)
     assert child.returncode == 130
-    assert said.startswith("\nStopped. The embedded server lives in this process: ")
+    assert said.startswith("\nStopped. Job ftjob-")
     assert list(folder.iterdir()) == []

@@ -33,7 +33,7 @@ def test_close__ends_training_and_removes_what_is_temporary(
     api = connect(server)
     job = api.create(training_file=api.upload(jsonl(chat_lines(10))), hyperparameters=LONG)
     api.job(job["id"], until=("running",))
-    directory = server._store._root
+    directory = server._store.directory
     assert threads()
     assert directory.exists()
     start = time.monotonic()
@@ -49,7 +49,7 @@ def test_close__ends_training_and_removes_what_is_temporary(
 
 def test_close__of_a_server_that_did_nothing() -> None:
     with LocalServer() as server:
-        directory = server._store._root
+        directory = server._store.directory
     assert not directory.exists()
 
 

@@ -87,6 +87,7 @@ class Store:
             `close` removes.
 
     Attributes:
+        directory: Where everything is.
         database: The state.
         is_lasting: Whether the directory survives the server.
 
@@ -99,21 +100,21 @@ class Store:
         self.is_lasting = directory is not None
         lock = None
         if directory is None:
-            self._root = Path(tempfile.mkdtemp(prefix="finetune-local-"))
+            self.directory = Path(tempfile.mkdtemp(prefix="finetune-local-"))
         else:
             directory.mkdir(parents=True, exist_ok=True)
-            self._root = directory.absolute()
+            self.directory = directory.absolute()
             lock = lock_directory(directory)
-        temporary = self._root if directory is None else None
+        temporary = self.directory if directory is None else None
         opened: list[Database] = []
         self._release = weakref.finalize(self, _release, opened, lock, temporary, os.getpid())
-        self._blobs = self._root / "blobs"
+        self._blobs = self.directory / "blobs"
         try:
-            _refuse_records(self._root)
-            self.database = Database(self._root / "state.sqlite3", is_lasting=self.is_lasting)
+            _refuse_records(self.directory)
+            self.database = Database(self.directory / "state.sqlite3", is_lasting=self.is_lasting)
             opened.append(self.database)
             for folder in ("blobs", "models", "jobs"):
-                (self._root / folder).mkdir(exist_ok=True)
+                (self.directory / folder).mkdir(exist_ok=True)
             if lock is not None:  # without a lock, another server may be using the directory
                 self._sweep()
         except BaseException:
@@ -128,7 +129,7 @@ class Store:
         )
         kept = {name for (name,) in named}
         for folder, pattern in _SWEPT.items():
-            for path in (self._root / folder).iterdir():
+            for path in (self.directory / folder).iterdir():
                 if not pattern.fullmatch(path.name) or path.name in kept:
                     continue
                 if path.is_dir():
@@ -168,13 +169,13 @@ class Store:
         """Return the path of a blob, or the directory of a model."""
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is not a key of this store")
-        return (self._root / "models" if key.startswith("model-") else self._blobs) / key
+        return (self.directory / "models" if key.startswith("model-") else self._blobs) / key
 
     def job_directory(self, job_id: str) -> Path:
         """Return the directory of what a job needs until it has ended."""
         if not _JOB_ID.fullmatch(job_id):
             raise ValueError(f"{job_id!r} is not the id of a job")
-        return self._root / "jobs" / job_id
+        return self.directory / "jobs" / job_id
 
     def drop(self, key: str) -> None:
         """Remove a blob or a model. On Windows what is being read stays until the next start."""
