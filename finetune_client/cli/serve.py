@@ -76,4 +76,5 @@ def serve(
 
 def _print_url(base_url: str) -> None:
     click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
+    click.echo(f"Jobs and curves in a browser: {base_url.removesuffix('v1')}")
     click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")

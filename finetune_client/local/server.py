@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finetune_client.local.api.curves import Curves
 from finetune_client.local.api.files import Files
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
 from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
-from finetune_client.local.app import make_app, routes
+from finetune_client.local.app import make_app, page_routes, routes
 from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
 from finetune_client.local.state import ServerLimits, State
@@ -108,7 +109,9 @@ class LocalServer:
             table = routes(
                 files, Uploads(state, files), models, self._jobs, Permissions(state, models)
             )
-            self.app: WSGIApplication = make_app(self._store, table, self.allowed_hosts)
+            self.app: WSGIApplication = make_app(
+                self._store, table, page_routes(Curves(state, self._jobs)), self.allowed_hosts
+            )
             self.faults: Faults | None = None
             if faults is not None:
                 self.app = self.faults = Faults(self.app, planned)

@@ -39,6 +39,9 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert json.load(answer)["object"] == "model"
+        [page] = re.findall(r"http://127\.0\.0\.1:\d+/$", child.stdout.readline().strip())
+        with urllib.request.urlopen(page, timeout=5) as answer:
+            assert b"<title>Fine-tuning jobs</title>" in answer.read()
     finally:
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
