@@ -22,7 +22,7 @@ NAME = "finetune_client"
 VALUES = frozenset(
     {
         *("atomic_file", "caller", "display", "file_lock", "lazy", "loopback", "plain_json"),
-        *("_version", "clock", "errors"),
+        *("_version", "clock", "errors", "webhook_signature"),
     }
 )
 """Modules that know nothing of the layers, and may be known by all."""
@@ -39,6 +39,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "loopback": frozenset(),
     "plain_json": frozenset(),
     "svg": frozenset(),
+    "webhook_signature": frozenset({"clock", "errors"}),
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},
