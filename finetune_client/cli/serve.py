@@ -45,8 +45,26 @@ __all__ = ["serve"]
     is_flag=True,
     help="Take any model's name, and train the tiny model in its place: for tests.",
 )
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="Post an event there when a job has succeeded, failed or was cancelled.",
+)
+@click.option(
+    "--webhook-secret",
+    envvar="FINETUNE_SERVE_WEBHOOK_SECRET",
+    show_envvar=True,
+    help="What signs these events. The variable keeps it out of the list of processes.",
+)
 def serve(
-    port: int, directory: Path | None, faults: str | None, workers: int, *, any_model: bool
+    port: int,
+    directory: Path | None,
+    faults: str | None,
+    workers: int,
+    *,
+    any_model: bool,
+    webhook: str | None,
+    webhook_secret: str | None,
 ) -> None:
     """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
 
@@ -61,7 +79,16 @@ def serve(
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     try:
-        opened = LocalServer(directory, workers=workers, any_model=any_model, faults=faults)
+        opened = LocalServer(
+            directory,
+            workers=workers,
+            any_model=any_model,
+            faults=faults,
+            webhook=webhook,
+            webhook_secret=webhook_secret,
+        )
+    except ConfigurationError:
+        raise
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
     with opened as server:

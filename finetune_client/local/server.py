@@ -23,6 +23,7 @@ from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
+from finetune_client.local.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -57,7 +58,11 @@ class LocalServer:
         faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
             bear it; ``""`` for nothing yet. Unless it is `None`, a request may ask for its own
             fault in a header ``X-Finetune-Fault``.
-        wait: Waits ``step_seconds``, or until the event is set, and returns whether it is.
+        wait: Waits ``step_seconds``, or before a webhook is sent again, or until the event is set;
+            returns whether it is.
+        webhook: The URL to which an event is posted when a job has succeeded, failed or was
+            cancelled (https://developers.openai.com/api/reference), until it answers 2xx.
+        webhook_secret: The secret that signs them, ``whsec_...``.
 
     Attributes:
         app: The WSGI app.
@@ -69,6 +74,7 @@ class LocalServer:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
         ValueError: ``faults`` cannot be read, or two trainers have a base model of the same name.
+        ConfigurationError: ``webhook`` is not a URL, or its secret is missing or cannot be used.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class LocalServer:
         allowed_hosts: Collection[str] = (),
         faults: str | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        webhook: str | None = None,
+        webhook_secret: str | None = None,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
@@ -93,6 +101,10 @@ class LocalServer:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
             state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
+            self._webhooks = None
+            if webhook is not None:
+                self._webhooks = WebhookSender(state, webhook, webhook_secret, wait=wait)
+                state.on_job_end = self._webhooks.add
             files, models = Files(state), Models(state, bases, any_model=any_model)
             self._runner = Runner(
                 state,
@@ -119,6 +131,8 @@ class LocalServer:
             self._closed = False
             self._owner = os.getpid()
             undo.callback(self.close)
+            if self._webhooks is not None:
+                self._webhooks.start()
             self._jobs.resume_all()
             undo.pop_all()
 
@@ -148,6 +162,8 @@ class LocalServer:
                 return
             self._closed = True
             self._runner.close(self._jobs.live())
+            if self._webhooks is not None:
+                self._webhooks.close()
             self._store.close()
 
     def __enter__(self) -> Self:
