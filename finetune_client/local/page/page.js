@@ -5,6 +5,7 @@ const KEY_NAME = "finetune-key";
 const KEY_OF_AN_OPEN_SERVER = "local"; // without keys of its own the server takes any
 const SOON_MS = 1000; // while a job is under way
 const LATER_MS = 4000;
+const CHOICES_MS = 10000; // how old the models and files to choose from may be
 const JOBS = "/v1/fine_tuning/jobs";
 const FINAL = ["succeeded", "failed", "cancelled"];
 const UPLOAD = "upload";
@@ -147,14 +148,16 @@ function createJobRow(job) {
 
 function updateJobRow(row, job) {
   showStatus(row.querySelector(".status"), job.status);
-  if (job.id === chosen) row.setAttribute("aria-current", "true");
-  else row.removeAttribute("aria-current");
+  const link = row.querySelector("a");
+  if (job.id === chosen) link.setAttribute("aria-current", "true");
+  else link.removeAttribute("aria-current");
 }
 
 function announceStatus(job) {
   const before = statuses.get(job.id);
   statuses.set(job.id, job.status);
   if (before !== undefined && before !== job.status) {
+    choicesUntil = 0; // there may be a new model
     announce(`Job ${nameOfJob(job)}: ${job.status.replaceAll("_", " ")}`);
   }
 }
@@ -285,23 +288,33 @@ with Client(api_key="${given}", base_url="${base}") as client:
 }
 
 async function copyName() {
-  await navigator.clipboard.writeText(byId("model-name").textContent);
-  announce("The model's name was copied.");
+  try {
+    await navigator.clipboard.writeText(byId("model-name").textContent);
+    announce("The model's name was copied.");
+  } catch (error) {
+    showProblem("job-problem", `The browser does not let the name be copied: ${error.message}`);
+  }
 }
 
 // ---------------------------------------------------------------- the curve
 
+let notBefore = 0; // a long job is drawn less often, so that at most a tenth of the time is spent on it
+
 async function showCurve(id, events) {
+  const newest = events.data.find((event) => event.type === "metrics")?.id;
+  setShown(byId("no-curve"), newest === undefined);
+  setShown(byId("figure"), newest !== undefined);
   const place = byId("curve");
   const width = Math.round(place.clientWidth);
-  const newest = events.data.find((event) => event.type === "metrics")?.id;
   const wanted = `${id} ${newest} ${width}`;
-  if (width === 0 || wanted === drawn) return;
+  if (width === 0 || wanted === drawn || (drawn && performance.now() < notBefore)) return;
+  const began = performance.now();
   const path = `/ui/jobs/${encodeURIComponent(id)}/curve.svg?width=${width}`;
   const drawing = await request("GET", path, { kind: "document" });
   if (id !== chosen) return;
   place.replaceChildren(document.importNode(drawing.documentElement, true));
   drawn = wanted;
+  notBefore = performance.now() + 9 * (performance.now() - began);
 }
 
 // ---------------------------------------------------------------- following
@@ -323,6 +336,7 @@ async function refresh() {
     setShown(byId("main"), true);
     showJobs(page);
     await refreshChosen();
+    if (performance.now() > choicesUntil) await refreshChoices();
     setText(byId("connection"), "Live");
     if ([...statuses.values()].some((status) => !FINAL.includes(status))) wait = SOON_MS;
   } catch (error) {
@@ -434,7 +448,10 @@ function confirmCancel() {
 
 // ---------------------------------------------------------------- starting a job
 
+let choicesUntil = 0;
+
 async function refreshChoices() {
+  choicesUntil = performance.now() + CHOICES_MS;
   const [models, files] = await Promise.all([
     get("/v1/models"),
     get("/v1/files?purpose=fine-tune&limit=200"),
@@ -502,9 +519,13 @@ async function createJob(json) {
   return job;
 }
 
+let isStarting = false;
+
 async function startJob(event) {
   event.preventDefault();
-  byId("start").disabled = true;
+  if (isStarting) return;
+  isStarting = true;
+  byId("start").setAttribute("aria-disabled", "true"); // "disabled" would take the focus away
   showProblem("new-problem", "");
   try {
     const training = await fileOf("training");
@@ -526,7 +547,8 @@ async function startJob(event) {
     if (error.status === 401) askForKey(error.message);
     else showProblem("new-problem", error.message);
   } finally {
-    byId("start").disabled = false;
+    isStarting = false;
+    byId("start").removeAttribute("aria-disabled");
   }
 }
 

@@ -81,7 +81,7 @@ def test_page__shows_a_job_as_it_trains(
 
     browser.click("#job-rows a")
     browser.wait_for_text("#job-title", "Job first")
-    browser.wait_for_text("#curve svg", "No values yet")
+    browser.wait_for_text("#no-curve", "There is no step yet.")
     trainer.let(2)
     browser.wait_for_text("#events", "Step 2/6: training loss=0.50")
     browser.wait_for_text("#newest", "Step 2: train_loss 0.5")
@@ -102,6 +102,7 @@ def test_page__shows_a_job_as_it_trains(
     assert f'model="{model}"' in browser.text("#use-python")
     assert api.base in browser.text("#use-curl")
     assert not browser.is_shown("#cancel")
+    browser.wait_for_text("#model", model)
 
 
 def test_page__pauses_resumes_and_cancels(
@@ -150,6 +151,16 @@ def test_page__shows_names_and_messages_as_text(
     assert browser.run("return document.querySelectorAll('img, b, script:not([src])').length") == 0
 
 
+def test_page__shows_a_job_of_the_address_that_does_not_exist_as_text(
+    browser: Browser, api: LocalApi
+) -> None:
+    browser.go(page_of(api, "<img src=x onerror=alert(1)>"))
+    browser.wait_for_text("#job-title", "No such job")
+    assert browser.text("#job-hint") == ("Could not find fine tune: <img src=x onerror=alert(1)>")
+    assert browser.run("return document.images.length") == 0
+    assert all("404" in said for said in browser.problems())
+
+
 def test_page__uploads_files_and_starts_a_job(
     browser: Browser, api: LocalApi, tmp_path: Path
 ) -> None:
@@ -194,6 +205,7 @@ def test_page__says_why_a_job_is_refused_and_why_it_failed(
         api.ok("DELETE", f"/files/{file['id']}")
     browser.click("#start")
     browser.wait_for_text("#new-problem", f"No such File object: {job['training_file']}")
+    assert browser.focused() == "start"
     assert "404" in "".join(browser.problems())
 
 
@@ -221,7 +233,10 @@ def test_page__can_be_used_with_the_keyboard_alone(
         browser.tab_to(wanted)
 
 
-def test_page__names_everything_for_a_screen_reader(browser: Browser, api: LocalApi) -> None:
+def test_page__names_everything_for_a_screen_reader(
+    browser: Browser, api: LocalApi, trainer: GatedTrainer
+) -> None:
+    trainer.let(1)
     browser.go(page_of(api, started(api)))
     browser.wait(lambda: browser.is_shown("#curve svg"))
     nodes = browser.devtools("Accessibility.getFullAXTree")["nodes"]
@@ -234,7 +249,7 @@ def test_page__names_everything_for_a_screen_reader(browser: Browser, api: Local
     assert {role for role, _ in named} >= roles - {"progressbar", "table"}
     assert [role for role, name in named if not name.strip()] == []
     live = [node for node in nodes if node["role"]["value"] == "status"]
-    assert len(live) == 1
+    assert len(live) == 2
 
 
 def test_page__refuses_to_read_a_text_as_html(browser: Browser, api: LocalApi) -> None:
@@ -299,7 +314,10 @@ def test_page__survives_a_server_that_is_away(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 400, 1200])
-def test_page__is_never_wider_than_the_window(browser: Browser, api: LocalApi, width: int) -> None:
+def test_page__is_never_wider_than_the_window(
+    browser: Browser, api: LocalApi, trainer: GatedTrainer, width: int
+) -> None:
+    trainer.let(2)
     job_id = started(api, suffix="a-name-without-a-place-to-break-" * 2)
     browser.resize(width, 900)
     browser.go(page_of(api, job_id))
