@@ -37,8 +37,8 @@ class Curves:
 
     def draw(self, job_id: str) -> flask.Response:
         """Return the losses (or rewards) as SVG, ``?width=`` pixels wide."""
-        job = self._jobs.find(job_id)
-        steps, wire = self._steps(job_id, job.step), job.to_dict()
+        wire = self._jobs.retrieve(job_id).get_json()  # or the API's error, if it is not to be seen
+        steps = self._steps(job_id)
         names = list(dict.fromkeys(name for step in steps for name in step))
         losses = [name for name in names if name.endswith("loss")]
         plotted = losses or [name for name in names if "reward" in name]
@@ -57,7 +57,8 @@ class Curves:
         )
         return flask.Response(drawing, mimetype="image/svg+xml")
 
-    def _steps(self, job_id: str, last: int) -> list[dict[str, Any]]:
+    def _steps(self, job_id: str) -> list[dict[str, Any]]:
+        [last] = self._state.database.row("SELECT step FROM jobs WHERE id = ?", (job_id,))
         rows = self._state.database.rows(
             "SELECT wire FROM (SELECT wire, number, row_number() OVER (ORDER BY number DESC) AS back"
             " FROM events WHERE job = ? AND type = 'metrics')"
