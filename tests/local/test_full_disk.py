@@ -21,7 +21,7 @@ from finetune_client import APIStatusError, Client, JobFailedError
 
 line = '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "%d"}]}\\n'
 lines = "".join(line % number for number in range(10)).encode()
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
 with Client.local(max_retries=0) as client:
     try:
         client.files.create(file=lines * 1000)
