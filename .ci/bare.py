@@ -1,11 +1,16 @@
 """Run where only the wheel and its one dependency are installed."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 
 for extra in ("flask", "numpy", "click", "rich"):
     assert importlib.util.find_spec(extra) is None, f"{extra} came with the bare install"
+
+package = importlib.util.find_spec("finetune_client").submodule_search_locations[0]
+for name in ("index.html", "page.js", "page.css", "icon.svg"):
+    assert os.path.isfile(f"{package}/local/page/{name}"), f"{name} is not in the wheel"
 
 WITHOUT_REQUESTS = """
 import sys

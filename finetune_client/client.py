@@ -224,7 +224,8 @@ class Client:
                 is closed.
             options: ``timeout``, ``total_timeout``, ``max_retries``, ``max_retry_wait``,
                 ``headers``, ``query``, ``on_response`` and ``webhook_secret`` as for `Client`; all
-                others go to `finetune_client.local.LocalServer`.
+                others go to `finetune_client.local.LocalServer`, with ``webhook_secret`` if
+                ``webhook`` is among them.
 
         Raises:
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
@@ -234,6 +235,8 @@ class Client:
         _refuse_ledger(_LOCAL_URL, options)
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
+        if "webhook" in theirs:  # the server signs with what the client verifies with
+            theirs["webhook_secret"] = options["webhook_secret"]
         if server is not None and (directory is not None or theirs):
             raise ConfigurationError(
                 "Client.local(server=) takes no directory and no options of a new server."

@@ -8,15 +8,12 @@ the events are those of https://developers.openai.com/api/reference.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.clock import SYSTEM_CLOCK
-from finetune_client.errors import ConfigurationError, DecodeError, InvalidWebhookSignatureError
+from finetune_client.errors import DecodeError
 from finetune_client.models.codec import (
     copy_fields,
     copy_object,
@@ -25,6 +22,7 @@ from finetune_client.models.codec import (
     pop_text,
     write_fields,
 )
+from finetune_client.webhook_signature import body_bytes, sign, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["WebhookEvent", "sign", "unwrap", "verify_signature"]
 
 _JOB_EVENTS = "fine_tuning.job."
-_PREFIX = "whsec_"
-_SCHEME = "v1"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,123 +120,7 @@ def unwrap(
         DecodeError: The signature is right, but the body is not a JSON object.
     """
     verify_signature(body, headers, secret, tolerance=tolerance, clock=clock)
-    return _read(_bytes(body))
-
-
-def verify_signature(
-    body: bytes | str,
-    headers: Mapping[str, str],
-    secret: str,
-    *,
-    tolerance: float = 300,
-    clock: Clock = SYSTEM_CLOCK,
-) -> None:
-    """Verify a webhook's signature; arguments and errors are those of `unwrap`."""
-    raw = _bytes(body)
-    _check_secret(secret)
-    name, timestamp, signatures = _signed_headers(headers)
-    _check_time(timestamp, tolerance, clock)
-    # No variable here holds a key: tools that report errors show those of every frame.
-    if not any(
-        _matches(_signature(key, name, timestamp, raw), signatures) for key in _keys(secret)
-    ):
-        raise InvalidWebhookSignatureError(
-            "None of the webhook's signatures is right: the secret is another endpoint's, or the "
-            "body is not what was sent."
-        )
-
-
-def sign(body: bytes | str, *, id: str, timestamp: int, secret: str) -> dict[str, str]:
-    """Return the headers that `unwrap` verifies, for tests of a server of your own.
-
-    Args:
-        body: The request's body.
-        id: The ``webhook-id``.
-        timestamp: Unix time in whole seconds.
-        secret: The signing secret.
-    """
-    _check_secret(secret)
-    code = _signature(_keys(secret)[0], id, str(timestamp), _bytes(body))
-    return {
-        "webhook-id": id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"{_SCHEME},{base64.b64encode(code).decode()}",
-    }
-
-
-def _bytes(given: object) -> bytes:
-    if isinstance(given, str):
-        return given.encode("utf-8", "surrogatepass")
-    if isinstance(given, (bytes, bytearray, memoryview)):
-        return bytes(given)
-    raise ConfigurationError(
-        f"The webhook's body must be bytes or text, exactly as it came, not {type(given).__name__}."
-    )
-
-
-def _check_secret(secret: object) -> None:
-    if not isinstance(secret, str | None):
-        raise ConfigurationError(f"The webhook secret must be text, not {type(secret).__name__}.")
-    if not (secret or "").strip():
-        raise ConfigurationError("The webhook secret is empty: give the endpoint's whsec_… secret.")
-    if not _keys(secret or ""):
-        raise ConfigurationError("The webhook secret is not base64 after whsec_: copy it whole.")
-
-
-def _keys(secret: str) -> list[bytes]:
-    """Return what the secret may mean; nothing if it is not base64 after ``whsec_``."""
-    plain = secret.strip()
-    try:
-        decoded = base64.b64decode(plain.removeprefix(_PREFIX), validate=True)
-    except ValueError:
-        decoded = b""
-    as_base64 = [decoded] if decoded else []
-    return as_base64 if plain.startswith(_PREFIX) else [_bytes(plain), *as_base64]
-
-
-def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    if not callable(getattr(headers, "items", None)):  # not a Mapping in every web framework
-        raise ConfigurationError(
-            f"The webhook's headers must be a mapping, not {type(headers).__name__}."
-        )
-    given = {str(name).lower(): value for name, value in headers.items()}
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    missing = [name for name in names if not given.get(name)]
-    if missing:
-        raise InvalidWebhookSignatureError(f"The webhook lacks a header: {', '.join(missing)}.")
-    strange = [name for name in names if not isinstance(given[name], str)]
-    if strange:
-        raise InvalidWebhookSignatureError(f"A header is not text: {', '.join(strange)}.")
-    return given[names[0]], given[names[1]], given[names[2]]
-
-
-def _check_time(timestamp: str, tolerance: float, clock: Clock) -> None:
-    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15):
-        raise InvalidWebhookSignatureError("The webhook's time is not a number of seconds.")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)):
-        raise ConfigurationError(f"tolerance must be a number of seconds, not {tolerance!r}.")
-    age = clock.now() - int(timestamp)
-    if not abs(age) <= tolerance:  # NaN allows nothing
-        side = "old" if age > 0 else "ahead of this machine's clock"
-        raise InvalidWebhookSignatureError(
-            f"The webhook is {abs(age):.0f} s {side}, and {tolerance:.0f} s are allowed: it was "
-            "sent again by someone else, or a clock is wrong."
-        )
-
-
-def _signature(key: bytes, id: str, timestamp: str, raw: bytes) -> bytes:
-    signed = _bytes(f"{id}.{timestamp}.") + raw
-    return hmac.new(key, signed, hashlib.sha256).digest()
-
-
-def _matches(expected: bytes, signatures: str) -> bool:
-    """Compare with each signature, in a time that does not tell how much of it was right."""
-    right = base64.b64encode(expected)
-    found = False
-    for entry in signatures.split():
-        scheme, _, code = entry.partition(",")
-        found |= hmac.compare_digest(_bytes(code), right) and scheme == _SCHEME
-    return found
+    return _read(body_bytes(body))
 
 
 def _read(raw: bytes) -> WebhookEvent:

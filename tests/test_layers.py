@@ -31,7 +31,7 @@ VALUES = frozenset(
             "loopback",
             "plain_json",
         ),
-        *("_version", "clock", "errors"),
+        *("_version", "clock", "errors", "webhook_signature"),
     }
 )
 """Modules that know nothing of the layers, and may be known by all."""
@@ -49,6 +49,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "loopback": frozenset(),
     "plain_json": frozenset(),
     "svg": frozenset(),
+    "webhook_signature": frozenset({"clock", "errors"}),
     "providers": VALUES,
     "models": VALUES | {"providers"},
     "training_data": VALUES | {"models", "providers"},

@@ -56,6 +56,17 @@ __all__ = ["COMMANDS"]
     metavar="[NAME=]MODEL",
     help="A real model to train and to ask: an id of the Hugging Face hub, a directory, a GGUF file.",
 )
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="Post an event there when a job has succeeded, failed or was cancelled.",
+)
+@click.option(
+    "--webhook-secret",
+    envvar="FINETUNE_SERVE_WEBHOOK_SECRET",
+    show_envvar=True,
+    help="What signs these events. The variable keeps it out of the list of processes.",
+)
 @llm_options
 def serve(
     port: int,
@@ -65,6 +76,8 @@ def serve(
     base_models: tuple[str, ...],
     *,
     any_model: bool,
+    webhook: str | None,
+    webhook_secret: str | None,
     **llm: Any,
 ) -> None:
     """Serve the fine-tuning API on this machine, to try things out.
@@ -82,7 +95,11 @@ def serve(
             faults=faults,
             base_models=named_base_models(base_models),
             llm_options={name: value for name, value in llm.items() if value is not None},
+            webhook=webhook,
+            webhook_secret=webhook_secret,
         )
+    except ConfigurationError:
+        raise
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     with opened as server, contextlib.ExitStack() as stack:
@@ -102,6 +119,7 @@ def serve(
 
 def _print_url(base_url: str) -> None:
     click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
+    click.echo(f"Jobs and curves in a browser: {base_url.removesuffix('v1')}")
     click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")
 
 

@@ -1,4 +1,4 @@
-"""The WSGI app of one server: the table of its routes, and JSON for every response."""
+"""The WSGI app of one server: the table of its routes, and JSON for every response of the API."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from finetune_client.local.api import graders
 from finetune_client.local.http.access import check_access
 from finetune_client.local.http.errors import RequestRefusedError, failure
 from finetune_client.local.http.forms import BlobRequest, drop_unkept_blobs
+from finetune_client.local.http.page_files import PAGE_FILES, page_file
 from finetune_client.local.storage.database import StoreClosedError
 from finetune_client.local.storage.store import BlobTooLargeError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from finetune_client.local.api.chat import Chat
+    from finetune_client.local.api.curves import Curves
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.jobs import Jobs
     from finetune_client.local.api.models import Models
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     Route = tuple[str, str, Callable[..., Any]]
 
-__all__ = ["make_app", "routes"]
+__all__ = ["make_app", "page_routes", "routes"]
 
 _log = logging.getLogger("finetune_client.local")
 _JOBS = "/fine_tuning/jobs"
@@ -76,8 +78,18 @@ def routes(
     ]
 
 
-def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -> flask.Flask:
-    """Return an app with the routes of the table."""
+def page_routes(curves: Curves) -> list[Route]:
+    """Return the routes of the server's page: method, path, handler."""
+    return [
+        *(("GET", path, page_file) for path in PAGE_FILES),
+        ("GET", "/ui/jobs/<job_id>/curve.svg", curves.draw),
+    ]
+
+
+def make_app(
+    store: Store, table: list[Route], page: list[Route], allowed_hosts: Collection[str]
+) -> flask.Flask:
+    """Return an app with the routes of a table, below ``/v1``, and those of the page."""
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
     # Flask makes the requests itself, and passes them nothing of ours.
     app.request_class = type("_Request", (BlobRequest,), {"store": store})
@@ -85,9 +97,10 @@ def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    for method, path, view in table:
+    routes_below = [*(("/v1", *route) for route in table), *(("", *route) for route in page)]
+    for prefix, method, path, view in routes_below:
         app.add_url_rule(
-            f"/v1{path}",
+            f"{prefix}{path}",
             endpoint=f"{method} {path}",
             view_func=view,
             methods=[method],

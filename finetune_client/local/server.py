@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.backports import Self
 from finetune_client.local.api.chat import Chat
+from finetune_client.local.api.curves import Curves
 from finetune_client.local.api.files import Files
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
 from finetune_client.local.api.permissions import Permissions
 from finetune_client.local.api.uploads import Uploads
-from finetune_client.local.app import make_app, routes
+from finetune_client.local.app import make_app, page_routes, routes
 from finetune_client.local.base_models import trainer_of_base_models
 from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
@@ -27,6 +28,7 @@ from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
 from finetune_client.local.training.trainer import Trainer
+from finetune_client.local.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -60,7 +62,11 @@ class LocalServer:
             directory with safetensors or a GGUF file, such a file, or the id of a repository of the
             hub. Needs the extra ``llm``. A lasting directory remembers them for the next server.
         llm_options: How they are trained, see ``docs/own-models.md``.
-        wait: Waits ``step_seconds``, or until the event is set, and returns whether it is.
+        wait: Waits ``step_seconds``, or before a webhook is sent again, or until the event is set;
+            returns whether it is.
+        webhook: The URL to which an event is posted when a job has succeeded, failed or was
+            cancelled (https://developers.openai.com/api/reference), until it answers 2xx.
+        webhook_secret: The secret that signs them, ``whsec_...``.
 
     Attributes:
         app: The WSGI app.
@@ -73,6 +79,7 @@ class LocalServer:
         OSError: The directory cannot be used.
         ValueError: ``faults`` cannot be read, a base model or an option for it is not valid, or two
             trainers have a base model of the same name.
+        ConfigurationError: ``webhook`` is not a URL, or its secret is missing or cannot be used.
     """
 
     def __init__(
@@ -91,6 +98,8 @@ class LocalServer:
         base_models: Mapping[str, str | os.PathLike[str]] | None = None,
         llm_options: Mapping[str, Any] | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        webhook: str | None = None,
+        webhook_secret: str | None = None,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
@@ -107,6 +116,10 @@ class LocalServer:
             given += [] if of_bases is None else [of_bases]
             bases = _base_models(given)
             state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
+            self._webhooks = None
+            if webhook is not None:
+                self._webhooks = WebhookSender(state, webhook, webhook_secret, wait=wait)
+                state.on_job_end = self._webhooks.add
             files, models = Files(state), Models(state, bases, any_model=any_model)
             self._models = models
             self._runner = Runner(
@@ -129,7 +142,9 @@ class LocalServer:
                 Permissions(state, models),
                 Chat(state, models, given),
             )
-            self.app: WSGIApplication = make_app(self._store, table, self.allowed_hosts)
+            self.app: WSGIApplication = make_app(
+                self._store, table, page_routes(Curves(state, self._jobs)), self.allowed_hosts
+            )
             self.faults: Faults | None = None
             if faults is not None:
                 self.app = self.faults = Faults(self.app, planned)
@@ -137,6 +152,8 @@ class LocalServer:
             self._closed = False
             self._owner = os.getpid()
             undo.callback(self.close)
+            if self._webhooks is not None:
+                self._webhooks.start()
             self._jobs.resume_all()
             undo.pop_all()
 
@@ -170,6 +187,8 @@ class LocalServer:
                 return
             self._closed = True
             self._runner.close(self._jobs.live())
+            if self._webhooks is not None:
+                self._webhooks.close()
             self._store.close()
 
     def __enter__(self) -> Self:

@@ -46,12 +46,15 @@ class State:
         limits: See `ServerLimits`.
         database: Where rows are kept.
         lock: The lock of all changes of rows.
+        on_job_end: Called with the id and the final status of each job that ends, inside the change
+            that ends it.
         status_changed: Notified whenever a job's status changes; its lock is `lock`.
     """
 
     store: Store
     clock: Callable[[], float]
     limits: ServerLimits
+    on_job_end: Callable[[str, str], None] | None = None
     status_changed: threading.Condition = field(init=False)
     _id_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _last_id_time: int = field(default=0, init=False)

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from finetune_client import Client, webhooks
+from tests.support.webhook_receiver import receiving
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -39,6 +42,9 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert json.load(answer)["object"] == "model"
+        [page] = re.findall(r"http://127\.0\.0\.1:\d+/$", child.stdout.readline().strip())
+        with urllib.request.urlopen(page, timeout=5) as answer:
+            assert b"<title>Fine-tuning jobs</title>" in answer.read()
     finally:
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
@@ -63,6 +69,41 @@ def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> N
         _, said = child.communicate(timeout=20)
     assert (child.returncode, said) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_serve__posts_webhooks_signed_with_the_secret_of_the_environment() -> None:
+    secret = "a secret that no list of processes shows"
+    with receiving() as receiver:
+        command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
+        child = subprocess.Popen(
+            [*command, "--webhook", receiver.url],
+            env={**os.environ, "FINETUNE_SERVE_WEBHOOK_SECRET": secret},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        try:
+            [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", child.stdout.readline())
+            with Client("local", base_url=url) as client:
+                file = client.files.create(file=("bad.jsonl", b"{}\n" * 10))
+                job = client.jobs.create(model="tiny", training_file=file.id)
+            got = receiver.next()
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.communicate(timeout=20)
+    event = webhooks.unwrap(got.body, got.headers, secret)
+    assert (event.job_id, event.job_status) == (job.id, "failed")
+
+
+def test_serve__webhooks_without_a_secret_are_said_in_a_sentence(finetune: Finetune) -> None:
+    done = finetune("serve", "--port", 0, "--webhook", "http://127.0.0.1:9/")
+    assert done.exit_code == 2
+    assert done.output == (
+        "Error: Webhooks are signed: give their secret too, as webhook_secret=, --webhook-secret "
+        "or FINETUNE_SERVE_WEBHOOK_SECRET. Any long random text will do; the receiver verifies "
+        "with the same.\n"
+    )
 
 
 def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:

@@ -16,7 +16,7 @@ JOBS = "/fine_tuning/jobs"
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("GET", ""),
         ("GET", "/nothing"),
         ("PUT", "/files"),
         ("OPTIONS", "/files"),

@@ -1,16 +1,17 @@
 """Which requests are allowed in: those of programs on this machine that mean to call the server.
 
 A web page in the user's browser can send requests to 127.0.0.1 too. It cannot choose the Host or
-the Origin header, nor set an Authorization header without permission; so these are checked.
+the Origin header, nor set an Authorization header without permission; so these are checked. The
+server's own page is of the origin that it calls, the Host with its port, and of no other.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from finetune_client.local.http.errors import RequestRefusedError
+from finetune_client.local.http.page_files import PAGE_FILES
 from finetune_client.loopback import is_loopback
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def check_access(environ: Mapping[str, object], allowed_hosts: Collection[str]) 
     """Refuse a request that a web page, or another machine, could have caused.
 
     Args:
-        environ: The request's WSGI environment.
+        environ: The request's WSGI environment, or what is known of it so far: the method, the path
+            and the headers.
         allowed_hosts: Host names that are allowed beside those of this machine.
 
     Raises:
@@ -46,8 +48,10 @@ def check_access(environ: Mapping[str, object], allowed_hosts: Collection[str]) 
             421, "The Host header must name this machine: 127.0.0.1, localhost or [::1]."
         )
     origin = environ.get("HTTP_ORIGIN")
-    if origin is not None and not _is_allowed(_host_of(str(origin)), allowed_hosts):
+    if origin is not None and not _is_own(str(origin), host[0]):
         raise RequestRefusedError(403, "Requests from web pages of other origins are refused.")
+    if _is_for_the_page(environ):
+        return
     if not environ.get(IN_PROCESS_KEY) and not _has_credential(environ):
         raise RequestRefusedError(
             401,
@@ -60,11 +64,13 @@ def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
     return is_loopback(host) or host.lower() in allowed_hosts
 
 
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""
+def _is_own(origin: str, host: str) -> bool:
+    # Browsers write both in the same way. With https there is a proxy in front.
+    return origin.lower() in {f"http://{host.lower()}", f"https://{host.lower()}"}
+
+
+def _is_for_the_page(environ: Mapping[str, object]) -> bool:
+    return environ["REQUEST_METHOD"] in {"GET", "HEAD"} and environ["PATH_INFO"] in PAGE_FILES
 
 
 def _has_credential(environ: Mapping[str, object]) -> bool:

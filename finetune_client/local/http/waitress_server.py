@@ -71,7 +71,9 @@ class _Parser(HTTPRequestParser):
             raise ParsingError("Content-Length is invalid") from None
 
     def _check_headers(self) -> None:
+        request: Any = self  # whose first line has been parsed too
         environ = {f"HTTP_{name}": value for name, value in self.headers.items()}
+        environ |= {"REQUEST_METHOD": request.command, "PATH_INFO": request.path}
         try:
             check_access(environ, self.allowed_hosts)
             self._check_size()

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "StoreClosedError"]
 
-_VERSION = 1
-"""`PRAGMA user_version` of a database with the schema below."""
-
 _CLOSE_SECONDS = 5.0
 _SCHEMA = """
 CREATE TABLE files (
@@ -75,6 +72,18 @@ the model's directory, whose key is its ``blob``. Of ``jobs``: ``place`` is the 
 queue, ``step`` the last step that was reported, ``snapshot`` the directory that training resumes
 from and ``snapshot_step`` the step after which it was saved.
 """
+
+_WEBHOOKS = """
+CREATE TABLE webhooks (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
+    created_at INTEGER NOT NULL, next_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0
+);
+"""
+"""Those that no receiver has taken yet; ``next_at`` is when the next try is due."""
+
+_SCHEMAS = (_SCHEMA, _WEBHOOKS)
+"""What makes a database of each version from that of the version before. `PRAGMA user_version` is
+how many of them a database has; what has been released is never changed, only added to."""
 
 
 class StoreClosedError(Exception):
@@ -135,15 +144,16 @@ class Database:
         # Written over soon again: to sync a file that has grown took 4 ms, and one that has not 0.1.
         self._writer.execute("PRAGMA wal_autocheckpoint = 100")
         version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if version > len(_SCHEMAS):
             message = (
                 "This directory was used by a later version of finetune_client; use that one, or "
                 "give another directory"
             )
             raise OSError(errno.EINVAL, message, str(self._path))
-        if version < _VERSION:
+        if version < len(_SCHEMAS):
+            missing = "".join(_SCHEMAS[version:])
             self._writer.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {len(_SCHEMAS)}; COMMIT;"
             )
 
     @contextmanager

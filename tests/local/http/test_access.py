@@ -18,6 +18,11 @@ if TYPE_CHECKING:
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "http://[oops"}, 403),
+        ({"Origin": "http://localhost:3000"}, 403),
+        ({"Host": "localhost:8000", "Origin": "http://localhost:3000"}, 403),
+        ({"Host": "localhost:8000", "Origin": "http://localhost"}, 403),
+        ({"Host": "localhost:8000", "Origin": "ftp://localhost:8000"}, 403),
+        ({"Host": "localhost:8000", "Origin": "http://127.0.0.1:8000"}, 403),
     ],
 )
 def test_access__refuses_what_a_web_page_could_send(
@@ -30,5 +35,8 @@ def test_access__refuses_what_a_web_page_could_send(
     "host", ["127.0.0.1:8000", "localhost", "[::1]:80", "a.localhost", "127.1.2.3"]
 )
 def test_access__allows_this_machine(api: LocalApi, host: str) -> None:
-    headers = {"Host": host, "Origin": f"http://{host}"}
+    headers = {"Host": host}
     assert api.ok("GET", "/models", headers=headers)["object"] == "list"
+    for scheme in ("http", "https"):  # the latter from a proxy in front
+        headers["Origin"] = f"{scheme}://{host}"
+        assert api.ok("GET", "/models", headers=headers)["object"] == "list"

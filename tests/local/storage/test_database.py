@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from finetune_client.local.storage import database as database_module
 from finetune_client.local.storage.database import Database, StoreClosedError
 
 if TYPE_CHECKING:
@@ -104,3 +105,18 @@ def test_close__leaves_one_file_that_can_be_opened_elsewhere(
     for use in (database.write().__enter__, lambda: keys(database)):
         with pytest.raises(StoreClosedError, match=r"^The embedded server has been closed\.$"):
             use()
+
+
+def test_database__of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite3"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(f"{database_module._SCHEMA} PRAGMA user_version = 1;")
+        old.execute(ADD, ("kept",))
+        old.commit()
+    for _ in range(2):
+        database = Database(path, is_lasting=True)
+        assert keys(database) == ["kept"]
+        assert database.rows("SELECT id FROM webhooks") == []
+        [version] = database.row("PRAGMA user_version")
+        assert version == len(database_module._SCHEMAS)
+        database.close()
