@@ -26,8 +26,8 @@ transformers.AutoTokenizer.from_pretrained(sys.argv[1])
 """
 
 
-def task_of(model: Path, directory: Path) -> dict[str, Any]:
-    """The task of a run on one thread, without a validation file."""
+def task_of(model: Path, directory: Path, *, validates: bool = False) -> dict[str, Any]:
+    """The task of a run on one thread."""
     from finetune_client.local.training.llm.options import Options
 
     return {
@@ -36,7 +36,7 @@ def task_of(model: Path, directory: Path) -> dict[str, Any]:
         "source": {"location": str(model), "gguf": None, "is_local": True},
         "cache": str(directory),
         "training_file": str(FOLDER / "python_short_train.jsonl"),
-        "validation_file": None,
+        "validation_file": str(FOLDER / "python_short_valid.jsonl") if validates else None,
         "hyperparameters": {"n_epochs": 1, "batch_size": 4, "learning_rate_multiplier": 1.0},
         "seed": 1,
         "grader": None,
@@ -66,7 +66,7 @@ class Clock:
         return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
 
 
-def ours(model: Path, steps: int) -> float:
+def ours(model: Path, steps: int, *, validates: bool = False) -> float:
     from finetune_client.local.training.llm import supervised
     from finetune_client.local.training.llm.reporting import Reporter
     from finetune_client.local.training.llm.run_directory import RunDirectory
@@ -74,7 +74,7 @@ def ours(model: Path, steps: int) -> float:
 
     with tempfile.TemporaryDirectory() as directory:
         run = RunDirectory(Path(directory))
-        setup = Setup.of(run, task_of(model, Path(directory)))
+        setup = Setup.of(run, task_of(model, Path(directory), validates=validates))
         trainer, measures, epoch_steps = supervised.prepare(setup)
         trainer.add_callback(Reporter(run, measures, epoch_steps=epoch_steps, interval=None))
         clock = Clock(steps)
@@ -169,6 +169,7 @@ def main() -> None:
     for _ in range(2):
         mine, theirs = ours(model, steps), plain(model, steps)
         print(f"a step: ours {mine:.2f} s, plain {theirs:.2f} s, ratio {mine / theirs:.2f}")
+        print(f"with a validation file: {ours(model, steps, validates=True):.2f} s")
     for _ in range(2):
         first, alone = start(model)
         print(f"to the first step: {first:.1f} s, imports and loading alone {alone:.1f} s")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from finetune_client.file_lock import LockFile
 
-__all__ = ["ChildProcess", "Launch", "environment"]
+__all__ = ["ChildProcess", "Launch", "check_installed", "environment", "run_module"]
 
 _GRACE_SECONDS = 5.0
 _PACKAGES = Path(__file__).parents[4]
@@ -43,6 +43,35 @@ def environment(threads: int | None) -> dict[str, str]:
     if threads is not None:
         env["OMP_NUM_THREADS"] = str(threads)
     return env
+
+
+def run_module(
+    module: str, argument: str, *, cwd: Path, threads: int | None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of our modules to its end, and return what it has printed.
+
+    Raises:
+        TrainingError: torch is not installed.
+    """
+    check_installed()
+    return subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", module, argument],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd=cwd,
+        env=environment(threads),
+    )
+
+
+def check_installed() -> None:
+    """Raise if torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise TrainingError(
+            "Training needs torch and other packages: pip install 'finetune-client[llm]'",
+            code="trainer_not_installed",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,14 +122,8 @@ class Launch:
             gpus: The GPUs that they see; all for none.
 
         Raises:
-            TrainingError: torch is not installed, or the launcher cannot be started.
+            TrainingError: The launcher cannot be started.
         """
-        if importlib.util.find_spec("torch") is None:
-            owner.release()
-            raise TrainingError(
-                "Training needs torch and other packages: pip install 'finetune-client[llm]'",
-                code="trainer_not_installed",
-            )
         threads = self.threads
         if threads is None and self.processes > 1:
             threads = max(1, (os.cpu_count() or 1) // self.processes)

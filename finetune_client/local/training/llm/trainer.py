@@ -5,6 +5,7 @@ Only those processes import torch; `docs/own-models.md` says what they do.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import threading
@@ -16,7 +17,12 @@ from finetune_client.local.storage.directories import link, remove_directory
 from finetune_client.local.training.llm import options as llm_options
 from finetune_client.local.training.llm.generator import Generator
 from finetune_client.local.training.llm.gpus import GpuPool, visible_gpus
-from finetune_client.local.training.llm.processes import ChildProcess, Launch
+from finetune_client.local.training.llm.processes import (
+    ChildProcess,
+    Launch,
+    check_installed,
+    run_module,
+)
 from finetune_client.local.training.llm.run_directory import RunDirectory
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.trainer import Step, TrainingError
@@ -31,6 +37,7 @@ __all__ = ["LlmTrainer", "LlmTraining"]
 
 _log = logging.getLogger("finetune_client.local")
 
+_MERGING = "finetune_client.local.training.llm.merging"
 _CHILD = "finetune_client.local.training.llm.child"
 _POLL_SECONDS = 0.1
 _RESUMING = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
@@ -117,6 +124,32 @@ class LlmTrainer:
     ) -> Iterator[Piece]:
         """See `Trainer.generate`; one process answers, and keeps the last model loaded."""
         return self._generator.generate(self._sources[model], directory, request)
+
+    def merge(self, base: str, tuned: Path, directory: Path) -> None:
+        """Write a tuned model with its adapter merged into the base, for whatever takes no adapters.
+
+        Args:
+            base: The name of the base model.
+            tuned: The directory of the tuned model, which holds an adapter.
+            directory: An empty directory for the whole model.
+
+        Raises:
+            TrainingError: It cannot be done; its code says why.
+        """
+        task = {
+            "source": asdict(self._source(base)),
+            "cache": str(self._cache),
+            "tuned": str(tuned.resolve()),
+            "directory": str(directory.resolve()),
+        }
+        done = run_module(_MERGING, json.dumps(task), cwd=directory, threads=self._options.threads)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            message = f"The process that merged has ended. Its last words:\n{done.stderr[-2000:]}"
+            raise TrainingError(message, code="trainer_died") from None
+        if answer:
+            raise TrainingError(answer["message"], code=answer["code"])
 
     def close(self) -> None:
         """See `Trainer.close`."""
@@ -218,6 +251,7 @@ class LlmTraining:
             run = RunDirectory(self._directory / f"run-{secrets.token_hex(8)}")
             run.path.mkdir(mode=0o700, parents=True)
             run.write_task(self._task)
+            check_installed()
             owner = LockFile(run.owner)
             try:
                 owner.acquire()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from finetune_client.local.training.llm.sources import Source
 
 __all__ = [
+    "check_there",
     "has_bfloat16",
     "is_adapter",
     "load_model",
@@ -105,7 +106,7 @@ def load_tokenizer(location: str) -> Any:
     Raises:
         TrainingError: There is none, or it does not tell which characters a token stands for.
     """
-    _check_there(location)
+    check_there(location)
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -130,7 +131,7 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
     Raises:
         TrainingError: There is no such model, or too little memory for it.
     """
-    _check_there(location)
+    check_there(location)
     _check_memory(location, dtype, trained)
     try:
         return AutoModelForCausalLM.from_pretrained(
@@ -140,7 +141,7 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
         raise _not_found(location, error) from error
 
 
-def _check_there(location: str) -> None:
+def check_there(location: str) -> None:
     """Raise if a directory is gone: transformers would ask the hub for a repository of its name."""
     if Path(location).is_absolute() and not Path(location).is_dir():
         message = f"The directory of the model '{_shown(location)}' is gone."
