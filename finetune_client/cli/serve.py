@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import logging
+import os
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from finetune_client.errors import ConfigurationError
 from finetune_client.loopback import LOCAL_PORT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["serve"]
+
+_KEYS_VARIABLE = "FINETUNE_SERVE_API_KEYS"
 
 
 @click.command()
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="The address to listen on; localhost is 127.0.0.1 and ::1.",
+)
+@click.option(
+    "--allow-network",
+    is_flag=True,
+    help="Take a --host that other machines can reach. Keys are needed then; put a proxy with TLS "
+    "in front.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name of this machine that clients may use, without a port; may be given several times.",
+)
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the keys in this file alone, one PROJECT:KEY a line, and keep the projects apart. "
+    f"Its mode must be 0600. The variable {_KEYS_VARIABLE} may hold the keys instead.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -46,9 +79,18 @@ __all__ = ["serve"]
     help="Take any model's name, and train the tiny model in its place: for tests.",
 )
 def serve(
-    port: int, directory: Path | None, faults: str | None, workers: int, *, any_model: bool
+    host: str,
+    allowed_hosts: tuple[str, ...],
+    api_key_file: Path | None,
+    port: int,
+    directory: Path | None,
+    faults: str | None,
+    workers: int,
+    *,
+    allow_network: bool,
+    any_model: bool,
 ) -> None:
-    """Serve the fine-tuning API on 127.0.0.1, with a tiny model that is really trained.
+    """Serve the fine-tuning API on this machine, with a tiny model that is really trained.
 
     For trying scripts out with curl or any other client. Ctrl-C ends it.
     """
@@ -60,20 +102,55 @@ def serve(
             "Install it with: pip install 'finetune-client[local]'"
         ) from None
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
+    api_keys = _api_keys(api_key_file)
     try:
-        opened = LocalServer(directory, workers=workers, any_model=any_model, faults=faults)
+        opened = LocalServer(
+            directory,
+            workers=workers,
+            any_model=any_model,
+            faults=faults,
+            allowed_hosts=allowed_hosts,
+            api_keys=api_keys,
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
     with opened as server:
         try:
-            serve_until_interrupted(server, port=port, ready=_print_url)
+            serve_until_interrupted(
+                server,
+                host,
+                port,
+                allow_network=allow_network,
+                ready=partial(_print_url, has_keys=bool(api_keys)),
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{error} On the command line: --allow-network, and --api-key-file or the variable "
+                f"{_KEYS_VARIABLE}."
+            ) from None
         except OSError as error:
             raise ConfigurationError(
-                f"Cannot listen on port {port}: {error.strerror}. "
+                f"Cannot listen on port {port} of {host}: {error.strerror}. "
                 "Choose another with --port, or any free one with --port 0."
             ) from None
 
 
-def _print_url(base_url: str) -> None:
-    click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
-    click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")
+def _api_keys(path: Path | None) -> Mapping[str, str]:
+    """Return the keys of the file, or of the variable, with the project of each."""
+    from finetune_client.local.http.api_keys import parse_api_keys, read_api_keys
+
+    try:
+        if path is not None:
+            return read_api_keys(path)
+        text = os.environ.get(_KEYS_VARIABLE)
+        return {} if text is None else parse_api_keys(text)
+    except (OSError, ValueError) as error:
+        source = _KEYS_VARIABLE if path is None else f"The file {path}"
+        raise ConfigurationError(f"{source} does not give the keys of a server. {error}") from None
+
+
+def _print_url(base_url: str, *, has_keys: bool) -> None:
+    keys = "with one of its keys" if has_keys else "any key will do"
+    click.echo(f"Serving {base_url} until Ctrl-C; {keys}.")
+    key = "KEY" if has_keys else "local"
+    click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY={key}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from finetune_client.local.api.models import Models
     from finetune_client.local.api.permissions import Permissions
     from finetune_client.local.api.uploads import Uploads
+    from finetune_client.local.http.api_keys import ApiKeys
     from finetune_client.local.storage.store import Store
 
     Route = tuple[str, str, Callable[..., Any]]
@@ -76,8 +77,14 @@ def routes(
     ]
 
 
-def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -> flask.Flask:
+def make_app(
+    store: Store, table: list[Route], allowed_hosts: Collection[str], api_keys: ApiKeys
+) -> flask.Flask:
     """Return an app with the routes of the table."""
+
+    def let_in() -> None:
+        flask.g.project = check_access(flask.request.environ, allowed_hosts, api_keys)
+
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
     # Flask makes the requests itself, and passes them nothing of ours.
     app.request_class = type("_Request", (BlobRequest,), {"store": store})
@@ -93,7 +100,7 @@ def make_app(store: Store, table: list[Route], allowed_hosts: Collection[str]) -
             methods=[method],
             provide_automatic_options=False,
         )
-    app.before_request(lambda: check_access(flask.request.environ, allowed_hosts))
+    app.before_request(let_in)
     app.after_request(_with_request_id)
     app.teardown_request(lambda _: drop_unkept_blobs(store))
     app.register_error_handler(Exception, _error_response)

@@ -18,6 +18,7 @@ from finetune_client.local.api.uploads import Uploads
 from finetune_client.local.app import make_app, routes
 from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
+from finetune_client.local.http.api_keys import ApiKeys
 from finetune_client.local.state import ServerLimits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
@@ -25,7 +26,7 @@ from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.local.training.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Self
@@ -54,6 +55,9 @@ class LocalServer:
         limits: How large files may be, and how many chat completions are answered at once.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
+        api_keys: The project of each key that is taken. What a project makes, the keys of other
+            projects do not see. Without it any key is taken, and all is of the project ``default``,
+            as are requests in process that send no key.
         faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
             bear it; ``""`` for nothing yet. Unless it is `None`, a request may ask for its own
             fault in a header ``X-Finetune-Fault``.
@@ -64,11 +68,13 @@ class LocalServer:
         faults: More faults can be added here; `None` unless ``faults`` was given.
         limits: See above.
         allowed_hosts: See above; a port adds the host it listens on.
+        api_keys: The keys, as `ApiKeys`.
 
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
-        ValueError: ``faults`` cannot be read, or two trainers have a base model of the same name.
+        ValueError: ``faults`` cannot be read, two trainers have a base model of the same name, or a
+            key or project has characters that it may not have.
     """
 
     def __init__(
@@ -83,12 +89,14 @@ class LocalServer:
         limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
+        api_keys: Mapping[str, str] | None = None,
         faults: str | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
         bases = _base_models(given)
+        self.api_keys = ApiKeys(api_keys or {})
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
@@ -114,7 +122,9 @@ class LocalServer:
                 Permissions(state, models),
                 Chat(state, models, given),
             )
-            self.app: WSGIApplication = make_app(self._store, table, self.allowed_hosts)
+            self.app: WSGIApplication = make_app(
+                self._store, table, self.allowed_hosts, self.api_keys
+            )
             self.faults: Faults | None = None
             if faults is not None:
                 self.app = self.faults = Faults(self.app, planned)
