@@ -79,12 +79,15 @@ class _Parser(HTTPRequestParser):
         environ = {f"HTTP_{name}": value for name, value in self.headers.items()}
         try:
             check_access(environ, self.allowed_hosts, self.api_keys)
-            self._check_size()
+            self._check_length()
         except RequestRefusedError as error:
             self.error = _RefusalError(error, responses.get(error.status, ""))
             self.completed = True
 
-    def _check_size(self) -> None:
+    def _check_length(self) -> None:
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # A proxy in front may go by the other one, and see the next request elsewhere.
+            raise RequestRefusedError(400, "Send Content-Length or Transfer-Encoding, not both.")
         form = self.headers.get("CONTENT_TYPE", "").lower().startswith("multipart/")
         max_bytes = self.adj.max_request_body_size - 1 if form else MAX_JSON_BYTES
         if self.content_length > max_bytes:

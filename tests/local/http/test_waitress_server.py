@@ -52,6 +52,7 @@ def answer(raw: bytes) -> tuple[int, dict[str, Any]]:
         (MINE + b"Content-Length: abc\r\n", 400),
         (MINE + b"Content-Length: " + b"9" * 5000 + b"\r\n", 400),
         (MINE + b"Content-Length: 2\r\nContent-Length: 2\r\n", 400),
+        (MINE + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", 400),
         (MINE + b"Content-Length: 1000000000000000\r\n", 413),
         (MINE + b"Content-Type: multipart/form-data\r\nContent-Length: 9999999\r\n", 413),
         (MINE + b"Expect: 100-continue\r\nContent-Length: 999999999\r\n", 413),
