@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["make_app", "routes"]
 
 _log = logging.getLogger("finetune_client.local")
+_AZURE, _AZURE_CLASSIC = "/openai/v1", "/openai"
+_PREFIXES = ("/v1", _AZURE, _AZURE_CLASSIC)
+"""What the paths begin with: OpenAI's, and Azure's of either API, so that its clients work too."""
+
 _JOBS = "/fine_tuning/jobs"
 _PERMISSIONS = "/fine_tuning/checkpoints/<path:checkpoint>/permissions"
 
@@ -46,7 +51,7 @@ def routes(
     permissions: Permissions,
     chat: Chat,
 ) -> list[Route]:
-    """Return the routes of the server: method, path below ``/v1``, handler."""
+    """Return the routes of the server: method, path below each prefix, handler."""
     return [
         ("GET", "/files", files.list),
         ("POST", "/files", files.create),
@@ -58,6 +63,7 @@ def routes(
         ("POST", "/uploads/<upload_id>/complete", uploads.complete),
         ("POST", "/uploads/<upload_id>/cancel", uploads.cancel),
         ("POST", "/chat/completions", chat.create),
+        ("POST", "/deployments/<path:deployment>/chat/completions", chat.create),
         ("GET", "/models", models.list),
         ("GET", "/models/<path:model>", models.retrieve),
         ("DELETE", "/models/<path:model>", models.delete),
@@ -84,6 +90,7 @@ def make_app(
 
     def let_in() -> None:
         flask.g.project = check_access(flask.request.environ, allowed_hosts, api_keys)
+        _check_version()
 
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
     # Flask makes the requests itself, and passes them nothing of ours.
@@ -92,10 +99,10 @@ def make_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    for method, path, view in table:
+    for prefix, (method, path, view) in itertools.product(_PREFIXES, table):
         app.add_url_rule(
-            f"/v1{path}",
-            endpoint=f"{method} {path}",
+            f"{prefix}{path}",
+            endpoint=f"{method} {prefix}{path}",
             view_func=view,
             methods=[method],
             provide_automatic_options=False,
@@ -105,6 +112,19 @@ def make_app(
     app.teardown_request(lambda _: drop_unkept_blobs(store))
     app.register_error_handler(Exception, _error_response)
     return app
+
+
+def _check_version() -> None:
+    """Refuse a request to Azure's classic API without a version, as Azure does."""
+    rule = flask.request.url_rule
+    is_classic = (
+        rule is not None
+        and rule.rule.startswith(f"{_AZURE_CLASSIC}/")
+        and not rule.rule.startswith(f"{_AZURE}/")
+    )
+    if is_classic and not flask.request.args.get("api-version"):
+        message = "Resource not found. Azure's classic API needs ?api-version=, such as 2024-10-21."
+        raise RequestRefusedError(404, message, code="404", param="api-version")
 
 
 def _with_request_id(response: flask.Response) -> flask.Response:
