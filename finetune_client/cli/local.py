@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def _client_of_running(place: Path) -> Client:
             f"start a server that several commands can use: finetune serve --directory "
             f"{shlex.quote(str(place))}"
         ) from None
-    return Client("local", base_url=url, provider="local")
+    return Client(os.environ.get("OPENAI_API_KEY") or "local", base_url=url, provider="local")
 
 
 @contextlib.contextmanager

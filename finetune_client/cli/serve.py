@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,10 +15,40 @@ from finetune_client.cli.local import announced, needs_extra
 from finetune_client.errors import ConfigurationError
 from finetune_client.loopback import LOCAL_PORT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["COMMANDS"]
+
+_KEYS_VARIABLE = "FINETUNE_SERVE_API_KEYS"
 
 
 @click.command(epilog="Example: finetune serve --directory server --port 8080")
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="The address to listen on; localhost is 127.0.0.1 and ::1.",
+)
+@click.option(
+    "--allow-network",
+    is_flag=True,
+    help="Take a --host that other machines can reach. Keys are needed then; put a proxy with TLS "
+    "in front.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name of this machine that clients may use, without a port; may be given several times.",
+)
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the keys in this file alone, one PROJECT:KEY a line, and keep the projects apart. "
+    f"Its mode must be 0600. The variable {_KEYS_VARIABLE} may hold the keys instead.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -69,12 +100,16 @@ __all__ = ["COMMANDS"]
 )
 @llm_options
 def serve(
+    host: str,
+    allowed_hosts: tuple[str, ...],
+    api_key_file: Path | None,
     port: int,
     directory: Path | None,
     faults: str | None,
     workers: int,
     base_models: tuple[str, ...],
     *,
+    allow_network: bool,
     any_model: bool,
     webhook: str | None,
     webhook_secret: str | None,
@@ -82,11 +117,13 @@ def serve(
 ) -> None:
     """Serve the fine-tuning API on this machine, to try things out.
 
-    It is on 127.0.0.1 alone, and its tiny model is really trained. For trying scripts out with curl or any other client. Ctrl-C ends it.
+    It is on this machine alone unless --host says otherwise, and its tiny model is really trained: for
+    curl, scripts and any other client. --base-model adds real models. Ctrl-C ends it.
     """
     with needs_extra():
         from finetune_client.local import LocalServer, serve as serve_until_interrupted
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
+    api_keys = _api_keys(api_key_file)
     try:
         opened = LocalServer(
             directory,
@@ -97,6 +134,8 @@ def serve(
             llm_options={name: value for name, value in llm.items() if value is not None},
             webhook=webhook,
             webhook_secret=webhook_secret,
+            allowed_hosts=allowed_hosts,
+            api_keys=api_keys,
         )
     except ConfigurationError:
         raise
@@ -106,21 +145,48 @@ def serve(
 
         def ready(base_url: str) -> None:
             stack.enter_context(announced(directory, base_url))
-            _print_url(base_url)
+            _print_url(base_url, has_keys=bool(api_keys))
 
         try:
-            serve_until_interrupted(server, port=port, ready=ready)
+            serve_until_interrupted(
+                server,
+                host,
+                port,
+                allow_network=allow_network,
+                ready=ready,
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{error} On the command line: --allow-network, and --api-key-file or the variable "
+                f"{_KEYS_VARIABLE}."
+            ) from None
         except OSError as error:
             raise ConfigurationError(
-                f"Cannot listen on port {port}: {error.strerror}. "
+                f"Cannot listen on port {port} of {host}: {error.strerror}. "
                 "Choose another with --port, or any free one with --port 0."
             ) from None
 
 
-def _print_url(base_url: str) -> None:
-    click.echo(f"Serving {base_url} until Ctrl-C; any key will do.")
+def _api_keys(path: Path | None) -> Mapping[str, str]:
+    """Return the keys of the file, or of the variable, with the project of each."""
+    from finetune_client.local.http.api_keys import parse_api_keys, read_api_keys
+
+    try:
+        if path is not None:
+            return read_api_keys(path)
+        text = os.environ.get(_KEYS_VARIABLE)
+        return {} if text is None else parse_api_keys(text)
+    except (OSError, ValueError) as error:
+        source = _KEYS_VARIABLE if path is None else f"The file {path}"
+        raise ConfigurationError(f"{source} does not give the keys of a server. {error}") from None
+
+
+def _print_url(base_url: str, *, has_keys: bool) -> None:
+    keys = "with one of its keys" if has_keys else "any key will do"
+    click.echo(f"Serving {base_url} until Ctrl-C; {keys}.")
     click.echo(f"Jobs and curves in a browser: {base_url.removesuffix('v1')}")
-    click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=local")
+    key = "KEY" if has_keys else "local"
+    click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY={key}")
 
 
 COMMANDS = [serve]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from finetune_client.local.api.models import Models
     from finetune_client.local.api.permissions import Permissions
     from finetune_client.local.api.uploads import Uploads
+    from finetune_client.local.http.api_keys import ApiKeys
     from finetune_client.local.storage.store import Store
 
     Route = tuple[str, str, Callable[..., Any]]
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["make_app", "page_routes", "routes"]
 
 _log = logging.getLogger("finetune_client.local")
+_AZURE, _AZURE_CLASSIC = "/openai/v1", "/openai"
+_PREFIXES = ("/v1", _AZURE, _AZURE_CLASSIC)
+"""What the paths begin with: OpenAI's, and Azure's of either API, so that its clients work too."""
+
 _JOBS = "/fine_tuning/jobs"
 _PERMISSIONS = "/fine_tuning/checkpoints/<path:checkpoint>/permissions"
 
@@ -47,7 +53,7 @@ def routes(
     permissions: Permissions,
     chat: Chat,
 ) -> list[Route]:
-    """Return the routes of the server: method, path below ``/v1``, handler."""
+    """Return the routes of the server: method, path below each prefix, handler."""
     return [
         ("GET", "/files", files.list),
         ("POST", "/files", files.create),
@@ -59,6 +65,7 @@ def routes(
         ("POST", "/uploads/<upload_id>/complete", uploads.complete),
         ("POST", "/uploads/<upload_id>/cancel", uploads.cancel),
         ("POST", "/chat/completions", chat.create),
+        ("POST", "/deployments/<path:deployment>/chat/completions", chat.create),
         ("GET", "/models", models.list),
         ("GET", "/models/<path:model>", models.retrieve),
         ("DELETE", "/models/<path:model>", models.delete),
@@ -87,9 +94,18 @@ def page_routes(curves: Curves) -> list[Route]:
 
 
 def make_app(
-    store: Store, table: list[Route], page: list[Route], allowed_hosts: Collection[str]
+    store: Store,
+    table: list[Route],
+    page: list[Route],
+    allowed_hosts: Collection[str],
+    api_keys: ApiKeys,
 ) -> flask.Flask:
-    """Return an app with the routes of a table, below ``/v1``, and those of the page."""
+    """Return an app with the routes of a table, below each prefix, and those of the page."""
+
+    def let_in() -> None:
+        flask.g.project = check_access(flask.request.environ, allowed_hosts, api_keys)
+        _check_version()
+
     app = flask.Flask("finetune_client.local", static_folder=None, template_folder=None)
     # Flask makes the requests itself, and passes them nothing of ours.
     app.request_class = type("_Request", (BlobRequest,), {"store": store})
@@ -97,20 +113,36 @@ def make_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    routes_below = [*(("/v1", *route) for route in table), *(("", *route) for route in page)]
+    routes_below = [
+        *((prefix, *route) for prefix, route in itertools.product(_PREFIXES, table)),
+        *(("", *route) for route in page),
+    ]
     for prefix, method, path, view in routes_below:
         app.add_url_rule(
             f"{prefix}{path}",
-            endpoint=f"{method} {path}",
+            endpoint=f"{method} {prefix}{path}",
             view_func=view,
             methods=[method],
             provide_automatic_options=False,
         )
-    app.before_request(lambda: check_access(flask.request.environ, allowed_hosts))
+    app.before_request(let_in)
     app.after_request(_with_request_id)
     app.teardown_request(lambda _: drop_unkept_blobs(store))
     app.register_error_handler(Exception, _error_response)
     return app
+
+
+def _check_version() -> None:
+    """Refuse a request to Azure's classic API without a version, as Azure does."""
+    rule = flask.request.url_rule
+    is_classic = (
+        rule is not None
+        and rule.rule.startswith(f"{_AZURE_CLASSIC}/")
+        and not rule.rule.startswith(f"{_AZURE}/")
+    )
+    if is_classic and not flask.request.args.get("api-version"):
+        message = "Resource not found. Azure's classic API needs ?api-version=, such as 2024-10-21."
+        raise RequestRefusedError(404, message, code="404", param="api-version")
 
 
 def _with_request_id(response: flask.Response) -> flask.Response:

@@ -22,6 +22,7 @@ from finetune_client.local.app import make_app, page_routes, routes
 from finetune_client.local.base_models import trainer_of_base_models
 from finetune_client.local.faults import Faults, parse_faults
 from finetune_client.local.http.adapter import LocalAdapter
+from finetune_client.local.http.api_keys import ApiKeys
 from finetune_client.local.state import ServerLimits, State
 from finetune_client.local.storage.store import Store
 from finetune_client.local.training.bigram.trainer import BigramTrainer
@@ -55,6 +56,9 @@ class LocalServer:
         limits: How large files may be, and how many chat completions are answered at once.
         clock: Returns the Unix time in seconds.
         allowed_hosts: Host names that are allowed beside those of this machine.
+        api_keys: The project of each key that is taken. What a project makes, the keys of other
+            projects do not see. Without it any key is taken, and all is of the project ``default``,
+            as are requests in process that send no key.
         faults: What is to go wrong, as `parse_faults` reads it, for tests of programs that must
             bear it; ``""`` for nothing yet. Unless it is `None`, a request may ask for its own
             fault in a header ``X-Finetune-Fault``.
@@ -73,12 +77,14 @@ class LocalServer:
         faults: More faults can be added here; `None` unless ``faults`` was given.
         limits: See above.
         allowed_hosts: See above; a port adds the host it listens on.
+        api_keys: The keys, as `ApiKeys`.
 
     Raises:
         BlockingIOError: Another server is using the directory.
         OSError: The directory cannot be used.
-        ValueError: ``faults`` cannot be read, a base model or an option for it is not valid, or two
-            trainers have a base model of the same name.
+        ValueError: ``faults`` cannot be read, a base model or an option for it is not valid, two
+            trainers have a base model of the same name, or a key or project has characters that it
+            may not have.
         ConfigurationError: ``webhook`` is not a URL, or its secret is missing or cannot be used.
     """
 
@@ -94,6 +100,7 @@ class LocalServer:
         limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.time,
         allowed_hosts: Collection[str] = (),
+        api_keys: Mapping[str, str] | None = None,
         faults: str | None = None,
         base_models: Mapping[str, str | os.PathLike[str]] | None = None,
         llm_options: Mapping[str, Any] | None = None,
@@ -103,6 +110,7 @@ class LocalServer:
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
+        self.api_keys = ApiKeys(api_keys or {})
         with contextlib.ExitStack() as undo:
             self._store = Store(None if directory is None else Path(directory))
             undo.callback(self._store.close)
@@ -143,7 +151,11 @@ class LocalServer:
                 Chat(state, models, given),
             )
             self.app: WSGIApplication = make_app(
-                self._store, table, page_routes(Curves(state, self._jobs)), self.allowed_hosts
+                self._store,
+                table,
+                page_routes(Curves(state, self._jobs)),
+                self.allowed_hosts,
+                self.api_keys,
             )
             self.faults: Faults | None = None
             if faults is not None:
@@ -163,7 +175,10 @@ class LocalServer:
 
     def model_directory(self, name: str) -> Path | None:
         """Return the directory of a tuned model's files; `None` if there is no such model."""
-        return self._models.path(name) if self._models.find(name) is not None else None
+        try:
+            return self._models.path(name)
+        except FileNotFoundError:
+            return None
 
     def count_active_jobs(self) -> int:
         """Return how many jobs are being checked, queued, trained or paused right now."""

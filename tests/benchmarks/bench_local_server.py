@@ -96,9 +96,11 @@ def bench_many_jobs(directory: Path, jobs: int) -> None:
         api.until(job_id, "succeeded")
         api.get(JOBS)
     with closing(sqlite3.connect(directory / "state.sqlite3")) as database, database:
-        select = "SELECT replace(wire, id, id || ?), status, base, 1, tokens FROM jobs LIMIT 1"
-        columns = "id, wire, status, base, has_metadata, tokens"
-        insert = f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?)"
+        select = (
+            "SELECT replace(wire, id, id || ?), status, base, 1, tokens, project FROM jobs LIMIT 1"
+        )
+        columns = "id, wire, status, base, has_metadata, tokens, project"
+        insert = f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         for number in range(jobs - 1):
             row = database.execute(select, (f"{number:06}",)).fetchone()
             database.execute(insert, (json.loads(row[0])["id"], *row))

@@ -51,6 +51,92 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     assert (child.returncode, said) == (0, "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_serve__on_the_network_with_keys(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("team:sk-1\n", encoding="utf-8")
+    keys.chmod(0o600)
+    command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
+    options = ["--host", "0.0.0.0", "--allow-network", "--allowed-host", "tunes.example"]
+    child = subprocess.Popen(
+        [*command, *options, "--api-key-file", str(keys)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        said = child.stdout.readline()
+        [port] = re.findall(
+            r"Serving http://0\.0\.0\.0:(\d+)/v1 until Ctrl-C; with one of its keys", said
+        )
+        assert child.stdout.readline().startswith("Jobs and curves in a browser: ")
+        assert "OPENAI_API_KEY=KEY" in child.stdout.readline()
+        headers = {"Authorization": "Bearer sk-1", "Host": "tunes.example"}
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert json.load(answer)["object"] == "list"
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    assert child.returncode == 0
+
+
+NETWORK = "'0.0.0.0' can be reached from other machines"
+HOW = "On the command line: --allow-network, and --api-key-file or the variable FINETUNE_SERVE_API_KEYS."
+
+
+@pytest.mark.parametrize(
+    ("options", "keys", "message"),
+    [
+        (
+            ["--host", "0.0.0.0"],
+            None,
+            f"{NETWORK}. Listen on localhost, or allow the network explicitly. {HOW}",
+        ),
+        (
+            ["--host", "0.0.0.0", "--allow-network"],
+            None,
+            f"{NETWORK}, so the server must check keys: give it some. {HOW}",
+        ),
+        (
+            [],
+            "secret",
+            "FINETUNE_SERVE_API_KEYS does not give the keys of a server. Line 1 is not PROJECT:KEY.",
+        ),
+        (
+            [],
+            "",
+            "FINETUNE_SERVE_API_KEYS does not give the keys of a server. There are no keys.",
+        ),
+    ],
+)
+def test_serve__refuses_what_would_not_be_safe(
+    finetune: Finetune,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    keys: str | None,
+    message: str,
+) -> None:
+    if keys is not None:
+        monkeypatch.setenv("FINETUNE_SERVE_API_KEYS", keys)
+    done = finetune("serve", "--port", 0, *options)
+    assert (done.exit_code, done.output) == (2, f"Error: {message}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
+def test_serve__refuses_a_key_file_that_others_may_read(finetune: Finetune, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("team:sk-1", encoding="utf-8")
+    path.chmod(0o644)
+    done = finetune("serve", "--port", 0, "--api-key-file", path)
+    assert done.exit_code == 2
+    assert done.output == (
+        f"Error: The file {path} does not give the keys of a server. Other users may read or change "
+        f"it (its mode is 0644): run chmod 600 {path}.\n"
+    )
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
 def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
     child = subprocess.Popen(
@@ -112,7 +198,7 @@ def test_serve__a_taken_port_is_said_in_a_sentence(finetune: Finetune) -> None:
         done = finetune("serve", "--port", port)
     assert done.exit_code == 2
     assert done.output == (
-        f"Error: Cannot listen on port {port}: Address already in use. "
+        f"Error: Cannot listen on port {port} of localhost: Address already in use. "
         "Choose another with --port, or any free one with --port 0.\n"
     )
 

@@ -19,7 +19,7 @@ def connect() -> Iterator[Callable[[LocalServer], LocalApi]]:
 
     def connected(server: LocalServer) -> LocalApi:
         session = requests.Session()
-        session.mount(BASE, server.adapter())
+        session.mount(BASE.removesuffix("/v1"), server.adapter())
         opened.extend((session, server))
         return LocalApi(session)
 

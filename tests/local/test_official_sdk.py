@@ -58,6 +58,26 @@ def test_sdk__trains_a_model_and_asks_it(sdk: Any) -> None:
     assert chunk.usage == whole.usage
 
 
+def test_sdk__its_client_of_azure(base: str) -> None:
+    azure = openai.AzureOpenAI(
+        azure_endpoint=base.removesuffix("/v1"), api_key="any", api_version="2024-10-21"
+    )
+    with azure:
+        file = azure.files.create(
+            file=("train.jsonl", jsonl(chat_lines(10)).encode()), purpose="fine-tune"
+        )
+        job = azure.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+        while job.status not in {"succeeded", "failed"}:
+            job = azure.fine_tuning.jobs.retrieve(job.id)
+        name = job.fine_tuned_model
+        whole = azure.chat.completions.create(model=name, messages=HI, seed=1, max_tokens=9)
+        with azure.chat.completions.create(
+            model=name, messages=HI, seed=1, max_tokens=9, stream=True
+        ) as stream:
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+    assert text == whole.choices[0].message.content
+
+
 def test_sdk__its_own_stream_helper(sdk: Any) -> None:
     with sdk.chat.completions.stream(model="tiny", messages=HI, max_tokens=5) as stream:
         kinds = {event.type for event in stream}

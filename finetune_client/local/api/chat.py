@@ -55,9 +55,10 @@ class Chat:
         self._requests = 0
         self._last_seconds = 0.0
 
-    def create(self) -> flask.Response | dict[str, Any]:
-        """``POST /chat/completions``."""
-        request = read_chat_request(json_body())
+    def create(self, deployment: str | None = None) -> flask.Response | dict[str, Any]:
+        """``POST /chat/completions``; on Azure's paths the deployment is the model."""
+        body = json_body()
+        request = read_chat_request(body if deployment is None else {**body, "model": deployment})
         trainer, base, directory = self._find(request.model)
         answer = _Answer(self._state.new_id("chatcmpl-"), self._state.now(), request)
         with ExitStack() as closing:

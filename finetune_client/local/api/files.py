@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
+from finetune_client.local.http.access import current_project
 from finetune_client.local.http.errors import RequestRefusedError, invalid_value, no_such_file
 from finetune_client.local.http.forms import read_form
 from finetune_client.local.http.lists import Listing, json_response, list_page
@@ -43,6 +44,7 @@ class StoredFile:
         wire: The object.
         blob: The key of its bytes, or of the directory that it is in.
         purpose: Its purpose.
+        project: Whose it is.
         model: The model that it belongs to, if it does.
         path: Where it is in the model's directory.
     """
@@ -50,6 +52,7 @@ class StoredFile:
     wire: str
     blob: str
     purpose: str
+    project: str
     model: str | None
     path: str | None
 
@@ -61,7 +64,14 @@ class Files:
         self._state = state
 
     def add(
-        self, blob: str, size: int, filename: str, purpose: str, seconds: int | None = None
+        self,
+        blob: str,
+        size: int,
+        filename: str,
+        purpose: str,
+        *,
+        project: str,
+        seconds: int | None = None,
     ) -> dict[str, Any]:
         """Make a file of a blob that is already in the store, and return its object."""
         created = self._state.now()
@@ -72,8 +82,9 @@ class Files:
         with self._state.database.write() as rows:
             self._drop_expired()
             rows.execute(
-                "INSERT INTO files (id, wire, blob, purpose, expires_at) VALUES (?, ?, ?, ?, ?)",
-                (wire["id"], json.dumps(wire), blob, purpose, expires),
+                "INSERT INTO files (id, wire, blob, purpose, expires_at, project)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (wire["id"], json.dumps(wire), blob, purpose, expires, project),
             )
         return wire
 
@@ -88,12 +99,13 @@ class Files:
             "status": "processed",
         }
 
-    def add_of_model(self, model: str, directory: str) -> list[str]:
+    def add_of_model(self, model: str, directory: str, project: str) -> list[str]:
         """Make a file of each file of a model, and return their ids; they are deleted with it.
 
         Args:
             model: The model's name.
             directory: The key of its directory.
+            project: Whose they are.
         """
         root = self._state.store.path(directory)
         created = self._state.now()
@@ -105,33 +117,44 @@ class Files:
                 name = path.relative_to(root).as_posix()
                 wire = self._object(path.stat().st_size, name, RESULTS_PURPOSE, created)
                 rows.execute(
-                    "INSERT INTO files (id, wire, blob, purpose, model, path)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (wire["id"], json.dumps(wire), directory, RESULTS_PURPOSE, model, name),
+                    "INSERT INTO files (id, wire, blob, purpose, model, path, project)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        wire["id"],
+                        json.dumps(wire),
+                        directory,
+                        RESULTS_PURPOSE,
+                        model,
+                        name,
+                        project,
+                    ),
                 )
                 added.append(wire["id"])
         return added
 
     def find(self, file_id: str, param: str = "id") -> StoredFile:
-        """Return a file, or raise the 404 for one that does not exist."""
+        """Return a file of the request's project, or raise the 404 for one that it has not."""
+        stored = self._stored(file_id)
+        if stored is None or stored.project != current_project():
+            raise no_such_file(file_id, param)
+        return stored
+
+    def _stored(self, file_id: str) -> StoredFile | None:
         row = self._state.database.row(
-            "SELECT wire, blob, purpose, model, path FROM files WHERE id = ? AND ifnull(expires_at > ?, 1)",
+            "SELECT wire, blob, purpose, project, model, path FROM files WHERE id = ? AND ifnull(expires_at > ?, 1)",
             (file_id, self._state.now()),
         )
-        if row is None:
-            raise no_such_file(file_id, param)
-        return StoredFile(*row)
+        return None if row is None else StoredFile(*row)
 
     def path(self, file_id: str) -> Path:
-        """Return the path of a file's bytes.
+        """Return the path of a file's bytes, whosever it is.
 
         Raises:
             FileNotFoundError: The file does not exist.
         """
-        try:
-            stored = self.find(file_id)
-        except RequestRefusedError as error:
-            raise FileNotFoundError(error.message) from None
+        stored = self._stored(file_id)
+        if stored is None:
+            raise FileNotFoundError(no_such_file(file_id).message)
         return self._path(stored)
 
     def _path(self, stored: StoredFile) -> Path:
@@ -156,7 +179,14 @@ class Files:
         purpose = read_choice(form.fields, "purpose", PURPOSES, required=True)
         seconds = read_expires_after(_expires_after(form.fields))
         blob = form.save()
-        wire = self.add(blob.key, blob.size, form.filename or "upload", purpose, seconds)
+        wire = self.add(
+            blob.key,
+            blob.size,
+            form.filename or "upload",
+            purpose,
+            project=current_project(),
+            seconds=seconds,
+        )
         form.keep()
         return wire
 
@@ -164,8 +194,8 @@ class Files:
         """``GET /files``."""
         query = flask.request.args
         order = read_choice(query, "order", ("asc", "desc")) or "desc"
-        where: list[str] = ["ifnull(expires_at > ?, 1)"]
-        values: list[Any] = [self._state.now()]
+        where: list[str] = ["project = ?", "ifnull(expires_at > ?, 1)"]
+        values: list[Any] = [current_project(), self._state.now()]
         if query.get("purpose") is not None:
             where.append("purpose = ?")
             values.append(query["purpose"])

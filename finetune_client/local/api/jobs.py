@@ -15,6 +15,7 @@ import flask
 
 from finetune_client.local.api.job_request import read_job_request
 from finetune_client.local.api.models import TUNED_PREFIX
+from finetune_client.local.http.access import current_project
 from finetune_client.local.http.errors import (
     RequestRefusedError,
     invalid_value,
@@ -82,7 +83,7 @@ class Jobs:
                 self._runner.resume(job)
 
     def find(self, job_id: str) -> TrainingJob:
-        """Return a job, or raise the 404 for one that does not exist."""
+        """Return a job, whosever it is, or raise the 404 for one that does not exist."""
         with self._state.lock:
             job = self._live.get(job_id)
             if job is None:
@@ -96,6 +97,7 @@ class Jobs:
         """``POST /fine_tuning/jobs``; a known ``Idempotency-Key`` returns the job that it made."""
         body = json_body()
         key = flask.request.headers.get("Idempotency-Key")
+        project = current_project()
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         with self._state.database.write() as rows:
             known = self._made_with(key, digest)
@@ -105,8 +107,9 @@ class Jobs:
             wire, base = self._object(request), self._base_of(request["model"])
             job, text = TrainingJob(self._state, wire["id"], base), json.dumps(wire)
             made = rows.execute(
-                "INSERT INTO jobs (id, wire, status, base, has_metadata) VALUES (?, ?, ?, ?, ?)",
-                (job.id, text, wire["status"], base, wire["metadata"] is not None),
+                "INSERT INTO jobs (id, wire, status, base, has_metadata, project)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (job.id, text, wire["status"], base, wire["metadata"] is not None, project),
             )
             rows.executemany(
                 "INSERT INTO job_metadata (key, value, job) VALUES (?, ?, ?)",
@@ -114,8 +117,8 @@ class Jobs:
             )
             if key is not None:
                 rows.execute(
-                    "INSERT INTO idempotency_keys (key, digest, job) VALUES (?, ?, ?)",
-                    (key, digest, job.id),
+                    "INSERT INTO idempotency_keys (project, key, digest, job) VALUES (?, ?, ?, ?)",
+                    (project, key, digest, job.id),
                 )
             job.add_event(self._created_message(job))
             job.add_event(_validating_message(wire))
@@ -135,7 +138,8 @@ class Jobs:
         if key is None:
             return None
         row = self._state.database.row(
-            "SELECT digest, job FROM idempotency_keys WHERE key = ?", (key,)
+            "SELECT digest, job FROM idempotency_keys WHERE project = ? AND key = ?",
+            (current_project(), key),
         )
         if row is None:
             return None
@@ -206,18 +210,21 @@ class Jobs:
     def list(self) -> flask.Response:
         """``GET /fine_tuning/jobs``: newest first, filtered by metadata."""
         where, values = _metadata_filter()
-        return list_page(self._state.database, Listing("jobs", where, values), ends=False)
+        listing = Listing("jobs", ["project = ?", *where], [current_project(), *values])
+        return list_page(self._state.database, listing, ends=False)
 
     def retrieve(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}``."""
-        row = self._state.database.row("SELECT wire FROM jobs WHERE id = ?", (job_id,))
+        return json_response(self.wire(job_id))
+
+    def wire(self, job_id: str) -> str:
+        """Return the object of a job of the request's project, or raise the 404 for another one."""
+        row = self._state.database.row(
+            "SELECT wire FROM jobs WHERE id = ? AND project = ?", (job_id, current_project())
+        )
         if row is None:
             raise no_such_job(job_id)
-        return json_response(row[0])
-
-    def _check(self, job_id: str) -> None:
-        if self._state.database.row("SELECT 1 FROM jobs WHERE id = ?", (job_id,)) is None:
-            raise no_such_job(job_id)
+        return str(row[0])
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """``POST /fine_tuning/jobs/{id}/cancel``."""
@@ -229,6 +236,7 @@ class Jobs:
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """``POST /fine_tuning/jobs/{id}/resume``."""
+        self.wire(job_id)
         job = self.find(job_id)
         self._check_base(job.base)
         resumed = self._change(job_id, TrainingJob.resume)
@@ -238,6 +246,7 @@ class Jobs:
     def _change(
         self, job_id: str, change: Callable[[TrainingJob], dict[str, Any]]
     ) -> dict[str, Any]:
+        self.wire(job_id)
         try:
             return change(self.find(job_id))
         except JobStatusError as error:
@@ -247,13 +256,13 @@ class Jobs:
 
     def events(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}/events``, newest first."""
-        self._check(job_id)
+        self.wire(job_id)
         listing = Listing("events", ("job = ?",), (job_id,))
         return list_page(self._state.database, listing, ends=False)
 
     def checkpoints(self, job_id: str) -> flask.Response:
         """``GET /fine_tuning/jobs/{id}/checkpoints``, newest first."""
-        self._check(job_id)
+        self.wire(job_id)
         listing = Listing("checkpoints", ("job = ?",), (job_id,), default=10)
         return list_page(self._state.database, listing)
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.local.http.access import current_project
 from finetune_client.local.http.errors import RequestRefusedError, no_such_model
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ TUNED_PREFIX = "ft:"
 _PREFERRED = "tiny"
 """The base model that other names stand for, if there is one of that name."""
 
-_SELECT = "SELECT name, base, created_at, directory FROM models"
+_SELECT = "SELECT name, base, created_at, directory, project FROM models"
+_MAY_USE = (
+    "(project = ? OR name IN (SELECT checkpoint FROM permissions WHERE permissions.project = ?))"
+)
+"""The condition of the models that a project may use; with the project twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,14 @@ class TunedModel:
         base: The base model's name, even if the job started from a tuned one.
         created_at: Unix time in seconds.
         directory: The key of its directory.
+        project: Whose it is.
     """
 
     name: str
     base: str
     created_at: int
     directory: str
+    project: str
 
 
 class Models:
@@ -72,26 +79,43 @@ class Models:
         """
         return base if base in self.bases else self._stand_in
 
-    def add(self, name: str, base: str, directory: str) -> None:
+    def add(self, name: str, base: str, directory: str, project: str) -> None:
         """Add a tuned model that is in the store already."""
         with self._state.database.write() as rows:
             rows.execute(
-                "INSERT INTO models (name, base, created_at, directory) VALUES (?, ?, ?, ?)",
-                (name, base, self._state.now(), directory),
+                "INSERT INTO models (name, base, created_at, directory, project)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (name, base, self._state.now(), directory, project),
             )
 
     def find(self, name: str) -> TunedModel | None:
-        """Return the tuned model of that name, if there is one."""
+        """Return the tuned model of that name, if the request's project may use it.
+
+        It may use its own ones, and those of other projects with a permission for it.
+        """
+        project = current_project()
+        query = f"{_SELECT} WHERE name = ? AND {_MAY_USE}"
+        row = self._state.database.row(query, (name, project, project))
+        return None if row is None else TunedModel(*row)
+
+    def find_own(self, name: str) -> TunedModel:
+        """Return a tuned model of the request's project, or raise the 404 for one that it has not."""
+        model = self.find(name)
+        if model is None or model.project != current_project():
+            raise no_such_model(name)
+        return model
+
+    def _stored(self, name: str) -> TunedModel | None:
         row = self._state.database.row(_SELECT + " WHERE name = ?", (name,))
         return None if row is None else TunedModel(*row)
 
     def path(self, name: str) -> Path:
-        """Return the directory of a tuned model.
+        """Return the directory of a tuned model, whosever it is.
 
         Raises:
             FileNotFoundError: The model does not exist.
         """
-        model = self.find(name)
+        model = self._stored(name)
         if model is None:
             raise FileNotFoundError(f"The model '{name}' does not exist")
         return self._state.store.path(model.directory)
@@ -100,7 +124,7 @@ class Models:
         """Remove a tuned model, if it exists, and its files."""
         database = self._state.database
         with database.write() as rows:
-            model = self.find(name)
+            model = self._stored(name)
             if model is None:
                 return
             rows.execute("DELETE FROM models WHERE name = ?", (name,))
@@ -116,8 +140,10 @@ class Models:
 
     def list(self) -> dict[str, Any]:
         """``GET /models``."""
-        rows = self._state.database.rows(_SELECT + " ORDER BY number")
-        tuned = [_object(name, created, "org-local") for name, _, created, _ in rows]
+        project = current_project()
+        query = f"{_SELECT} WHERE {_MAY_USE} ORDER BY number"
+        rows = self._state.database.rows(query, (project, project))
+        tuned = [_object(name, created, "org-local") for name, _, created, *_ in rows]
         bases = [_object(name, self._started, "system") for name in self.bases]
         return {"object": "list", "data": [*bases, *tuned]}
 
@@ -136,6 +162,7 @@ class Models:
             raise RequestRefusedError(
                 403, f"The model '{model}' is a base model and cannot be deleted.", param="model"
             )
+        self.find_own(model)
         self.remove(model)
         return {"id": model, "object": "model", "deleted": True}
 

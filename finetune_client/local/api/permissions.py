@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from finetune_client.local.http.errors import RequestRefusedError, invalid_value, no_such_model
+from finetune_client.local.http.errors import RequestRefusedError, invalid_value
 from finetune_client.local.http.lists import Listing, list_page
 from finetune_client.local.http.request_fields import (
     check_known,
@@ -36,17 +36,13 @@ class Permissions:
         """``GET``: newest first unless ``order=ascending``."""
         query = flask.request.args
         order = read_choice(query, "order", ("ascending", "descending")) or "descending"
-        self._check(checkpoint)
+        self._models.find_own(checkpoint)
         where, values = ["checkpoint = ?"], [checkpoint]
         if query.get("project_id") is not None:
             where.append("project = ?")
             values.append(query["project_id"])
         listing = Listing("permissions", where, values, default=10, ascending=order == "ascending")
         return list_page(self._state.database, listing)
-
-    def _check(self, checkpoint: str) -> None:
-        if self._models.find(checkpoint) is None:
-            raise no_such_model(checkpoint)
 
     def create(self, checkpoint: str) -> dict[str, Any]:
         """``POST``: a project that has a permission keeps it."""
@@ -57,7 +53,7 @@ class Permissions:
             message = "'project_ids' must be a list of one or more project ids."
             raise invalid_value(message, "project_ids")
         with self._state.database.write():
-            self._check(checkpoint)
+            self._models.find_own(checkpoint)
             data = [self._of(checkpoint, project) for project in dict.fromkeys(projects)]
         ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
         return {"object": "list", "data": data, **ends, "has_more": False}
@@ -88,7 +84,7 @@ class Permissions:
     def delete(self, checkpoint: str, permission_id: str) -> dict[str, Any]:
         """``DELETE …/{permission_id}``."""
         with self._state.database.write() as rows:
-            self._check(checkpoint)
+            self._models.find_own(checkpoint)
             deleted = rows.execute(
                 "DELETE FROM permissions WHERE id = ? AND checkpoint = ?",
                 (permission_id, checkpoint),

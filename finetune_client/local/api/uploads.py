@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.api.files import PURPOSES, read_expires_after
+from finetune_client.local.http.access import current_project
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.forms import read_form
 from finetune_client.local.http.request_fields import (
@@ -62,16 +63,24 @@ class Uploads:
         with self._state.database.write() as rows:
             self._drop_expired()
             rows.execute(
-                "INSERT INTO uploads (id, wire, status, expires_at, file_seconds)"
-                " VALUES (?, ?, 'pending', ?, ?)",
-                (wire["id"], json.dumps(wire), wire["expires_at"], file_seconds),
+                "INSERT INTO uploads (id, wire, status, expires_at, file_seconds, project)"
+                " VALUES (?, ?, 'pending', ?, ?, ?)",
+                (
+                    wire["id"],
+                    json.dumps(wire),
+                    wire["expires_at"],
+                    file_seconds,
+                    current_project(),
+                ),
             )
         return wire
 
     def _pending(self, upload_id: str) -> dict[str, Any]:
         """Return the object of an upload that takes parts; any other one is refused."""
         self._drop_expired()
-        row = self._state.database.row("SELECT wire FROM uploads WHERE id = ?", (upload_id,))
+        row = self._state.database.row(
+            "SELECT wire FROM uploads WHERE id = ? AND project = ?", (upload_id, current_project())
+        )
         if row is None:
             raise RequestRefusedError(404, f"No such Upload object: {upload_id}", param="upload_id")
         wire: dict[str, Any] = json.loads(row[0])
@@ -177,7 +186,12 @@ class Uploads:
                 "SELECT file_seconds FROM uploads WHERE id = ?", (wire["id"],)
             )
             wire["file"] = self._files.add(
-                joined.key, joined.size, wire["filename"], wire["purpose"], seconds
+                joined.key,
+                joined.size,
+                wire["filename"],
+                wire["purpose"],
+                project=current_project(),
+                seconds=seconds,
             )
             self._end(wire, "completed")
 

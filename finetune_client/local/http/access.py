@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import flask
+
+from finetune_client.local.http.api_keys import DEFAULT_PROJECT
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.page_files import PAGE_FILES
 from finetune_client.loopback import is_loopback
@@ -17,7 +20,9 @@ from finetune_client.loopback import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["IN_PROCESS_KEY", "IS_GONE_KEY", "check_access"]
+    from finetune_client.local.http.api_keys import ApiKeys
+
+__all__ = ["IN_PROCESS_KEY", "IS_GONE_KEY", "check_access", "current_project"]
 
 IN_PROCESS_KEY = "finetune_client.in_process"
 """The key of the WSGI environment of a request that this very process sends, without a socket.
@@ -30,34 +35,49 @@ IS_GONE_KEY = "finetune_client.is_gone"
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
-def check_access(environ: Mapping[str, object], allowed_hosts: Collection[str]) -> None:
-    """Refuse a request that a web page, or another machine, could have caused.
+def check_access(
+    environ: Mapping[str, object], allowed_hosts: Collection[str], api_keys: ApiKeys
+) -> str:
+    """Refuse a request that a web page, or another machine, could have caused, or without a key.
 
     Args:
         environ: The request's WSGI environment, or what is known of it so far: the method, the path
             and the headers.
         allowed_hosts: Host names that are allowed beside those of this machine.
+        api_keys: The keys that are taken.
+
+    Returns:
+        The project that the request belongs to.
 
     Raises:
-        RequestRefusedError: 421 for a foreign Host, 403 for a foreign Origin, 401 without a
-            credential.
+        RequestRefusedError: 421 for a foreign Host, 403 for a foreign Origin, 401 without a key
+            that is taken.
     """
     host = _HOST.fullmatch(str(environ.get("HTTP_HOST", "")))
     if host is None or not _is_allowed(host[1], allowed_hosts):
         raise RequestRefusedError(
-            421, "The Host header must name this machine: 127.0.0.1, localhost or [::1]."
+            421,
+            "The Host header must name this machine: 127.0.0.1, localhost or [::1], or a name that "
+            "was allowed when the server was started.",
         )
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and not _is_own(str(origin), host[0]):
         raise RequestRefusedError(403, "Requests from web pages of other origins are refused.")
     if _is_for_the_page(environ):
-        return
-    if not environ.get(IN_PROCESS_KEY) and not _has_credential(environ):
-        raise RequestRefusedError(
-            401,
-            "Send an Authorization header, such as 'Authorization: Bearer local'. Any key will do.",
-            code="invalid_api_key",
-        )
+        return DEFAULT_PROJECT
+    key = _key(environ)
+    if not key and environ.get(IN_PROCESS_KEY):
+        return DEFAULT_PROJECT
+    project = api_keys.project_of(key)
+    if project is None:
+        raise RequestRefusedError(401, _how_to(key, api_keys), code="invalid_api_key")
+    return project
+
+
+def current_project() -> str:
+    """Return the project of the request that is being answered."""
+    project: str = flask.g.project
+    return project
 
 
 def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
@@ -73,5 +93,24 @@ def _is_for_the_page(environ: Mapping[str, object]) -> bool:
     return environ["REQUEST_METHOD"] in {"GET", "HEAD"} and environ["PATH_INFO"] in PAGE_FILES
 
 
-def _has_credential(environ: Mapping[str, object]) -> bool:
-    return bool(environ.get("HTTP_AUTHORIZATION") or environ.get("HTTP_API_KEY"))
+def _key(environ: Mapping[str, object]) -> str:
+    """Return the key of a request, as OpenAI's clients send it or as Azure's do; "" without one."""
+    header = _header(environ, "HTTP_AUTHORIZATION").strip()
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return header or _header(environ, "HTTP_API_KEY").strip()
+
+
+def _header(environ: Mapping[str, object], name: str) -> str:
+    # Not str(...): in process, a client's key may be a text that hides itself when it is shown.
+    value = environ.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _how_to(key: str, api_keys: ApiKeys) -> str:
+    if key:
+        return "The API key is not one of those that this server takes."
+    if api_keys:
+        return "Send a key of this server in a header: 'Authorization: Bearer KEY'."
+    return "Send an Authorization header, such as 'Authorization: Bearer local'. Any key will do."

@@ -6,10 +6,11 @@ Why it is waitress that serves: ``docs/decisions/local-server.md``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from waitress import wasyncore
@@ -26,7 +27,11 @@ __all__ = ["Listener", "running", "serve"]
 _THREADS = 8
 """Beside one for each chat completion that may wait for a model."""
 
+_HOST = "localhost"
+_LOCALHOST = ("127.0.0.1", "::1")
+_MAX_TRIES = 5
 _IDLE_SECONDS = 60
+_CLEANUP_SECONDS = 1
 _STOP_SECONDS = 1
 _MAX_CONNECTIONS = 200
 """Below what Windows can wait for at once (512) and what macOS lets a process open (256)."""
@@ -44,42 +49,70 @@ class Listener:
 
     Args:
         server: The server.
-        host: The address to listen on.
+        host: The address to listen on; ``localhost`` is both 127.0.0.1 and, if the machine has
+            it, ::1.
         port: The port; 0 chooses a free one.
-        allow_network: Listen on an address that other machines can reach. Everyone who can reach
-            it can then read and delete what the server holds.
+        allow_network: Listen on an address that other machines can reach. The server must have
+            keys then, and what is sent is not encrypted: put a proxy with TLS in front.
 
     Attributes:
         base_url: The URL for clients, such as ``http://127.0.0.1:8000/v1``.
 
     Raises:
-        ValueError: The address is not this machine's own and ``allow_network`` is not set.
+        ValueError: Other machines can reach the address, and ``allow_network`` is not set or the
+            server has no keys.
         OSError: The port is taken.
     """
 
     def __init__(
         self,
         server: LocalServer,
-        host: str = "127.0.0.1",
+        host: str = _HOST,
         port: int = LOCAL_PORT,
         *,
         allow_network: bool = False,
     ) -> None:
-        if not allow_network and not is_loopback(host):
-            raise ValueError(
-                f"{host!r} can be reached from other machines, and whoever reaches the server "
-                "may use it. Listen on 127.0.0.1, or allow the network explicitly."
-            )
+        if not is_loopback(host):
+            if not allow_network:
+                raise ValueError(
+                    f"{host!r} can be reached from other machines. Listen on localhost, or allow "
+                    "the network explicitly."
+                )
+            if not server.api_keys:
+                raise ValueError(
+                    f"{host!r} can be reached from other machines, so the server must check keys: "
+                    "give it some."
+                )
         server.allowed_hosts.add(host.lower())
         self._sockets: dict[int, Any] = {}
         self._threads = _Threads()
         self._thread_count = _THREADS + server.limits.chat_requests
-        self._listener = _listen(server, host, port, self._sockets, self._threads)
+        addresses = _LOCALHOST if host.lower() == "localhost" else (host,)
+        self._listeners = self._open(server, addresses, port)
         self._running = False
         self._ended = threading.Event()
-        bound = self._listener.socket.getsockname()[1]
-        name = f"[{host}]" if ":" in host else host
+        bound = self._listeners[0].socket.getsockname()[1]
+        name = f"[{host}]" if ":" in host else addresses[0]
         self.base_url = f"http://{name}:{bound}/v1"
+
+    def _open(self, server: LocalServer, addresses: Sequence[str], port: int) -> list[Any]:
+        """Listen on all addresses, and on the same port."""
+        for tries_left in reversed(range(_MAX_TRIES)):
+            opened: list[Any] = []
+            try:
+                for address in addresses:
+                    bound = opened[0].socket.getsockname()[1] if opened else port
+                    opened.append(_listen(server, address, bound, self._sockets, self._threads))
+            except OSError as error:
+                if opened and error.errno != errno.EADDRINUSE:  # this machine has no IPv6
+                    return opened
+                wasyncore.close_all(self._sockets)
+                # The port that was free on one address may be taken on the other.
+                if not opened or port or not tries_left:
+                    raise
+            else:
+                return opened
+        raise AssertionError("unreachable")
 
     def run(self) -> None:
         """Answer requests until another thread calls `stop()`, or until Ctrl-C."""
@@ -93,11 +126,12 @@ class Listener:
             self._ended.set()
 
     def _close_all(self) -> None:
-        for channel in list(self._listener.active_channels.values()):
-            channel.lingers = False
-            channel.handle_close()
-        if self._listener in self._sockets.values():
-            self._listener.close()
+        for listener in self._listeners:
+            for channel in list(listener.active_channels.values()):
+                channel.lingers = False
+                channel.handle_close()
+            if listener in self._sockets.values():
+                listener.close()
 
     def stop(self) -> None:
         """Close the port and all connections, within two seconds."""
@@ -106,7 +140,7 @@ class Listener:
         elif not self._ended.is_set():
             # The loop may wake up by itself, run this and close the pipe before we write to it.
             with contextlib.suppress(OSError):
-                self._listener.trigger.pull_trigger(self._close_all)
+                self._listeners[0].trigger.pull_trigger(self._close_all)
             self._ended.wait(2 * _STOP_SECONDS)
 
 
@@ -124,6 +158,7 @@ def _listen(
         ident=None,
         recv_bytes=256 * 1024,
         channel_timeout=_IDLE_SECONDS,
+        cleanup_interval=_CLEANUP_SECONDS,
         connection_limit=_MAX_CONNECTIONS,
         max_request_body_size=largest,
     )
@@ -134,6 +169,7 @@ def _listen(
             dispatcher=threads,
             adj=settings,
             allowed_hosts=server.allowed_hosts,
+            api_keys=server.api_keys,
         )
     except OSError:
         wasyncore.close_all(sockets)
@@ -142,7 +178,7 @@ def _listen(
 
 def serve(
     server: LocalServer,
-    host: str = "127.0.0.1",
+    host: str = _HOST,
     port: int = LOCAL_PORT,
     *,
     allow_network: bool = False,
@@ -152,7 +188,7 @@ def serve(
 
     Args:
         server: The server.
-        host: The address to listen on.
+        host: The address to listen on, see `Listener`.
         port: The port; 0 chooses a free one.
         allow_network: See `Listener`.
         ready: Called with the base URL once the port is open.
@@ -173,7 +209,7 @@ def serve(
 
 @contextlib.contextmanager
 def running(
-    server: LocalServer, host: str = "127.0.0.1", port: int = 0, *, allow_network: bool = False
+    server: LocalServer, host: str = _HOST, port: int = 0, *, allow_network: bool = False
 ) -> Iterator[str]:
     """Answer on a port, from a thread, while the ``with`` block runs; its value is the base URL."""
     listener = Listener(server, host, port, allow_network=allow_network)

@@ -25,6 +25,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
 from finetune_client.local.http.access import IS_GONE_KEY, check_access
+from finetune_client.local.http.api_keys import ApiKeys
 from finetune_client.local.http.errors import ConnectionDroppedError, RequestRefusedError
 from finetune_client.local.http.request_fields import MAX_JSON_BYTES, too_large
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 __all__ = ["CheckingServer"]
+
+_MAX_REQUEST_SECONDS = 30.0
+"""How long a request's headers may take, and how long its body may stand still."""
 
 _MAX_LINGER_SECONDS = 10.0
 _MAX_LINGER_BYTES = 1024**3
@@ -50,6 +54,7 @@ class _Parser(HTTPRequestParser):
     """Checks the headers as soon as they have arrived."""
 
     allowed_hosts: Collection[str] = ()
+    api_keys = ApiKeys({})
 
     def received(self, data: bytes) -> int:
         """Parse what has arrived; see `HTTPRequestParser`."""
@@ -75,13 +80,16 @@ class _Parser(HTTPRequestParser):
         environ = {f"HTTP_{name}": value for name, value in self.headers.items()}
         environ |= {"REQUEST_METHOD": request.command, "PATH_INFO": request.path}
         try:
-            check_access(environ, self.allowed_hosts)
-            self._check_size()
+            check_access(environ, self.allowed_hosts, self.api_keys)
+            self._check_length()
         except RequestRefusedError as error:
             self.error = _RefusalError(error, responses.get(error.status, ""))
             self.completed = True
 
-    def _check_size(self) -> None:
+    def _check_length(self) -> None:
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # A proxy in front may go by the other one, and see the next request elsewhere.
+            raise RequestRefusedError(400, "Send Content-Length or Transfer-Encoding, not both.")
         form = self.headers.get("CONTENT_TYPE", "").lower().startswith("multipart/")
         max_bytes = self.adj.max_request_body_size - 1 if form else MAX_JSON_BYTES
         if self.content_length > max_bytes:
@@ -131,8 +139,26 @@ class _Channel(HTTPChannel):
     task_class = _Task
     error_task_class = _ErrorTask
     lingers = False
+    _begun_at = _received_at = 0.0
     _linger_until: float | None = None
     _dropped_bytes = 0
+
+    def received(self, data: bytes) -> bool:
+        """Take what has arrived; see `HTTPChannel`."""
+        before = self.request
+        result: bool = super().received(data)
+        if self.request is not before:
+            self._begun_at = time.monotonic()
+        self._received_at = time.monotonic()
+        return result
+
+    def is_stalled(self) -> bool:
+        """Return whether a request has been on its way for too long."""
+        request: Any = self.request
+        if request is None or self.requests:
+            return False
+        since = self._received_at if request.headers_finished else self._begun_at
+        return time.monotonic() - since > _MAX_REQUEST_SECONDS
 
     def is_gone(self) -> bool:
         """Return whether the client has closed the connection.
@@ -196,13 +222,25 @@ class CheckingServer(TcpWSGIServer):
 
     Args:
         allowed_hosts: Host names that are allowed beside those of this machine.
+        api_keys: The keys that are taken.
     """
 
-    def __init__(self, *args: Any, allowed_hosts: Collection[str], **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, allowed_hosts: Collection[str], api_keys: ApiKeys, **settings: Any
+    ) -> None:
         # waitress makes parsers and channels itself, and passes them nothing of ours.
-        parser = type("_ServerParser", (_Parser,), {"allowed_hosts": allowed_hosts})
+        checks = {"allowed_hosts": allowed_hosts, "api_keys": api_keys}
+        parser = type("_ServerParser", (_Parser,), checks)
         self.channel_class = type("_ServerChannel", (_Channel,), {"parser_class": parser})
         super().__init__(*args, **settings)
+
+    def maintenance(self, now: Any) -> None:
+        """Close the connections that are idle, and those with a request that does not arrive."""
+        super().maintenance(now)
+        channels: Any = self.active_channels
+        for channel in channels.values():
+            if channel.is_stalled():
+                channel.will_close = True
 
     def pull_trigger(self) -> None:
         """Wake the loop after a response, unless it has just ended."""

@@ -18,12 +18,13 @@ _CLOSE_SECONDS = 5.0
 _SCHEMA = """
 CREATE TABLE files (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL, blob TEXT NOT NULL,
-    purpose TEXT NOT NULL, expires_at INTEGER, model TEXT, path TEXT
+    purpose TEXT NOT NULL, expires_at INTEGER, model TEXT, path TEXT, project TEXT NOT NULL
 );
+CREATE INDEX files_of_projects ON files (project, number);
 CREATE INDEX files_of_models ON files (model) WHERE model IS NOT NULL;
 CREATE TABLE uploads (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL, status TEXT NOT NULL,
-    expires_at INTEGER NOT NULL, file_seconds INTEGER
+    expires_at INTEGER NOT NULL, file_seconds INTEGER, project TEXT NOT NULL
 );
 CREATE INDEX pending_uploads ON uploads (expires_at) WHERE status = 'pending';
 CREATE TABLE parts (
@@ -32,7 +33,7 @@ CREATE TABLE parts (
 CREATE INDEX parts_of_uploads ON parts (upload);
 CREATE TABLE models (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL,
-    created_at INTEGER NOT NULL, directory TEXT NOT NULL
+    created_at INTEGER NOT NULL, directory TEXT NOT NULL, project TEXT NOT NULL
 );
 CREATE TABLE permissions (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL,
@@ -42,8 +43,9 @@ CREATE TABLE jobs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, wire TEXT NOT NULL, status TEXT NOT NULL,
     base TEXT NOT NULL, has_metadata INTEGER NOT NULL, place INTEGER, snapshot TEXT,
     snapshot_step INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,
-    tokens INTEGER NOT NULL DEFAULT 0
+    tokens INTEGER NOT NULL DEFAULT 0, project TEXT NOT NULL
 );
+CREATE INDEX jobs_of_projects ON jobs (project, number);
 CREATE INDEX unfinished_jobs ON jobs (number)
     WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
 CREATE INDEX places_of_jobs ON jobs (place);
@@ -51,7 +53,8 @@ CREATE TABLE job_metadata (
     key TEXT NOT NULL, value TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (key, value, job)
 ) WITHOUT ROWID;
 CREATE TABLE idempotency_keys (
-    key TEXT PRIMARY KEY, digest TEXT NOT NULL, job TEXT NOT NULL
+    project TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, job TEXT NOT NULL,
+    PRIMARY KEY (project, key)
 ) WITHOUT ROWID;
 CREATE TABLE events (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, job TEXT NOT NULL, type TEXT NOT NULL,
@@ -67,7 +70,8 @@ CREATE INDEX checkpoints_by_model ON checkpoints (model);
 """
 """``wire`` is the API's object as JSON, and ``number`` the order in which rows were made.
 
-Columns beside ``wire`` are what rows are found by. A file that belongs to a ``model`` is at ``path`` in
+Columns beside ``wire`` are what rows are found by. ``project`` is whose a row is; of ``permissions``
+it is the project that may use the checkpoint. A file that belongs to a ``model`` is at ``path`` in
 the model's directory, whose key is its ``blob``. Of ``jobs``: ``place`` is the job's place in the
 queue, ``step`` the last step that was reported, ``snapshot`` the directory that training resumes
 from and ``snapshot_step`` the step after which it was saved.

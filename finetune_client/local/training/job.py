@@ -85,6 +85,11 @@ class TrainingJob:
         return int(self._column("step"))
 
     @property
+    def project(self) -> str:
+        """Whose it is."""
+        return str(self._column("project"))
+
+    @property
     def snapshot(self) -> Path | None:
         """The directory of the snapshot from which training resumes, if there is one."""
         name = self._column("snapshot")

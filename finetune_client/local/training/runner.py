@@ -264,8 +264,8 @@ class Runner:
         with store.tentative(directory) as keep, database.write() as rows:
             if job.has_ended:
                 return
-            self._models.add(name, job.base, directory)
-            wire["result_files"] = self._files.add_of_model(name, directory)
+            self._models.add(name, job.base, directory, job.project)
+            wire["result_files"] = self._files.add_of_model(name, directory, job.project)
             rows.execute(
                 "INSERT INTO checkpoints (id, job, step, model, wire) VALUES (?, ?, ?, ?, ?)",
                 (wire["id"], job.id, step.number, name, json.dumps(wire)),
@@ -330,8 +330,10 @@ class Runner:
         ):
             if job.status != "running":
                 return False
-            self._models.add(name, job.base, directory)
-            result = self._files.add(blob, len(table), "step_metrics.csv", RESULTS_PURPOSE)
+            self._models.add(name, job.base, directory, job.project)
+            result = self._files.add(
+                blob, len(table), "step_metrics.csv", RESULTS_PURPOSE, project=job.project
+            )
             job.add_event(f"New fine-tuned model created: {name}")
             job.set_status(
                 "succeeded",

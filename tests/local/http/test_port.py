@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import signal
 import socket
@@ -22,6 +23,14 @@ from tests.support.local_api import LocalApi, chat_lines, jsonl, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -127,13 +136,85 @@ def test_listener__refuses_addresses_that_others_can_reach() -> None:
             with pytest.raises(ValueError, match="can be reached") as caught:
                 Listener(server, host, 0)
             assert str(caught.value) == (
-                f"{host!r} can be reached from other machines, and whoever reaches the server may "
-                "use it. Listen on 127.0.0.1, or allow the network explicitly."
+                f"{host!r} can be reached from other machines. Listen on localhost, or allow the "
+                "network explicitly."
             )
-        with running(server, "0.0.0.0", allow_network=True) as base:
-            headers = {"Authorization": "Bearer x"}
-            url = f"http://127.0.0.1:{port_of(base)}/v1/models"
-            assert requests.get(url, headers=headers, timeout=5).status_code == 200
+            with pytest.raises(ValueError, match="must check keys") as caught:
+                Listener(server, host, 0, allow_network=True)
+            assert str(caught.value) == (
+                f"{host!r} can be reached from other machines, so the server must check keys: give "
+                "it some."
+            )
+
+
+def test_listener__on_the_network_takes_its_keys_and_the_names_that_are_allowed() -> None:
+    with (
+        LocalServer(api_keys={"sk-a": "team"}, allowed_hosts=["Finetune.Example"]) as server,
+        running(server, "0.0.0.0", allow_network=True) as base,
+    ):
+        url = f"http://127.0.0.1:{port_of(base)}/v1/models"
+
+        def status(key: str, host: str) -> int:
+            headers = {"Authorization": f"Bearer {key}", "Host": host}
+            return requests.get(url, headers=headers, timeout=5).status_code
+
+        assert status("sk-a", "127.0.0.1") == 200
+        assert status("sk-a", "finetune.example:8000") == 200
+        assert status("sk-a", "other.example") == 421
+        assert status("sk-b", "finetune.example") == 401
+
+
+def test_localhost__is_both_addresses_of_this_machine() -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    headers = {"Authorization": "Bearer x"}
+    with LocalServer() as server:
+        with running(server) as base:
+            assert base.startswith("http://127.0.0.1:")
+            ports = port_of(base)
+            for host in ("127.0.0.1", "[::1]"):
+                url = f"http://{host}:{ports}/v1/models"
+                assert requests.get(url, headers=headers, timeout=5).status_code == 200
+        for host in ("127.0.0.1", "::1"):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((host, ports))
+
+
+def test_localhost__another_server_on_one_of_its_addresses_is_told() -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with LocalServer() as server, socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(OSError, match=r"[Aa]ddress already in use"):
+            Listener(server, port=taken)
+        # A free port is free on both.
+        free = port._listen
+        tried: list[tuple[str, int]] = []
+
+        def choose(server: LocalServer, host: str, wanted: int, *rest: Any) -> Any:
+            tried.append((host, wanted))
+            return free(server, host, taken if len(tried) == 2 else wanted, *rest)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(port, "_listen", choose)
+            listener = Listener(server, port=0)
+        assert [host for host, _ in tried] == ["127.0.0.1", "::1"] * 2
+        assert tried[0][1] == tried[2][1] == 0
+        listener.stop()
+
+
+def test_localhost__is_one_address_where_there_is_no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    listen = port._listen
+
+    def without_ipv6(server: LocalServer, host: str, *rest: Any) -> Any:
+        if host == "::1":
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return listen(server, host, *rest)
+
+    monkeypatch.setattr(port, "_listen", without_ipv6)
+    headers = {"Authorization": "Bearer x"}
+    with LocalServer() as server, running(server) as base:
+        assert requests.get(f"{base}/models", headers=headers, timeout=5).status_code == 200
 
 
 def test_listener__says_that_a_port_is_taken(base: str) -> None:
@@ -142,7 +223,7 @@ def test_listener__says_that_a_port_is_taken(base: str) -> None:
 
 
 def test_listener__takes_ipv6() -> None:
-    if not socket.has_ipv6:
+    if not has_ipv6():
         pytest.skip("this machine has no IPv6")
     with LocalServer() as server, running(server, "::1") as base:
         assert base.startswith("http://[::1]:")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import time
 from typing import Any
 
 import pytest
 import requests
 
-from finetune_client.local import LocalServer
-from finetune_client.local.http import waitress_server
+from finetune_client.local import LocalServer, running
+from finetune_client.local.http import port, waitress_server
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.port import Listener
 from tests.support.local_api import port_of
@@ -50,6 +52,7 @@ def answer(raw: bytes) -> tuple[int, dict[str, Any]]:
         (MINE + b"Content-Length: abc\r\n", 400),
         (MINE + b"Content-Length: " + b"9" * 5000 + b"\r\n", 400),
         (MINE + b"Content-Length: 2\r\nContent-Length: 2\r\n", 400),
+        (MINE + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", 400),
         (MINE + b"Content-Length: 1000000000000000\r\n", 413),
         (MINE + b"Content-Type: multipart/form-data\r\nContent-Length: 9999999\r\n", 413),
         (MINE + b"Expect: 100-continue\r\nContent-Length: 999999999\r\n", 413),
@@ -135,7 +138,7 @@ def test_listener__that_ends_while_a_request_is_answered_says_nothing_of_it() ->
     with LocalServer() as server:
         listener = Listener(server, port=0)
         listener.stop()
-        listener._listener.pull_trigger()
+        listener._listeners[0].pull_trigger()
 
 
 def test_listener__shares_its_port_with_nobody_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +147,84 @@ def test_listener__shares_its_port_with_nobody_on_windows(monkeypatch: pytest.Mo
     with LocalServer() as server:
         listener = Listener(server, port=0)
         options = (socket.SO_KEEPALIVE, socket.SO_REUSEADDR)
-        bound = listener._listener.socket
+        bound = listener._listeners[0].socket
         assert [bound.getsockopt(socket.SOL_SOCKET, one) for one in options] == [1, 0]
         listener.stop()
+
+
+def is_closed(sock: socket.socket) -> bool:
+    """Whether the server closes the connection within a moment."""
+    sock.settimeout(0.2)
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("sent", "more"),
+    [
+        (b"GET /v1/mod", b"e"),
+        (b"GET /v1/models HTTP/1.1\r\n" + MINE, b"X"),
+        (b"POST /v1/uploads HTTP/1.1\r\n" + MINE + b"Content-Length: 50\r\n\r\nabc", b""),
+    ],
+)
+def test_half_a_request__is_closed_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, more: bytes
+) -> None:
+    monkeypatch.setattr(waitress_server, "_MAX_REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(port, "_CLEANUP_SECONDS", 0)
+    with LocalServer() as server, running(server) as base:
+        begun = time.monotonic()
+        with socket.create_connection(("127.0.0.1", port_of(base))) as sock:
+            sock.sendall(sent)
+            while not is_closed(sock):
+                assert time.monotonic() - begun < 20
+                with contextlib.suppress(OSError):
+                    sock.sendall(more)  # a header that never ends
+        assert time.monotonic() - begun > 0.8
+
+
+def test_half_a_request__whose_body_comes_slowly_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waitress_server, "_MAX_REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(port, "_CLEANUP_SECONDS", 0)
+    head = (
+        b"POST /v1/nothing HTTP/1.1\r\nConnection: close\r\n" + MINE + b"Content-Length: 6\r\n\r\n"
+    )
+    with LocalServer() as server, running(server) as base:
+        with socket.create_connection(("127.0.0.1", port_of(base)), timeout=10) as sock:
+            sock.sendall(head)
+            for _ in range(6):
+                time.sleep(0.25)
+                sock.sendall(b"x")
+            found = b"".join(iter(lambda: sock.recv(65536), b""))
+        assert answer(found)[0] == 404
+
+
+def test_request__that_takes_long_to_answer_is_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waitress_server, "_MAX_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(port, "_CLEANUP_SECONDS", 0)
+    with LocalServer(faults="delay=1.5") as server, running(server) as base:
+        headers = {"Authorization": "Bearer x"}
+        assert requests.get(f"{base}/models", headers=headers, timeout=10).status_code == 200
+
+
+def test_keys__are_checked_before_the_body_comes() -> None:
+    keys = {"sk-a": "one"}
+    with LocalServer(api_keys=keys) as server, running(server) as base:
+        head = b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n%s\r\n\r\n"
+        assert answer(talk(base, head % b"Authorization: Bearer sk-b")) == (
+            401,
+            {
+                "message": "The API key is not one of those that this server takes.",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "invalid_api_key",
+            },
+        )
+        found = answer(talk(base, head % b"X: y"))[1]["message"]
+        assert found == "Send a key of this server in a header: 'Authorization: Bearer KEY'."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ADD = "INSERT INTO idempotency_keys VALUES (?, '', '')"
+ADD = "INSERT INTO idempotency_keys (project, key, digest, job) VALUES ('', ?, '', '')"
 KEYS = "SELECT key FROM idempotency_keys ORDER BY key"
 
 

@@ -192,7 +192,9 @@ def test_merge__writes_a_whole_model_that_answers_the_same(
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= {
         path.name for path in directory.iterdir()
     }
-    pieces = trainer.generate("tiny-llama", tuned, ASK, temperature=0, max_tokens=12)
+    pieces = trainer.generate(
+        "tiny-llama", tuned, GenerateRequest(messages=ASK, temperature=0, max_tokens=12)
+    )
     assert greedy(_load(directory), tokenizer, 12) == text_of(pieces)
 
 

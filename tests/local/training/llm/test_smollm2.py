@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.llm.trainer import LlmTrainer
-from finetune_client.local.training.trainer import TrainingTask
+from finetune_client.local.training.trainer import GenerateRequest, TrainingTask
 
 EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 QUESTIONS = (
@@ -72,5 +72,7 @@ def test_smollm2__learns_to_answer_in_one_sentence(
 
 def answer(trainer: LlmTrainer, name: str, tuned: Path | None, question: str) -> str:
     messages = [{"role": "user", "content": question}]
-    pieces = trainer.generate(name, tuned, messages, temperature=0, max_tokens=100)
+    pieces = trainer.generate(
+        name, tuned, GenerateRequest(messages=messages, temperature=0, max_tokens=100)
+    )
     return "".join(piece.text for piece in pieces)
