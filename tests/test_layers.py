@@ -22,6 +22,7 @@ NAME = "finetune_client"
 VALUES = frozenset(
     {
         *("atomic_file", "caller", "display", "file_lock", "lazy", "loopback", "plain_json"),
+        "tables",
         *("_version", "clock", "errors"),
     }
 )
@@ -38,6 +39,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "file_lock": frozenset(),
     "loopback": frozenset(),
     "plain_json": frozenset(),
+    "tables": frozenset(),
     "svg": frozenset(),
     "providers": VALUES,
     "models": VALUES | {"providers"},
@@ -67,6 +69,7 @@ LATE = {
     ("client", "ledger"),
     ("client", "local"),
     ("job_files", "tomli"),
+    ("resources", "IPython"),
     ("resources", "ledger"),
     ("resources", "rich"),
     ("training_data", "msgspec"),
@@ -84,7 +87,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "providers": frozenset(),
     "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
-    "resources": frozenset({"rich"}),
+    "resources": frozenset({"IPython", "rich"}),
     "client": frozenset({"requests"}),
     "job_files": frozenset({"tomli", "tomllib"}),  # the latter is in Python from 3.11 on
     "rerun": frozenset(),

@@ -120,6 +120,10 @@ class Pager(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pager of {self._name}>"
 
+    def _repr_html_(self) -> str:
+        """Show the first page in a notebook."""
+        return self.first_page()._repr_html_()  # what notebooks call it
+
 
 class _Walk(Generic[T]):
     """One walk over a list: which rows came already, and which page is next."""

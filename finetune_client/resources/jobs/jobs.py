@@ -493,6 +493,57 @@ class Jobs(Resource):
             on_stalled=on_stalled,
         )
 
+    def watch(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_outage: float = 600,
+        **options: Unpack[PollOptions],
+    ) -> FineTuningJob:
+        """Show a job until it has ended: its status, how far it is, the time left, its curve.
+
+        In a notebook it is one cell that is drawn anew. Interrupting the cell leaves the job alone,
+        and returns it as last seen. Elsewhere it writes plain lines, and Ctrl-C raises
+        `KeyboardInterrupt` as in `wait`.
+
+        Args:
+            fine_tuning_job_id: The job.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two polls; see `wait`.
+            max_outage: Seconds that polls may fail in a row before the failure is raised.
+            **options: See `PollOptions`.
+
+        Returns:
+            The job as last seen, also where it failed: this is for looking, `wait` for scripts.
+
+        Raises:
+            WaitTimeoutError: The time was over first.
+            APIError: Polling failed in a way that will not pass, or for too long.
+        """
+        from finetune_client.resources.jobs.watching import JobView, in_notebook
+        from finetune_client.waiting import wait
+
+        polling = self._polling(options, timeout, poll_interval, max_outage, None, None)
+        _check_ids(fine_tuning_job_id, None)
+        notebook = in_notebook()
+        view = JobView(self._session.clock, notebook=notebook)
+        try:
+            return wait(
+                polling.watch_events(fine_tuning_job_id),
+                polling.pace,
+                on_event=view.add,
+                on_poll=view.poll,
+                raise_on_failure=False,
+            )
+        except KeyboardInterrupt:
+            if not notebook or view.job is None:
+                raise
+            view.note = f"no longer watched; see client.jobs.retrieve({fine_tuning_job_id!r})"
+            view.draw()
+            return view.job
+
     def wait_all(
         self,
         fine_tuning_job_ids: Iterable[str],
