@@ -86,12 +86,15 @@ class _PlainTable(_WithoutScreen):
 
     def __init__(self) -> None:
         self._lines: dict[str, _Named] = {}
+        self._statuses: dict[str, str] = {}
 
     def _of(self, name: str) -> _Named:
         return self._lines.setdefault(name, _Named(name))
 
     def status(self, name: str, status: str) -> None:
-        self._of(name).line(status)
+        if self._statuses.get(name) != status:
+            self._statuses[name] = status
+            self._of(name).line(status)
 
     def event(self, name: str, event: FineTuningJobEvent) -> None:
         self._of(name).event(event)
