@@ -16,6 +16,7 @@ from typing import Any
 
 from finetune_client import svg
 from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
+from finetune_client.tables import html_table
 
 __all__ = ["Comparison", "Metrics", "compare", "is_measured"]
 
@@ -243,16 +244,12 @@ class Metrics:
         """Return the picture that a notebook shows, with the ends of each curve below it."""
         if not self:
             return f"<p>{escape(repr(self))}</p>"
-        lines = []
+        rows = []
         for name in self.names:
             points = self.series(name)
             (first, start), (last, end) = points[0], points[-1]
-            lines.append(
-                f"<tr><td>{escape(name)}</td><td>{start:.4g} (step {first})</td>"
-                f"<td>{end:.4g} (step {last})</td></tr>"
-            )
-        head = "<tr><th>curve</th><th>first</th><th>last</th></tr>"
-        return f"<div>{self.to_svg()}<table>{head}{''.join(lines)}</table></div>"
+            rows.append((name, f"{start:.4g} (step {first})", f"{end:.4g} (step {last})"))
+        return f"<div>{self.to_svg()}{html_table(('curve', 'first', 'last'), rows)}</div>"
 
     def plot(
         self,
@@ -393,13 +390,15 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cells = [
-            f"<tr><td>{escape(label)}</td><td>{best:.4g}</td><td>{step}</td><td>{last:.4g}</td></tr>"
+        rows = [
+            (label, None, None, None)
+            if math.isnan(best)
+            else (label, f"{best:.4g}", step, f"{last:.4g}")
             for label, best, step, last in self.rows
         ]
-        head = "<tr><th>run</th><th>best</th><th>at step</th><th>last</th></tr>"
+        table = html_table(("run", "best", "at step", "last"), rows)
         picture = svg.draw(self.curves, svg.Chart(y_label=self.name, title=self.name))
-        return f"<div>{picture}<table>{head}{''.join(cells)}</table></div>"
+        return f"<div>{picture}{table}</div>"
 
 
 def compare(

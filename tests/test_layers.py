@@ -30,6 +30,7 @@ VALUES = frozenset(
             "lazy",
             "loopback",
             "plain_json",
+            "tables",
         ),
         *("_version", "clock", "errors", "webhook_signature"),
     }
@@ -48,6 +49,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "file_lock": frozenset(),
     "loopback": frozenset(),
     "plain_json": frozenset(),
+    "tables": frozenset(),
     "svg": frozenset(),
     "webhook_signature": frozenset({"clock", "errors"}),
     "providers": VALUES,
@@ -78,6 +80,7 @@ LATE = {
     ("client", "ledger"),
     ("client", "local"),
     ("job_files", "tomli"),
+    ("resources", "IPython"),
     ("resources", "ledger"),
     ("resources", "rich"),
     ("training_data", "msgspec"),
@@ -95,7 +98,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "providers": frozenset(),
     "training_data": frozenset({"msgspec", "tiktoken"}),
     "transport": frozenset({"msgspec", "requests", "urllib3"}),
-    "resources": frozenset({"requests", "rich"}),
+    "resources": frozenset({"IPython", "requests", "rich"}),
     "client": frozenset({"requests"}),
     "job_files": frozenset({"tomli", "tomllib"}),  # the latter is in Python from 3.11 on
     "rerun": frozenset(),

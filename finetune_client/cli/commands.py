@@ -37,6 +37,7 @@ _TABLE = {
     "serve": ("serve", "Serve the fine-tuning API on this machine, to try things out."),
     "show": ("jobs", "Show a job: id, status, base model, tuned model, creation."),
     "split": ("making", "Share the lines of FILE out: to train on, to validate on."),
+    "sweep": ("sweep", "Train with each setting of a grid, and compare the jobs."),
     "try": ("evaluate", "Ask a model one question, and print its answer."),
     "upload": ("files", "Upload FILE and print its id."),
     "wait": ("jobs", "Wait until a job is done."),

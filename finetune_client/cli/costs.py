@@ -18,12 +18,11 @@ from finetune_client.training_data.epochs import default_epochs
 from finetune_client.training_data.formats import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from finetune_client import AutoOr, Client
     from finetune_client.cli.connect import Command
-    from finetune_client.job_files import JobFile
     from finetune_client.training_data import Report
 
 __all__ = ["COMMANDS", "cost_options", "cost_question"]
@@ -42,9 +41,16 @@ def cost_options(command: Command) -> Command:
 
 
 def cost_question(
-    client: Client, job: JobFile, *, price: float | None, yes: bool, as_json: bool
+    client: Client,
+    bodies: Sequence[Mapping[str, Any]],
+    *,
+    price: float | None,
+    yes: bool,
+    as_json: bool,
 ) -> Callable[[Report | None], None]:
-    """Return what says how much a job will train on, and asks once, on a terminal alone.
+    """Return what says how much jobs will train on, and asks once, on a terminal alone.
+
+    The requests are those of one job, or of the jobs of a sweep, which train on the same file.
 
     It takes the report of the training file, or `None` where the file is on the server already.
     It raises `click.Abort` if the answer was no.
@@ -54,12 +60,12 @@ def cost_question(
         on_terminal = sys.stderr is not None and sys.stderr.isatty()
         if not is_billed(client) or not on_terminal:
             return
-        body = job.request.to_dict()
+        jobs = "The job is" if len(bodies) == 1 else f"{len(bodies)} jobs are"
         if report is None:
-            file = body.get("training_file")
-            text = f"The job is billed by the tokens of {file}, which are not known here."
+            file = bodies[0].get("training_file")
+            text = f"{jobs} billed by the tokens of {file}, which are not known here."
         else:
-            text = training_cost(report, _epochs_in(body), price)
+            text = training_cost(report, [_epochs_in(body) for body in bodies], price)
         confirm_cost(client, printable(text), yes=yes, quiet=as_json)
 
     return ask
@@ -73,20 +79,25 @@ def _epochs_in(body: Mapping[str, Any]) -> Any:
     return AUTO if found is None else found
 
 
-def training_cost(report: Report, n_epochs: AutoOr[int], price: float | None) -> str:
-    """Return in sentences how much a job trains on, and what that costs."""
-    facts = _facts(report, n_epochs, price)
-    about = "" if facts["tokens_exact"] else "about "
-    by_default = ", if the service chooses as documented" if n_epochs == AUTO else ""
-    epochs = f"{facts['n_epochs']} epoch{'s' * (facts['n_epochs'] != 1)}"
+def training_cost(report: Report, n_epochs: Sequence[AutoOr[int]], price: float | None) -> str:
+    """Return in sentences how much jobs train on, each for so many epochs, and what that costs."""
+    facts = [_facts(report, one, price) for one in n_epochs]
+    first = facts[0]
+    tokens = sum(one["trained_tokens"] for one in facts)
+    about = "" if first["tokens_exact"] else "about "
+    epochs = f"{first['n_epochs']} epoch{'s' * (first['n_epochs'] != 1)}"
+    if len(facts) > 1:
+        epochs = f"{sum(one['n_epochs'] for one in facts)} epochs in {len(facts)} jobs"
+    by_default = ", if the service chooses as documented" if AUTO in n_epochs else ""
     text = (
-        f"Training on {about}{facts['trained_tokens']:,} tokens: {facts['billed_tokens']:,} in "
-        f"{facts['examples']} examples, {epochs}{by_default}."
+        f"Training on {about}{tokens:,} tokens: {first['billed_tokens']:,} in "
+        f"{first['examples']} examples, {epochs}{by_default}."
     )
     if report.method == MethodType.REINFORCEMENT:
         text += " A service may bill reinforcement by the time that it takes instead."
-    if facts["cost"] is not None:
-        text += f" At {price:g} a million that costs {about}{facts['cost']:.2f}."
+    if price is not None:
+        cost = sum(one["cost"] for one in facts)
+        text += f" At {price:g} a million that costs {about}{cost:.2f}."
     return text
 
 
@@ -131,7 +142,7 @@ def estimate(
         facts = _facts(report, epochs, price)
         click.echo(json_line({"kind": "estimate", "file": str(file), "ok": report.ok, **facts}))
         return
-    click.echo(printable(training_cost(report, epochs, price)))
+    click.echo(printable(training_cost(report, [epochs], price)))
     if not report.ok:
         click.echo(
             printable(f"{file} is not fit to train on; see: finetune check {file}"), err=True

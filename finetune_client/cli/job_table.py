@@ -86,12 +86,15 @@ class _PlainTable(_WithoutScreen):
 
     def __init__(self) -> None:
         self._lines: dict[str, _Named] = {}
+        self._statuses: dict[str, str] = {}
 
     def _of(self, name: str) -> _Named:
         return self._lines.setdefault(name, _Named(name))
 
     def status(self, name: str, status: str) -> None:
-        self._of(name).line(status)
+        if self._statuses.get(name) != status:
+            self._statuses[name] = status
+            self._of(name).line(status)
 
     def event(self, name: str, event: FineTuningJobEvent) -> None:
         self._of(name).event(event)
@@ -104,25 +107,26 @@ class _PlainTable(_WithoutScreen):
 class _Row:
     """What the table shows of one job."""
 
-    status: str
+    status: str = ""
     step: str = ""
     train: str = ""
     valid: str = ""
 
 
 class _LiveTable:
-    """One table that is drawn anew as the jobs change, and stays as they ended."""
+    """One table that is drawn anew as the jobs change, and stays as they ended.
+
+    It begins with the first job: what is asked before that stands above it.
+    """
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live
 
         self._rows: dict[str, _Row] = {}
         self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4)
-        self._console = console
         self._models: list[str] = []
 
     def __enter__(self) -> Self:
-        self._live.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -131,14 +135,13 @@ class _LiveTable:
             click.echo(printable(line))
 
     def status(self, name: str, status: str) -> None:
-        row = self._rows.setdefault(name, _Row(status))
-        row.status = status
+        self._row(name).status = status
 
     def event(self, name: str, event: FineTuningJobEvent) -> None:
         numbers = metrics_of(event)
         if "step" not in numbers:
             return
-        row = self._rows.setdefault(name, _Row(""))
+        row = self._row(name)
         row.status = "running"
         total = numbers.get("total_steps")
         row.step = f"{numbers['step']}/{total}" if total else str(numbers["step"])
@@ -151,8 +154,12 @@ class _LiveTable:
                 setattr(row, column, f"{value:.4f}")
 
     def ended(self, name: str, job: FineTuningJob) -> None:
-        self._rows.setdefault(name, _Row("")).status = job.status or "ended"
+        self._row(name).status = job.status or "ended"
         self._models.append(f"{name}: {_last_words(job)}")
+
+    def _row(self, name: str) -> _Row:
+        self._live.start()  # once; again it does nothing
+        return self._rows.setdefault(name, _Row())
 
     def _drawn(self) -> Table:
         from rich.table import Table

@@ -135,7 +135,9 @@ def create(
         if dry_run:
             show_what_is_sent(client, job_file, as_json=as_json)
             return
-        ask = cost_question(client, job_file, price=price, yes=yes, as_json=as_json)
+        ask = cost_question(
+            client, [job_file.request.to_dict()], price=price, yes=yes, as_json=as_json
+        )
         named = named_server(**server)
         job = create_job(client, job_file, named=named, as_json=as_json, ask=ask)
         if as_json or not job_file.paths:

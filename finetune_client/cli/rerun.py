@@ -123,7 +123,7 @@ def rerun(
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
         named = named_server(**target)
-        ask = cost_question(client, job, price=price, yes=yes, as_json=as_json)
+        ask = cost_question(client, [job.request.to_dict()], price=price, yes=yes, as_json=as_json)
         made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:
             watch(client, reporter(as_json=as_json), made.id, again=f"{made.id}{named}")

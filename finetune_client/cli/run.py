@@ -99,7 +99,9 @@ def run(
                 out,
                 server=named,
                 files=len(described.paths),
-                ask=cost_question(client, described, price=price, yes=yes, as_json=as_json),
+                ask=cost_question(
+                    client, [described.request.to_dict()], price=price, yes=yes, as_json=as_json
+                ),
             ),
             expires_after=expires_after,
             **described.arguments(),

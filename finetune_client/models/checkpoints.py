@@ -146,6 +146,12 @@ class FineTuningJobCheckpoint(APIObject):
             self.extra,
         )
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from finetune_client.tables import html_facts
+
+        return html_facts("FineTuningJobCheckpoint", self.to_dict())
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class CheckpointPermission(APIObject):

@@ -135,6 +135,12 @@ class FileObject(APIObject):
             self.extra,
         )
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from finetune_client.tables import html_facts
+
+        return html_facts("FileObject", self.to_dict())
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class Upload(APIObject):

@@ -263,6 +263,12 @@ class FineTuningJob(APIObject):
             return copy_object(self.metadata)
         return {**(self.metadata or {}), IDEMPOTENCY_PAIR: self.idempotency_key}
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from finetune_client.tables import html_facts
+
+        return html_facts("FineTuningJob", self.to_dict())
+
 
 def _pop_error(rest: dict[str, Any]) -> FineTuningJobError | None:
     """Pop the error; ``{}`` and one of nulls alone are how servers say that there is none."""

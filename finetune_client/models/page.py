@@ -116,6 +116,23 @@ class Page(APIObject, Generic[T]):
             self.extra,
         )
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: a row a row, with the fields that its repr has."""
+        from finetune_client.tables import html_table
+
+        rows = [one.to_dict() for one in self.data]
+        shown = getattr(type(self.data[0]), "_repr_fields", ()) if rows else ()
+        names = shown or [*dict.fromkeys(name for row in rows for name in row)]
+        table = html_table(names, ([row.get(name) for name in names] for row in rows))
+        notes = []
+        if not rows:
+            notes.append("The page has no rows.")
+        if self.has_more:
+            notes.append("There are more pages.")
+        if self.unreadable:
+            notes.append(f"{len(self.unreadable)} rows cannot be read; see unreadable.")
+        return f"<div>{table if rows else ''}{''.join(f'<p>{note}</p>' for note in notes)}</div>"
+
 
 def _sent_rows(rest: dict[str, Any]) -> list[Any]:
     """Pop the rows.

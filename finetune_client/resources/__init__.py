@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = attach(
         ".graders": ["Graders"],
         ".jobs.creating": ["CreateStep", "FileArgument", "OnStep"],
         ".jobs.jobs": ["Jobs"],
+        ".jobs.sweeping": ["Grid", "OnRun", "OnSweepEvent", "Sweep", "SweepRun"],
         ".models": ["Models"],
         ".options": ["PollOptions", "RequestOptions"],
         ".pager": ["Pager"],

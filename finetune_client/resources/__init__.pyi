@@ -16,6 +16,13 @@ from finetune_client.resources.jobs.creating import (
     OnStep as OnStep,
 )
 from finetune_client.resources.jobs.jobs import Jobs as Jobs
+from finetune_client.resources.jobs.sweeping import (
+    Grid as Grid,
+    OnRun as OnRun,
+    OnSweepEvent as OnSweepEvent,
+    Sweep as Sweep,
+    SweepRun as SweepRun,
+)
 from finetune_client.resources.models import Models as Models
 from finetune_client.resources.options import (
     PollOptions as PollOptions,

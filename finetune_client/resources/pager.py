@@ -143,6 +143,10 @@ class Pager(Generic[T]):
             "list(pager) and pager.first_page() can."
         )
 
+    def _repr_html_(self) -> str:
+        """Show the first page in a notebook."""
+        return self.first_page()._repr_html_()  # what notebooks call it
+
 
 class _Walk(Generic[T]):
     """One walk over a list: which rows came already, and which page is next."""

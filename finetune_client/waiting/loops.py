@@ -50,6 +50,7 @@ def wait(
     pace: Pace,
     *,
     on_event: Callable[[FineTuningJobEvent], object] | None = None,
+    on_poll: Callable[[FineTuningJob], object] | None = None,
     raise_on_failure: bool = True,
     on_paused: OnPaused = "wait",
     on_stalled: OnStalled | None = None,
@@ -66,6 +67,7 @@ def wait(
         [watcher],
         pace,
         on_event=on_event and (lambda _, event: on_event(event)),
+        on_poll=on_poll,
         raise_on_failure=raise_on_failure,
         on_paused=on_paused,
         on_stalled=on_stalled,
@@ -79,6 +81,7 @@ def wait_all(
     *,
     on_event: Callable[[str, FineTuningJobEvent], object] | None = None,
     on_job: Callable[[FineTuningJob], object] | None = None,
+    on_poll: Callable[[FineTuningJob], object] | None = None,
     raise_on_failure: bool = False,
     on_paused: OnPaused = "wait",
     on_stalled: OnStalled | None = None,
@@ -100,6 +103,8 @@ def wait_all(
             for event in events:
                 if on_event:
                     on_event(watcher.id, event)
+            if on_poll and watcher.job:
+                on_poll(watcher.job)
             _stop_if_paused(watcher, on_paused)
             if on_job and watcher.done and watcher.job:
                 on_job(watcher.job)

@@ -201,6 +201,12 @@ class GraderRun(APIObject):
             self.extra,
         )
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        from finetune_client.tables import html_facts
+
+        return html_facts("GraderRun", self.to_dict())
+
 
 @dataclass(kw_only=True, slots=True, repr=False, eq=False)
 class GraderValidation(APIObject):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob
     from finetune_client.transport import Session
 
-__all__ = ["claim_key", "job_of_claim", "released_unless_sent"]
+__all__ = ["claim_key", "file_digest", "job_of_claim", "released_unless_sent"]
 
 _LONGEST_WAIT = 600.0
 """Seconds to wait for another process or thread that creates the job of the same key: it may be
@@ -55,7 +55,7 @@ def claim_key(
     from finetune_client.ledger import Ledger, request_digest
 
     sent = json.loads(encode_json(body))
-    contents = {name: f"sha256:{_digest(path)}" for name, path in paths.items()}
+    contents = {name: f"sha256:{file_digest(path)}" for name, path in paths.items()}
     longest = min(_LONGEST_WAIT, config.total_timeout or _LONGEST_WAIT)
     with Ledger(config.ledger, session.clock).begin(
         config.base_url.url, key, request_digest({**sent, **contents}), timeout=longest
@@ -63,7 +63,8 @@ def claim_key(
         yield claim
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of what is in a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_SIZE):

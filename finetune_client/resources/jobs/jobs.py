@@ -20,6 +20,7 @@ from finetune_client.models import (
     AnyMethod,
     FineTuningJob,
     FineTuningJobEvent,
+    FineTuningJobRequest,
     Hyperparameters,
 )
 from finetune_client.models.codec import PydanticModel
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from finetune_client.resources.files.files import Files
     from finetune_client.resources.jobs.creating import CreateStep
     from finetune_client.resources.jobs.polling import JobPolling
+    from finetune_client.resources.jobs.sweeping import SweepRun
 
 __all__ = ["Jobs"]
 
@@ -114,7 +116,6 @@ class Jobs(Resource):
             JobMayExistError: The job may have been created, and could not be found.
             APIError: It was certainly not created.
         """
-        from finetune_client.models import FineTuningJobRequest
         from finetune_client.resources.jobs.claiming import claim_key, released_unless_sent
         from finetune_client.resources.jobs.creating import (
             CreateStep,
@@ -496,6 +497,225 @@ class Jobs(Resource):
             on_stalled=on_stalled,
         )
 
+    def watch(
+        self,
+        fine_tuning_job_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_outage: float = 600,
+        **options: Unpack[PollOptions],
+    ) -> FineTuningJob:
+        """Show a job until it has ended: its status, how far it is, the time left, its curve.
+
+        In a notebook it is one cell that is drawn anew. Interrupting the cell leaves the job alone,
+        and returns it as last seen. Elsewhere it writes plain lines, and Ctrl-C raises
+        `KeyboardInterrupt` as in `wait`.
+
+        Args:
+            fine_tuning_job_id: The job.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two polls; see `wait`.
+            max_outage: Seconds that polls may fail in a row before the failure is raised.
+            **options: See `PollOptions`.
+
+        Returns:
+            The job as last seen, also where it failed: this is for looking, `wait` for scripts.
+
+        Raises:
+            WaitTimeoutError: The time was over first.
+            APIError: Polling failed in a way that will not pass, or for too long.
+        """
+        from finetune_client.resources.jobs.watching import JobView, in_notebook
+        from finetune_client.waiting import wait
+
+        polling = self._polling(options, timeout, poll_interval, max_outage, None, None)
+        _check_ids(fine_tuning_job_id, None)
+        notebook = in_notebook()
+        view = JobView(self._session.clock, notebook=notebook)
+        try:
+            return wait(
+                polling.watch_events(fine_tuning_job_id),
+                polling.pace,
+                on_event=view.add,
+                on_poll=view.poll,
+                raise_on_failure=False,
+            )
+        except KeyboardInterrupt:
+            if not notebook or view.job is None:
+                raise
+            view.note = f"no longer watched; see client.jobs.retrieve({fine_tuning_job_id!r})"
+            view.draw()
+            return view.job
+
+    def sweep(
+        self,
+        request: FineTuningJobRequest | Mapping[str, Any],
+        grid: resources.Grid,
+        *,
+        idempotency_key: str | None = None,
+        concurrency: int = 4,
+        metric: str | None = None,
+        check: bool = True,
+        expires_after: Mapping[str, Any] | int | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_outage: float = 600,
+        on_step: resources.OnStep | None = None,
+        on_event: resources.OnSweepEvent | None = None,
+        on_run: resources.OnRun | None = None,
+        **options: Unpack[PollOptions],
+    ) -> resources.Sweep:
+        """Create a job for each setting of a grid, wait for all of them, and compare them.
+
+        Each job has an idempotency key, made from the sweep's key and the setting. The same sweep,
+        run again, finds its jobs (see `find`; where the server keeps no metadata, by the client's
+        ledger) and creates only those that are missing. All settings are checked before the first
+        job is created.
+
+        Args:
+            request: What all jobs have in common: a `FineTuningJobRequest` or its dict, in which
+                ``training_file`` and ``validation_file`` may be a `pathlib.Path`.
+            grid: Name -> its values; there is a job for each combination. A name is a
+                hyperparameter (``"n_epochs"``), a field of the request (``"seed"``), or a path with
+                dots (``"method.dpo.hyperparameters.beta"``).
+            idempotency_key: The sweep's key. By default it is made from the request and what is in
+                its files, so that the same call finds its jobs; another one makes new jobs.
+            concurrency: How many jobs of the sweep are under way at once, at most. Where the server
+                takes fewer (429), the sweep waits until one has ended.
+            metric: The curve to compare by; by default `Metrics.validation`, else the first loss.
+            check: False sends whatever was given, unchecked.
+            expires_after: When the server deletes the files that are uploaded, see `Files.create`.
+            timeout: Seconds for all of it; `None` for no limit.
+            poll_interval: Seconds between two rounds of polls, see `wait`.
+            max_outage: Seconds that polls of a job may fail in a row.
+            on_step: Called with each `CreateStep` of the files and the jobs, see `create`.
+            on_event: Called with a `SweepRun` and each event of its job.
+            on_run: Called with a `SweepRun` when its job was created or found, and when it ended.
+            **options: See `PollOptions`.
+
+        Returns:
+            The runs with their jobs and curves, the comparison and the best run. A job that failed is
+            in it, and is no error.
+
+        Raises:
+            RequestError: Something is wrong with the grid or with a setting; nothing was sent.
+            TrainingDataError: A file is not fit to train on; nothing was sent.
+            JobMayExistError: A job may have been created, and could not be found.
+            WaitTimeoutError: The time was over first.
+            APIError: A call failed. The jobs that were created continue, and are found by the same
+                call.
+        """
+        from finetune_client.resources.jobs.creating import check_files, check_request
+        from finetune_client.resources.jobs.sweeping import finish, plan_runs, run_all
+        from finetune_client.waiting import Pace
+
+        _check_concurrency(concurrency)
+        for name, function in (("on_step", on_step), ("on_event", on_event), ("on_run", on_run)):
+            check_callable(name, function)
+        polling = self._polling(options, timeout, poll_interval, max_outage, None, None)
+        session = self._session
+        provider = session.provider
+        report_step = on_step or _ignore_step
+        key, runs, paths = plan_runs(request, grid, provider, idempotency_key)
+        requests = {run.label: FineTuningJobRequest.from_dict(run.request) for run in runs}
+        if check:
+            for run in runs:
+                check_request(requests[run.label], run.request, paths, session)
+            for number, run in enumerate(runs):
+                if number == 0 or run.request.get("model") != runs[0].request.get("model"):
+                    check_files(
+                        paths, run.request, provider, report_step if not number else _ignore_step
+                    )
+        uploaded: dict[str, str] = {}
+        file_options: RequestOptions = {
+            "extra_headers": options.get("extra_headers"),
+            "extra_query": options.get("extra_query"),
+        }
+
+        def create(run: SweepRun) -> FineTuningJob:
+            """Create the job of a run; what is uploaded for one is used by all."""
+            if paths and not uploaded and "metadata" not in provider.lacks:
+                found = self.find(run.idempotency_key, **options)
+                if found is not None:
+                    run.found = True
+                    return found
+            files: Mapping[str, Any] = paths
+            if (
+                provider.marks_jobs
+            ):  # a ledger knows a job by what is in its files, not by their ids
+                for name, path in paths.items():
+                    if name not in uploaded:
+                        uploaded[name] = self._upload(
+                            path, expires_after, report_step, file_options
+                        )
+                files = uploaded
+
+            def note(step: CreateStep) -> None:
+                if step.kind == "found":
+                    run.found = True
+                if step.kind != "checked":
+                    report_step(step)
+
+            request = requests[run.label]
+            given = {
+                name: getattr(request, name)
+                for name in (
+                    "validation_file",
+                    "suffix",
+                    "seed",
+                    "method",
+                    "hyperparameters",
+                    "integrations",
+                    "metadata",
+                )
+            }
+            return self.create(
+                **{
+                    "model": request.model,
+                    "training_file": request.training_file,
+                    **given,
+                    **files,
+                },
+                idempotency_key=run.idempotency_key,
+                check=check,
+                expires_after=expires_after,
+                on_step=note,
+                extra_body=request.extra or None,
+                **options,
+            )
+
+        def new_pace(seconds: float | None) -> Pace:
+            return Pace(
+                session.clock,
+                first_poll=provider.first_poll,
+                longest_poll=provider.longest_poll,
+                poll_interval=poll_interval,
+                timeout=seconds,
+            )
+
+        try:
+            run_all(
+                runs,
+                create=create,
+                watch=polling.watch_events,
+                new_pace=new_pace,
+                clock=session.clock,
+                concurrency=concurrency,
+                timeout=timeout,
+                on_event=on_event,
+                on_run=on_run,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Nothing was cancelled, and the server continues with the jobs that there are. The "
+                f"same sweep, run again, finds them; its idempotency_key is {key!r}."
+            ) from None
+        for run in runs:
+            if run.job is not None:
+                run.metrics = self.metrics(run.job, **options)
+        return finish(key, runs, metric)
+
     def wait_all(
         self,
         fine_tuning_job_ids: Iterable[str],
@@ -597,6 +817,11 @@ def _check_ids(job_id: str, after: str | None) -> None:
     path_segment(job_id, "fine_tuning_job_id")
     if after is not None:
         path_segment(after, "after")
+
+
+def _check_concurrency(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RequestError(f"concurrency must be a whole number above 0, got {value!r}.")
 
 
 def _ignore_step(step: CreateStep) -> None:
