@@ -59,3 +59,13 @@ def test_index__lists_the_pages_that_are_in_its_table_of_contents(folder: str) -
         for found in (ROOT / folder).glob(f"{entry}.md")
     }
     assert listed == shown - {"index"}
+
+
+def test_contributing__names_files_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:finetune_client|tests|docs)/[\w/.-]+)(?:::(\w+))?`", page)
+    known = [(path, test) for path, test in paths if "NAME" not in path]
+    assert len(known) > 20
+    for path, test in known:
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8")
