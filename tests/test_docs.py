@@ -59,6 +59,7 @@ def test_index__lists_the_pages_that_are_in_its_table_of_contents(folder: str) -
         for found in (ROOT / folder).glob(f"{entry}.md")
     }
     assert listed == shown - {"index"}
+    assert {page.stem for page in (ROOT / folder).glob("*.md")} <= shown | {"index"}
 
 
 def test_contributing__names_files_and_tests_that_are_there() -> None:
