@@ -44,3 +44,29 @@ def test_readme__begins_with_two_commands_of_one_line() -> None:
     assert [language for language, _ in fences[:2]] == ["sh", "sh"]
     assert [code.count("\n") for _, code in fences[:2]] == [1, 1]
     assert [language for language, _ in fences].count("sh") == 2
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/reference", "docs/decisions"])
+def test_index__lists_the_pages_that_are_in_its_table_of_contents(folder: str) -> None:
+    text = (ROOT / folder / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"^```\{toctree\}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    entries = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
+    listed = {target.removesuffix(".md") for target in LINK.findall(text)}
+    shown = {
+        str(found.relative_to(ROOT / folder).with_suffix(""))
+        for entry in entries
+        if entry != "providers/*"  # docs/providers.md lists them
+        for found in (ROOT / folder).glob(f"{entry}.md")
+    }
+    assert listed == shown - {"index"}
+    assert {page.stem for page in (ROOT / folder).glob("*.md")} <= shown | {"index"}
+
+
+def test_contributing__names_files_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:finetune_client|tests|docs)/[\w/.-]+)(?:::(\w+))?`", page)
+    known = [(path, test) for path, test in paths if "NAME" not in path]
+    assert len(known) > 20
+    for path, test in known:
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8")

@@ -247,3 +247,9 @@ def test_names__unknown() -> None:
     with pytest.raises(AttributeError) as caught:
         finetune_client.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the point
     assert str(caught.value) == "module 'finetune_client' has no attribute 'nothing'"
+
+
+def test_picture__in_the_docs_is_of_this_table() -> None:
+    from tests.support.layer_picture import PICTURE, layer_picture
+
+    assert PICTURE.read_text(encoding="utf-8") == layer_picture()

@@ -88,7 +88,6 @@ def _value(text: str) -> int | float | str:
 @grader_option
 @expires_after_option
 @cost_options
-@click.option("--local", is_flag=True, help="Use the embedded server, for this command alone.")
 @server_options
 @json_option
 def sweep(

@@ -1,5 +1,6 @@
 """The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
 
+from finetune_client.local import needed  # noqa: F401  # first: it says which extra is missing
 from finetune_client.local.faults import Fault, parse_faults
 from finetune_client.local.http.port import running, serve
 from finetune_client.local.server import LocalServer
