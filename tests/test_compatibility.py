@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
+import responses
 
 import finetune_client
 from finetune_client import Client, models
@@ -27,9 +28,12 @@ from finetune_client.resources import (
 )
 from finetune_client.transport.config import ClientOptions, NetworkOptions
 from finetune_client.webhooks import WebhookEvent
+from tests.support.sent import sent_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import requests
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
@@ -158,6 +162,40 @@ def _refuses_plain_http(_: Client) -> bool:
     return False
 
 
+def _extra_body_of_a_list_is_refused(client: Client) -> bool:
+    try:
+        client.jobs.list(extra_body={"target_model_names": "m"})
+    except RequestError as error:
+        return "extra_query" in error.message
+    return False
+
+
+def _sent(call: Callable[[Client], object], answer: dict[str, Any]) -> requests.PreparedRequest:
+    """Return the first request of a call that is answered so."""
+    with (
+        responses.RequestsMock() as server,
+        Client("sk-test", admin_key="sk-admin", base_url="https://api.openai.com/v1") as client,
+    ):
+        server.add(responses.GET, re.compile(".*"), json=answer)
+        server.add(responses.POST, re.compile(".*"), json=answer)
+        server.assert_all_requests_are_fired = False
+        call(client)
+        return server.calls[0].request
+
+
+def _permissions_are_sent_with_the_admin_key(_: Client) -> bool:
+    sent = _sent(lambda client: client.checkpoints.permissions.list("ft:m"), {"data": []})
+    return sent.headers["Authorization"] == "Bearer sk-admin"
+
+
+def _bytes_are_called_upload_jsonl(_: Client) -> bool:
+    sent = _sent(
+        lambda client: client.files.create(file=b"{}", purpose="fine-tune"),
+        {"id": "file-1", "bytes": 2},
+    )
+    return b'filename="upload.jsonl"' in sent_bytes(sent)
+
+
 def _returns(call: Callable[..., Any]) -> str:
     return str(inspect.signature(call).return_annotation)
 
@@ -276,6 +314,12 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         "`OAuthError`, `ContentFilterFinishReasonError`, `LengthFinishReasonError`, "
         "`WebSocketConnectionClosedError`, `WebSocketQueueFullError`"
     ): _absent("OAuthError"),
+    "`extra_body`": _extra_body_of_a_list_is_refused,
+    "permissions of checkpoints": _permissions_are_sent_with_the_admin_key,
+    "files without a name": _bytes_are_called_upload_jsonl,
+    "files in parts": lambda client: (
+        "md5" in inspect.signature(client.uploads.upload_file).parameters
+    ),
     "plain http": _refuses_plain_http,
     "redirects": lambda _: issubclass(finetune_client.RedirectRefusedError, APIError),
     "`X-Stainless-Lang`": lambda client: not client._session.config.headers,

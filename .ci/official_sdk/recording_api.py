@@ -8,7 +8,7 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 JOB = {
     "id": "ftjob-1",
@@ -83,6 +83,20 @@ PART = {
     "upload_id": "upload_abc123",
 }
 MODEL = {"id": "m", "object": "model", "created": 1721764800, "owned_by": "openai"}
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1721764800,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "b", "refusal": None},
+            "logprobs": None,
+        }
+    ],
+}
 GRADER = {
     "type": "string_check",
     "name": "name",
@@ -164,6 +178,7 @@ ANSWERS: list[tuple[str, str, Any]] = [
     ("GET", "/models", listed(MODEL)),
     ("GET", "/models/([^/]+)", MODEL),
     ("DELETE", "/models/([^/]+)", deleted("model")),
+    ("POST", "/chat/completions", COMPLETION),
 ]
 """The answer of each operation; a group in the path is the id that the answer has."""
 
@@ -204,6 +219,7 @@ class API(BaseHTTPRequestHandler):
                 "method": self.command,
                 "path": parts.path,
                 "query": sorted(parse_qsl(parts.query, keep_blank_values=True)),
+                "headers": dict(self.headers),
                 "body": readable(body, self.headers.get("Content-Type", "")),
             }
         )
@@ -226,7 +242,7 @@ def found(method: str, path: str) -> tuple[int, bytes, str]:
         if verb == method and match:
             if isinstance(answer, str):
                 return 200, answer.encode(), "application/octet-stream"
-            own = {"id": match[1]} if match.groups() else {}
+            own = {"id": unquote(match[1])} if match.groups() else {}
             return 200, json.dumps({**answer, **own}).encode(), "application/json"
     return 404, b'{"error": {"message": "no such operation"}}', "application/json"
 
@@ -243,6 +259,7 @@ def readable(body: bytes, kind: str) -> Any:
             [
                 part.get_param("name", header="Content-Disposition"),
                 part.get_filename() or "",
+                part.get_content_type() if part["Content-Type"] else "",
                 part.get_payload(decode=True).decode("latin-1"),
             ]
             for part in form.get_payload()
