@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from openai.types.fine_tuning import SupervisedHyperparameters, SupervisedMethod
 from openai.types.fine_tuning.fine_tuning_job import Method
 from recording_api import GRADER, current, requests, serve
 
-from finetune_client import Client
+from finetune_client import Client, ShutdownWarning
 from finetune_client.providers import OPENAI
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ def undo_differences(request: dict[str, Any], found: Counter[str]) -> dict[str, 
 
 
 def main() -> int:
+    warnings.simplefilter("ignore", ShutdownWarning)  # of the days on which OpenAI ends
     url = serve()
     settings: dict[str, Any] = {"organization": "org-1", "project": "proj-1", "max_retries": 0}
     with tempfile.TemporaryDirectory() as made:

@@ -134,8 +134,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write down what was sent and how the tests ended."""
-    for variable, found in (("SHIM_REQUESTS", requests), ("SHIM_OUTCOMES", outcomes)):
+    """Write down what was sent, but for the headers, and how the tests ended."""
+    sent = {
+        test: [{**request, "headers": None} for request in made] for test, made in requests.items()
+    }
+    for variable, found in (("SHIM_REQUESTS", sent), ("SHIM_OUTCOMES", outcomes)):
         if name := os.environ.get(variable):
             with open(name, "w", encoding="utf-8") as file:
                 json.dump(found, file)
