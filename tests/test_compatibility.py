@@ -331,6 +331,10 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         FineTuningJob(id="x").model_dump(exclude_unset=True) == {"id": "x"}
         and FineTuningJob(id="x").model_dump()["seed"] is None
     ),
+    "`dict(job)`": lambda _: (
+        dict(FineTuningJob.from_dict({"id": "x", "method": {"type": "dpo"}}))["method"]["type"]
+        == "dpo"
+    ),
     "`to_dict`, `to_json`": lambda _: (
         not inspect.signature(FineTuningJob(id="x").to_dict).parameters
         and [*inspect.signature(FineTuningJob(id="x").to_json).parameters] == ["indent"]

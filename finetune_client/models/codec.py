@@ -75,8 +75,11 @@ class APIObject:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the pairs of `to_dict`, so that ``dict(job)`` works as with the official SDK."""
-        yield from self.to_dict().items()
+        """Yield the pairs of `model_dump`, so that ``dict(job)`` works as with the official SDK.
+
+        What is absent is there as ``None``: wandb's logger, for one, asks for ``dict(job)["error"]``.
+        """
+        yield from self.model_dump().items()
 
     def model_dump(
         self,
