@@ -340,6 +340,13 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         and [*inspect.signature(FineTuningJob(id="x").to_json).parameters] == ["indent"]
     ),
     "`model_validate`": _lack("model_validate"),
+    (
+        "`dict`, `json`, `copy`, `model_copy`, `model_fields_set`, `model_json_schema` and what else "
+        "objects have from pydantic"
+    ): lambda _: (
+        not any(hasattr(FineTuningJob(id="x"), one) for one in ("dict", "json", "model_copy"))
+        and FineTuningJob.from_dict({"id": "x", "new": 1}).model_extra == {"new": 1}
+    ),
     "`_request_id`": _lack("_request_id"),
     "`client.chat.completions.create`": lambda client: (
         "stream_options" not in inspect.signature(client.chat.completions.create).parameters

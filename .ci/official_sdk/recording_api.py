@@ -235,6 +235,7 @@ class API(BaseHTTPRequestHandler):
 
 
 def found(method: str, path: str) -> tuple[int, bytes, str]:
+    path = re.sub(r"^/openai(/deployments/[^/]+)?", "", path)  # as Azure's classic API has it
     if response := canned.get((method, path)):
         return response.status_code, response.content, response.headers["Content-Type"]
     for verb, pattern, answer in ANSWERS:

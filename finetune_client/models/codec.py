@@ -81,6 +81,12 @@ class APIObject:
         """
         yield from self.model_dump().items()
 
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The keys that no field knows: ``extra``, under the name that the official SDK has."""
+        own: Any = self
+        return own.extra  # type: ignore[no-any-return]  # every class below has the field
+
     def model_dump(
         self,
         *,

@@ -222,6 +222,10 @@ def test_dict__gives_the_pairs_of_model_dump() -> None:
     }
 
 
+def test_model_extra__is_extra() -> None:
+    assert FineTuningJob.from_dict(JOB).model_extra == {"new": {"a": None}}
+
+
 def test_model_dump__has_none_for_what_is_absent_at_every_level() -> None:
     dumped = FineTuningJob.from_dict(JOB).model_dump()
     assert dumped["fine_tuned_model"] is None
