@@ -384,6 +384,8 @@ def _read_begun(data: Any) -> Upload:
 def _read_part(data: Any) -> UploadPart:
     """Read a part that is named in the request to complete its upload."""
     sent = UploadPart.from_dict(data)
+    if not sent.id:
+        raise DecodeError("id is empty.", path="id")
     try:
         sent.id.encode()
     except UnicodeEncodeError:

@@ -200,16 +200,22 @@ def test_upload_file__an_id_that_no_request_can_name_is_a_bad_answer() -> None:
     )
 
 
-def test_upload_file__a_part_that_no_request_can_name_is_a_bad_answer() -> None:
+@pytest.mark.parametrize(
+    ("part_id", "problem"),
+    [("", "id is empty."), ("\ud800", "id is not valid Unicode: '\\ud800'.")],
+    ids=["empty", "half of a character"],
+)
+def test_upload_file__a_part_that_no_request_can_name_is_a_bad_answer(
+    part_id: str, problem: str
+) -> None:
     with responses.RequestsMock() as server, Client("k", base_url="https://api.test/v1") as client:
         server.post("https://api.test/v1/uploads", json={"id": "upload_1"})
-        server.post("https://api.test/v1/uploads/upload_1/parts", json={"id": "\ud800"})
+        server.post("https://api.test/v1/uploads/upload_1/parts", json={"id": part_id})
         server.post("https://api.test/v1/uploads/upload_1/cancel", json={"id": "upload_1"})
         with pytest.raises(APIResponseError) as caught:
             client.uploads.upload_file(b"abc", filename="a.jsonl")
     assert caught.value.message == (
-        "The answer to POST /uploads/upload_1/parts cannot be read: "
-        "id is not valid Unicode: '\\ud800'."
+        f"The answer to POST /uploads/upload_1/parts cannot be read: {problem}"
     )
 
 
