@@ -230,7 +230,7 @@ class APIResponseError(APIError):
 
 
 class PaginationError(APIError):
-    """A list that would never end: the server gave a cursor twice and said there was more."""
+    """A list that cannot be walked to its end: its cursors repeat, or one is not valid Unicode."""
 
 
 class IntegrityError(APIError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
+import responses
 
 import finetune_client
 from finetune_client import Client, models
@@ -27,9 +28,12 @@ from finetune_client.resources import (
 )
 from finetune_client.transport.config import ClientOptions, NetworkOptions
 from finetune_client.webhooks import WebhookEvent
+from tests.support.sent import sent_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import requests
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
@@ -158,6 +162,40 @@ def _refuses_plain_http(_: Client) -> bool:
     return False
 
 
+def _extra_body_of_a_list_is_refused(client: Client) -> bool:
+    try:
+        client.jobs.list(extra_body={"target_model_names": "m"})
+    except RequestError as error:
+        return "extra_query" in error.message
+    return False
+
+
+def _sent(call: Callable[[Client], object], answer: dict[str, Any]) -> requests.PreparedRequest:
+    """Return the first request of a call that is answered so."""
+    with (
+        responses.RequestsMock() as server,
+        Client("sk-test", admin_key="sk-admin", base_url="https://api.openai.com/v1") as client,
+    ):
+        server.add(responses.GET, re.compile(".*"), json=answer)
+        server.add(responses.POST, re.compile(".*"), json=answer)
+        server.assert_all_requests_are_fired = False
+        call(client)
+        return server.calls[0].request
+
+
+def _permissions_are_sent_with_the_admin_key(_: Client) -> bool:
+    sent = _sent(lambda client: client.checkpoints.permissions.list("ft:m"), {"data": []})
+    return sent.headers["Authorization"] == "Bearer sk-admin"
+
+
+def _bytes_are_called_upload_jsonl(_: Client) -> bool:
+    sent = _sent(
+        lambda client: client.files.create(file=b"{}", purpose="fine-tune"),
+        {"id": "file-1", "bytes": 2},
+    )
+    return b'filename="upload.jsonl"' in sent_bytes(sent)
+
+
 def _returns(call: Callable[..., Any]) -> str:
     return str(inspect.signature(call).return_annotation)
 
@@ -276,6 +314,12 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         "`OAuthError`, `ContentFilterFinishReasonError`, `LengthFinishReasonError`, "
         "`WebSocketConnectionClosedError`, `WebSocketQueueFullError`"
     ): _absent("OAuthError"),
+    "`extra_body`": _extra_body_of_a_list_is_refused,
+    "permissions of checkpoints": _permissions_are_sent_with_the_admin_key,
+    "files without a name": _bytes_are_called_upload_jsonl,
+    "files in parts": lambda client: (
+        "md5" in inspect.signature(client.uploads.upload_file).parameters
+    ),
     "plain http": _refuses_plain_http,
     "redirects": lambda _: issubclass(finetune_client.RedirectRefusedError, APIError),
     "`X-Stainless-Lang`": lambda client: not client._session.config.headers,
@@ -287,11 +331,22 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         FineTuningJob(id="x").model_dump(exclude_unset=True) == {"id": "x"}
         and FineTuningJob(id="x").model_dump()["seed"] is None
     ),
+    "`dict(job)`": lambda _: (
+        dict(FineTuningJob.from_dict({"id": "x", "method": {"type": "dpo"}}))["method"]["type"]
+        == "dpo"
+    ),
     "`to_dict`, `to_json`": lambda _: (
         not inspect.signature(FineTuningJob(id="x").to_dict).parameters
         and [*inspect.signature(FineTuningJob(id="x").to_json).parameters] == ["indent"]
     ),
     "`model_validate`": _lack("model_validate"),
+    (
+        "`dict`, `json`, `copy`, `model_copy`, `model_fields_set`, `model_json_schema` and what else "
+        "objects have from pydantic"
+    ): lambda _: (
+        not any(hasattr(FineTuningJob(id="x"), one) for one in ("dict", "json", "model_copy"))
+        and FineTuningJob.from_dict({"id": "x", "new": 1}).model_extra == {"new": 1}
+    ),
     "`_request_id`": _lack("_request_id"),
     "`client.chat.completions.create`": lambda client: (
         "stream_options" not in inspect.signature(client.chat.completions.create).parameters

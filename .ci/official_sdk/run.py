@@ -5,8 +5,11 @@ In an environment of its own, with the SDK's source distribution:
 1. its own API tests for fine-tuning, files, uploads and models run on the official client and on
    ours (see ``shim.py``): those that do not pass must stand in ``docs/compatibility.md``, and the
    requests that both clients send must be the same;
-2. its signatures are compared with what that page was made from (see ``signatures.py``);
-3. it goes through the whole life of a job on our server (see ``life.py``).
+2. the calls that scripts make are made on both clients, and must send the same requests (see
+   ``compare_requests.py``);
+3. its signatures are compared with what that page was made from (see ``signatures.py``);
+4. it goes through the whole life of a job on our server (see ``life.py``);
+5. what is made for it takes our client instead: wandb's logger (see ``wandb_logger.py``).
 
 Where PyPI cannot be reached, it says so and is skipped. ``--write`` updates the signatures.
 """
@@ -52,7 +55,12 @@ def main() -> int:
         print("the official SDK:", sdk.name)
         python = environment(work, sdk.name.replace("-", "==", 1))
         passed = compare_tests(python, sdk, work)
-        for script in (["signatures.py", *sys.argv[1:]], ["life.py"]):
+        for script in (
+            ["compare_requests.py"],
+            ["signatures.py", *sys.argv[1:]],
+            ["life.py"],
+            ["wandb_logger.py"],
+        ):
             done = subprocess.run(
                 [python, str(HERE / script[0]), *script[1:]], check=False, cwd=work
             )
@@ -65,7 +73,7 @@ def environment(work: Path, requirement: str) -> str:
     subprocess.run([sys.executable, "-m", "venv", str(work / "env")], check=True)
     folder = "Scripts" if sys.platform == "win32" else "bin"
     python = str(work / "env" / folder / "python")
-    needed = [requirement, "pytest", "pytest-asyncio", "rich", f"{ROOT}[local]"]
+    needed = [requirement, "pytest", "pytest-asyncio", "rich", "wandb", "pandas", f"{ROOT}[local]"]
     subprocess.run([python, "-m", "pip", "install", "-q", *needed], check=True)
     return python
 

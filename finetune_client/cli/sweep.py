@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client import Client
 from finetune_client.cli.connect import connect, server_options
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.creating import Steps
@@ -102,11 +101,12 @@ def sweep(
     expires_after: int | None,
     price: float | None,
     yes: bool,
-    local: bool,
     as_json: bool,
     base_url: str | None,
     provider: str | None,
     allow_http: bool,
+    local: bool,
+    local_directory: Path | None,
     **wanted: Any,
 ) -> None:
     """Train with each setting of a grid, and compare the jobs.
@@ -115,17 +115,17 @@ def sweep(
     and pays for nothing twice; --idempotency-key makes it another sweep. Exit status: 0 when all
     jobs succeeded, 1 when one failed or was cancelled. Ctrl-C leaves the jobs running.
     """
-    if local and (base_url or provider):
-        raise click.UsageError("--local goes with neither --base-url nor --provider.")
     if job_file is None and (training_file is None or model is None):
         raise click.UsageError("Give TRAINING_FILE and --model, or --file JOB_FILE.")
     server: dict[str, Any] = {
         "base_url": base_url,
         "provider": provider,
         "allow_http": allow_http,
+        "local": local,
+        "local_directory": local_directory,
         "ledger_path": ledger_path,
     }
-    with Client.local() if local else connect(**server) as client:
+    with connect(**server) as client:
         job = job_file or new_job(client.provider)
         override(
             job,

@@ -75,8 +75,17 @@ class APIObject:
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the pairs of `to_dict`, so that ``dict(job)`` works as with the official SDK."""
-        yield from self.to_dict().items()
+        """Yield the pairs of `model_dump`, so that ``dict(job)`` works as with the official SDK.
+
+        What is absent is there as ``None``: wandb's logger, for one, asks for ``dict(job)["error"]``.
+        """
+        yield from self.model_dump().items()
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The keys that no field knows: ``extra``, under the name that the official SDK has."""
+        own: Any = self
+        return own.extra  # type: ignore[no-any-return]  # every class below has the field
 
     def model_dump(
         self,

@@ -178,6 +178,7 @@ def _merge_body(request: Request, extra: Mapping[str, Any] | None) -> tuple[Any,
     own = {} if request.json is NO_JSON else request.json
     if request.method != "POST" or request.body is not None or not isinstance(own, dict):
         raise RequestError(
-            f"{request.method} {request.path} has no JSON body: extra_body cannot be sent with it."
+            f"{request.method} {request.path} has no JSON body: extra_body cannot be sent with it. "
+            "extra_query adds to its query."
         )
     return {**own, **extra}, None

@@ -106,7 +106,8 @@ class Pager(Generic[T]):
         """Yield the pages; a row that came before is left out of a later page.
 
         Raises:
-            PaginationError: The server gave a cursor twice and said that there was more.
+            PaginationError: The server gave a cursor twice and said that there was more, or gave
+                one that no request can hold.
             APIError: A page could not be fetched.
         """
         walk: _Walk[T] = _Walk(self._name, self._after, by_last_id=self._by_last_id)
@@ -199,17 +200,26 @@ class _Walk(Generic[T]):
         if cursor is None or (page.has_more is None and not self._brought_rows):
             return None
         if cursor not in self._cursors:
+            try:
+                cursor.encode()
+            except UnicodeEncodeError:
+                raise self._error(
+                    f"cannot be continued: the server gave the cursor {cursor!r}, which is not "
+                    "valid Unicode"
+                ) from None
             self._cursors.add(cursor)
             return cursor
         if page.has_more:
-            raise PaginationError(
-                f"{self._name} would never end: the server gave the cursor {cursor!r} twice and "
-                "said that there was more. The rows so far are right.",
-                outcome="bad_answer",
-                method=self._name.partition(" ")[0],
-                path=self._name.partition(" ")[2],
+            raise self._error(
+                f"would never end: the server gave the cursor {cursor!r} twice and said that "
+                "there was more"
             )
         return None
+
+    def _error(self, problem: str) -> PaginationError:
+        method, _, path = self._name.partition(" ")
+        message = f"{self._name} {problem}. The rows so far are right."
+        return PaginationError(message, outcome="bad_answer", method=method, path=path)
 
     def _cursor(self, page: Page[T]) -> str | None:
         """Return the cursor; rows after it have no id and will stand first on the next page."""

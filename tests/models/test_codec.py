@@ -211,10 +211,19 @@ JOB = {
 }
 
 
-def test_dict__gives_the_pairs_of_to_dict() -> None:
+def test_dict__gives_the_pairs_of_model_dump() -> None:
     job = FineTuningJob.from_dict(JOB)
-    assert dict(job) == job.to_dict() == JOB
-    assert [key for key, _ in job] == list(job.to_dict())
+    assert dict(job) == job.model_dump()
+    assert [key for key, _ in job] == list(job.model_dump())
+    assert {key: dict(job)[key] for key in ("id", "new", "error")} == {
+        "id": "ftjob-1",
+        "new": {"a": None},
+        "error": None,
+    }
+
+
+def test_model_extra__is_extra() -> None:
+    assert FineTuningJob.from_dict(JOB).model_extra == {"new": {"a": None}}
 
 
 def test_model_dump__has_none_for_what_is_absent_at_every_level() -> None:

@@ -70,7 +70,8 @@ def test_with_options__a_body_where_there_is_none() -> None:
     with pytest.raises(RequestError) as caught:
         with_options(GET, {"extra_body": {"a": 1}})
     assert caught.value.message == (
-        "GET /models has no JSON body: extra_body cannot be sent with it."
+        "GET /models has no JSON body: extra_body cannot be sent with it. "
+        "extra_query adds to its query."
     )
 
 

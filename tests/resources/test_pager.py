@@ -166,6 +166,17 @@ def test_pager__raises_at_a_cursor_that_came_before(
     assert caught.value.outcome == "bad_answer"
 
 
+def test_pager__raises_at_a_cursor_that_no_request_can_hold() -> None:
+    rows: list[str] = []
+    with pytest.raises(PaginationError) as caught:
+        _collect(Pages({None: _page("a\ud800", more=True)}).pager(), rows)
+    assert rows == ["a", "\ud800"]
+    assert caught.value.message == (
+        "GET /jobs cannot be continued: the server gave the cursor '\\ud800', which is not valid "
+        "Unicode. The rows so far are right."
+    )
+
+
 def _collect(pager: Pager[FineTuningJob], rows: list[str]) -> None:
     for job in pager:
         rows.append(job.id)  # noqa: PERF401  what came before the error counts

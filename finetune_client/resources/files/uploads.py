@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from finetune_client.backports import Unpack
-from finetune_client.errors import RequestError
+from finetune_client.errors import DecodeError, RequestError
 from finetune_client.lazy import part
 from finetune_client.models import Upload, UploadPart
 from finetune_client.models.checks import needed_text, needed_texts, optional_text
@@ -293,7 +293,7 @@ class _FileUploadCalls(Resource):
             mime_type=target.mime_type,
             expires_after=self._expires_after,
         )
-        return self._read(request, Upload.from_dict, self._options)
+        return self._read(request, _read_begun, self._options)
 
     def send_part(self, upload_id: str, part: FilePart, stop: Stop) -> str:
         """Send a part and return its id; waits between its tries end when ``stop`` is set."""
@@ -301,7 +301,7 @@ class _FileUploadCalls(Resource):
         stoppable = replace(clock, sleep=lambda seconds: stop.sleep(seconds, clock.sleep))
         request = with_options(_create_part(upload_id, part, part.on_progress), self._other_options)
         response = session.sharing(session.config, clock=stoppable).send(request)
-        return read_response(request, response, UploadPart.from_dict).id
+        return read_response(request, response, _read_part).id
 
     def complete(self, upload_id: str, part_ids: Sequence[str], md5: str | None) -> Upload:
         """Put the file together."""
@@ -369,6 +369,28 @@ def _complete(upload_id: str, part_ids: Sequence[str], md5: str | None) -> Reque
 
 def _cancel(upload_id: str) -> Request:
     return Request(method="POST", path=f"{_upload_path(upload_id)}/cancel", expect_id=upload_id)
+
+
+def _read_begun(data: Any) -> Upload:
+    """Read an upload that more requests are about; an id that they cannot name is of no use."""
+    upload = Upload.from_dict(data)
+    try:
+        _upload_path(upload.id)
+    except RequestError as error:
+        raise DecodeError(error.message, path="id") from None
+    return upload
+
+
+def _read_part(data: Any) -> UploadPart:
+    """Read a part that is named in the request to complete its upload."""
+    sent = UploadPart.from_dict(data)
+    if not sent.id:
+        raise DecodeError("id is empty.", path="id")
+    try:
+        sent.id.encode()
+    except UnicodeEncodeError:
+        raise DecodeError(f"id is not valid Unicode: {sent.id!r}.", path="id") from None
+    return sent
 
 
 def _upload_path(upload_id: str) -> str:

@@ -390,6 +390,8 @@ class Jobs(Resource):
             if error.status_code in {403, 404, 410}:
                 return None
             raise
+        except RequestError:  # the server named a file that no request can ask for
+            return None
 
     def follow(
         self,

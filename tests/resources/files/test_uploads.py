@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import responses
 
 from finetune_client import Client
 from finetune_client.errors import (
@@ -186,6 +187,36 @@ def test_upload_file__what_fails_is_cancelled_and_no_thread_is_left(
     assert CANCEL in server.lines
     assert server.lines.count(COMPLETE) == (broken.on == COMPLETE)
     assert not [each for each in threading.enumerate() if each.name.startswith("finetune-upload")]
+
+
+def test_upload_file__an_id_that_no_request_can_name_is_a_bad_answer() -> None:
+    with responses.RequestsMock() as server, Client("k", base_url="https://api.test/v1") as client:
+        server.post("https://api.test/v1/uploads", json={"id": "a\0"})
+        with pytest.raises(APIResponseError) as caught:
+            client.uploads.upload_file(b"abc", filename="a.jsonl")
+    assert caught.value.message == (
+        "The answer to POST /uploads cannot be read: "
+        "upload_id must not have control characters in it, got 'a\\x00'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("part_id", "problem"),
+    [("", "id is empty."), ("\ud800", "id is not valid Unicode: '\\ud800'.")],
+    ids=["empty", "half of a character"],
+)
+def test_upload_file__a_part_that_no_request_can_name_is_a_bad_answer(
+    part_id: str, problem: str
+) -> None:
+    with responses.RequestsMock() as server, Client("k", base_url="https://api.test/v1") as client:
+        server.post("https://api.test/v1/uploads", json={"id": "upload_1"})
+        server.post("https://api.test/v1/uploads/upload_1/parts", json={"id": part_id})
+        server.post("https://api.test/v1/uploads/upload_1/cancel", json={"id": "upload_1"})
+        with pytest.raises(APIResponseError) as caught:
+            client.uploads.upload_file(b"abc", filename="a.jsonl")
+    assert caught.value.message == (
+        f"The answer to POST /uploads/upload_1/parts cannot be read: {problem}"
+    )
 
 
 def test_upload_file__the_first_failure_stops_the_others(

@@ -61,6 +61,14 @@ def test_metrics__falls_back_to_events(
     assert client.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.75)]
 
 
+def test_metrics__a_result_file_that_cannot_be_asked_for_is_passed_over(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(JOB, json=_job("\0"))
+    server.get(f"{JOB}/events", json=EVENTS)
+    assert client.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.75)]
+
+
 def test_metrics__reads_events_where_the_result_files_are_no_metrics(
     server: responses.RequestsMock,
 ) -> None:
