@@ -54,6 +54,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "OPENAI_API_KEY": "sk-your-key",
         "TMPDIR": str(tmp_path),
+        "FINETUNE_DIRECTORY": str(tmp_path / "local"),
     }
 
 

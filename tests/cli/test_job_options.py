@@ -139,4 +139,4 @@ def test_run__reinforcement_on_the_embedded_server(
     options = ("--method", "reinforcement", "--grader", grader, "--validation", file, "--epochs", 1)
     done = finetune("run", file, "-m", "tiny", "--local", *options)
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1].startswith("Model: ft:tiny:local:")
+    assert "\nModel: ft:tiny:local:" in done.output

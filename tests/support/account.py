@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.archive import layout
 from finetune_client.local.faults import Fault
+from finetune_client.local.http.api_keys import DEFAULT_PROJECT
 from finetune_client.local.storage.store import Store
 
 if TYPE_CHECKING:
@@ -70,27 +71,39 @@ class _Account:
             "purpose": purpose,
             "status": "processed",
         }
-        row = (file_id, json.dumps(wire), self._store.put(content), purpose)
+        row = (file_id, json.dumps(wire), self._store.put(content), purpose, DEFAULT_PROJECT)
         with self._store.database.write() as rows:
-            rows.execute("INSERT INTO files (id, wire, blob, purpose) VALUES (?, ?, ?, ?)", row)
+            rows.execute(
+                "INSERT INTO files (id, wire, blob, purpose, project) VALUES (?, ?, ?, ?, ?)", row
+            )
         return file_id
 
     def add_model(self, name: str) -> None:
         def write(directory: Path) -> None:
             (directory / "model.npz").write_bytes(b"weights")
 
-        row = (name, "tiny", CREATED, self._store.put_model(write))
+        row = (name, "tiny", CREATED, self._store.put_model(write), DEFAULT_PROJECT)
         with self._store.database.write() as rows:
             rows.execute(
-                "INSERT INTO models (name, base, created_at, directory) VALUES (?, ?, ?, ?)", row
+                "INSERT INTO models (name, base, created_at, directory, project)"
+                " VALUES (?, ?, ?, ?, ?)",
+                row,
             )
 
     def add_job(self, wire: dict[str, Any], events: list[Any], checkpoints: list[Any]) -> None:
         job_id, metadata = wire["id"], wire["metadata"] or {}
         with self._store.database.write() as rows:
             made = rows.execute(
-                "INSERT INTO jobs (id, wire, status, base, has_metadata) VALUES (?, ?, ?, ?, ?)",
-                (job_id, json.dumps(wire), wire["status"], "tiny", bool(metadata)),
+                "INSERT INTO jobs (id, wire, status, base, has_metadata, project)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    job_id,
+                    json.dumps(wire),
+                    wire["status"],
+                    "tiny",
+                    bool(metadata),
+                    DEFAULT_PROJECT,
+                ),
             )
             rows.executemany(
                 "INSERT INTO job_metadata (key, value, job) VALUES (?, ?, ?)",

@@ -7,6 +7,7 @@ are an end like any other. Anything else is kept in `Fuzz.failures`, with what r
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -424,6 +425,17 @@ class Broken(BaseAdapter):
         """Close nothing."""
 
 
+@contextlib.contextmanager
+def _silenced(logger: logging.Logger) -> Iterator[None]:
+    """Log nothing of what broken answers give cause for."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 class Fuzz:
     """A run of calls, which a seed determines."""
 
@@ -438,8 +450,8 @@ class Fuzz:
         session = Session()
         broken = Broken(Mutator(chance), answers())
         session.mount("https://", broken)
-        logging.getLogger("finetune_client").setLevel(logging.CRITICAL)
         with (
+            _silenced(logging.getLogger("finetune_client")),
             tempfile.TemporaryDirectory() as folder,
             Client("sk-1", base_url="https://api.openai.com/v1", session=session) as client,
         ):

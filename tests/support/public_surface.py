@@ -154,8 +154,11 @@ def _of_command(path: str, command: click.Command) -> Iterator[str]:
     ]
     yield " ".join([path, *names])
     if isinstance(command, click.Group):
-        for name, inner in sorted(command.commands.items()):
-            yield from _of_command(f"{path} {name}", inner)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _of_command(f"{path} {name}", inner)
 
 
 if __name__ == "__main__":
