@@ -15,6 +15,7 @@ from finetune_client import resources
 from finetune_client.backports import Self, Unpack
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.lazy import part
+from finetune_client.loopback import IN_PROCESS_URL
 from finetune_client.providers import LOCAL, Provider
 from finetune_client.transport import (
     NO_JSON,
@@ -45,7 +46,6 @@ from finetune_client.transport.environment import azure_settings, environment, s
 __all__ = ["Client"]
 
 _RETRIES: Final = RetryPolicy()
-_LOCAL_URL: Final = "http://finetune.localhost/v1"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _METHODS: Final = _IDEMPOTENT | {"POST", "PATCH"}
 
@@ -230,9 +230,9 @@ class Client:
         Raises:
             ConfigurationError: The extra ``local`` is not installed, or an option is not valid.
         """
-        config = settings(environ=environment, base_url=_LOCAL_URL, provider=LOCAL)
+        config = settings(environ=environment, base_url=IN_PROCESS_URL, provider=LOCAL)
         options["webhook_secret"] = _webhook_secret(options.get("webhook_secret"))
-        _refuse_ledger(_LOCAL_URL, options)
+        _refuse_ledger(IN_PROCESS_URL, options)
         config = with_changes(config, **of_client(options))
         theirs = {name: options[name] for name in options.keys() - CLIENT_OPTIONS}
         if "webhook" in theirs:  # the server signs with what the client verifies with
@@ -245,7 +245,7 @@ class Client:
         if server is None:
             server = made = _local_server(directory, theirs)
             on_close = made.close
-        in_process = HTTPSession(url=_LOCAL_URL, adapter=server.adapter())
+        in_process = HTTPSession(url=IN_PROCESS_URL, adapter=server.adapter())
         sender = Sender(in_process, on_close=on_close)
         return cls._from_session(Session(config, sender))
 
@@ -427,7 +427,7 @@ def _ledger_path(ledger: str | PathLike[str] | None) -> Path | None:
 
 
 def _refuse_ledger(base_url: str, options: Mapping[str, Any]) -> None:
-    if options.get("ledger") is not None and base_url == _LOCAL_URL:
+    if options.get("ledger") is not None and base_url == IN_PROCESS_URL:
         raise ConfigurationError(
             "A client of the embedded server takes no ledger: that server keeps each job's "
             "idempotency key, so jobs.create finds the job by itself."

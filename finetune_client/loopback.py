@@ -1,10 +1,13 @@
-"""Which hosts are this machine, and the port that the embedded server listens on."""
+"""Which hosts are this machine, and where the embedded server is on it."""
 
 from __future__ import annotations
 
 import ipaddress
 
-__all__ = ["LOCAL_PORT", "is_loopback"]
+__all__ = ["IN_PROCESS_URL", "LOCAL_PORT", "is_loopback"]
+
+IN_PROCESS_URL = "http://finetune.localhost/v1"
+"""The base URL of an embedded server that is called without a socket; no name server knows it."""
 
 LOCAL_PORT = 8000
 """The port of the embedded server unless another is chosen."""

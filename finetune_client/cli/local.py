@@ -8,7 +8,6 @@ import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -16,6 +15,7 @@ from finetune_client import Client
 from finetune_client.atomic_file import replacing
 from finetune_client.cli.reporting import printable
 from finetune_client.errors import ConfigurationError, FineTuneError
+from finetune_client.loopback import IN_PROCESS_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ def needs_extra() -> Iterator[None]:
 
 def is_in_process(client: Client) -> bool:
     """Return whether a client's server lives in this process, and ends with it."""
-    return urlsplit(client.base_url).hostname == "finetune.localhost"
+    return client.base_url == IN_PROCESS_URL
 
 
 def connect_locally(directory: Path | None) -> Client:

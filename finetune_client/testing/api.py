@@ -21,6 +21,7 @@ from finetune_client.local.faults import Fault, Faults
 from finetune_client.local.http.adapter import LocalAdapter
 from finetune_client.local.http.port import running
 from finetune_client.local.server import LocalServer
+from finetune_client.loopback import IN_PROCESS_URL
 from finetune_client.providers import LOCAL, OPENAI
 from finetune_client.testing.clock import VirtualClock
 from finetune_client.transport.credentials import hide_secret_headers
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeAPI", "RecordedRequest", "fake_api"]
 
-_IN_PROCESS_URL = "http://finetune.localhost/v1"
 _MOST_KEPT = 1024**2
 """Bytes of a request's body; a longer one is not kept."""
 
@@ -118,8 +118,8 @@ class FakeAPI:
         """A client of it, in process; its waits take no real time."""
         session = requests.Session()
         session.trust_env = False
-        session.mount(_IN_PROCESS_URL, LocalAdapter(self._answer, self._why_unavailable))
-        client = Client(self.api_key, base_url=_IN_PROCESS_URL, provider=_PROVIDER, session=session)
+        session.mount(IN_PROCESS_URL, LocalAdapter(self._answer, self._why_unavailable))
+        client = Client(self.api_key, base_url=IN_PROCESS_URL, provider=_PROVIDER, session=session)
         client._session.clock = self.clock.to_clock()  # noqa: SLF001  # a client of our own
         self._closing.callback(session.close)
         return client
