@@ -122,8 +122,12 @@ def test_faults__an_answer_cut_in_the_middle(
     server: LocalServer, get: Callable[..., requests.Response]
 ) -> None:
     _faults(server).add(Fault(kind="cut"))
-    with pytest.raises(requests.RequestException):
-        get("/models")
+    try:
+        answer = get("/models")
+    except requests.RequestException:
+        pass
+    else:  # urllib3 1.26 does not compare the length with the header
+        assert len(answer.content) < int(answer.headers["Content-Length"])
     assert get("/models").status_code == 200
 
 

@@ -6,6 +6,7 @@ byte and, as what is predicted, after its last. A token is a byte of a text, or 
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -152,8 +153,11 @@ class Adam:
 
 def save(arrays: Mapping[str, npt.NDArray[np.float64]], path: Path) -> None:
     """Write arrays to an npz file."""
+    # In memory first: a zip file that meets a full disk complains once more when it is collected.
+    packed = io.BytesIO()
+    np.savez(packed, **dict(arrays))  # type: ignore[arg-type]  # its other argument is a flag
     with path.open("xb") as file:
-        np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # its other argument is a flag
+        file.write(packed.getbuffer())
 
 
 def load(path: Path) -> dict[str, npt.NDArray[np.float64]]:

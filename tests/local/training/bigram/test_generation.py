@@ -89,6 +89,6 @@ def test_generate__top_p_leaves_out_what_is_unlikely() -> None:
     weights[:, [97, 98, 99]] = np.log([0.6, 0.3, 0.1])
     seen = {
         top_p: set(text(answers(weights, top_p=top_p, seed=1, max_tokens=500)))
-        for top_p in (0, 0.6, 0.61, 0.95, 1)
+        for top_p in (0, 0.59, 0.61, 0.95, 1)
     }
-    assert seen == {0: {"a"}, 0.6: {"a"}, 0.61: set("ab"), 0.95: set("abc"), 1: set("abc")}
+    assert seen == {0: {"a"}, 0.59: {"a"}, 0.61: set("ab"), 0.95: set("abc"), 1: set("abc")}
