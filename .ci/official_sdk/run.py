@@ -8,7 +8,8 @@ In an environment of its own, with the SDK's source distribution:
 2. the calls that scripts make are made on both clients, and must send the same requests (see
    ``compare_requests.py``);
 3. its signatures are compared with what that page was made from (see ``signatures.py``);
-4. it goes through the whole life of a job on our server (see ``life.py``);
+4. it goes through the whole life of a job on our server (see ``life.py``), and asks models there,
+   whole and as a stream (``tests/local/test_official_sdk.py``);
 5. what is made for it takes our client instead: wandb's logger (see ``wandb_logger.py``).
 
 Where PyPI cannot be reached, it says so and is skipped. ``--write`` updates the signatures.
@@ -65,6 +66,16 @@ def main() -> int:
                 [python, str(HERE / script[0]), *script[1:]], check=False, cwd=work
             )
             passed &= done.returncode == 0
+        server_tests = [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "tests/local/test_official_sdk.py",
+        ]
+        passed &= subprocess.run(server_tests, check=False, cwd=ROOT).returncode == 0
         return 0 if passed else 1
 
 
@@ -73,7 +84,8 @@ def environment(work: Path, requirement: str) -> str:
     subprocess.run([sys.executable, "-m", "venv", str(work / "env")], check=True)
     folder = "Scripts" if sys.platform == "win32" else "bin"
     python = str(work / "env" / folder / "python")
-    needed = [requirement, "pytest", "pytest-asyncio", "rich", "wandb", "pandas", f"{ROOT}[local]"]
+    needed = [requirement, "pytest", "pytest-asyncio", "rich", "wandb", "pandas"]
+    needed += ["pytest-socket", "pytest-timeout", f"{ROOT}[local]"]
     subprocess.run([python, "-m", "pip", "install", "-q", *needed], check=True)
     return python
 

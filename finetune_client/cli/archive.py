@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TrainingFile,
     )
     from finetune_client.archive.report import OnProgress
+    from finetune_client.cli.connect import ServerOptions
     from finetune_client.evaluation import Answer, Question
 
 __all__ = ["COMMANDS"]
@@ -196,7 +197,7 @@ def archive(
     training_file: Path | None,
     yes: bool,
     as_json: bool,
-    **server: Any,
+    server: ServerOptions,
 ) -> None:
     """Keep all that an account holds in a folder.
 

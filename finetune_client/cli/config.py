@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finetune_client import Client
+    from finetune_client.cli.connect import ServerOptions
 
     Setting = tuple[str, object, str]
 
@@ -51,35 +52,25 @@ _EXTRAS = {
 @json_option
 def config(
     ledger_path: Path | None,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool,
-    local_directory: Path | None,
+    server: ServerOptions,
     as_json: bool,
 ) -> None:
     """Show which settings are in force, and where they come from.
 
     Of each: name, value, source. Keys are never shown, and nothing is sent.
     """
-    server: dict[str, Any] = {
-        "base_url": base_url,
-        "provider": provider,
-        "allow_http": allow_http,
-        "local": local,
-        "local_directory": local_directory,
-        "ledger_path": ledger_path,
-    }
     missing = ""
     try:
-        client = connect(**server)
+        client = connect(**server, ledger_path=ledger_path)
     except ConfigurationError as error:
-        client = connect(**server, dry_run=True)  # raises it again, if it is not about the key
+        client = connect(
+            **server, ledger_path=ledger_path, dry_run=True
+        )  # raises it again, if it is not about the key
         missing = error.message
     with client:
         settings = [
             ("version", __version__, f"Python {sys.version.split()[0]}"),
-            *_server_settings(client, base_url, provider, missing),
+            *_server_settings(client, server["base_url"], server["provider"], missing),
             *_other_settings(client),
         ]
     if as_json:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = [
     "PROVIDER",
     "Command",
+    "ServerOptions",
     "confirm_cost",
     "connect",
     "is_billed",
     "is_interactive",
     "ledger_option",
     "named_server",
-    "refuse_other_server",
     "server_options",
     "yes_option",
 ]
@@ -67,11 +68,32 @@ _OPTIONS = (
 )
 
 
-def server_options(command: Command) -> Command:
-    """Add the options that say where the server is; the key comes from the environment."""
+class ServerOptions(TypedDict):
+    """What the options of `server_options` say, as the arguments of `connect`."""
+
+    base_url: str | None
+    provider: str | None
+    allow_http: bool
+    local: bool
+    local_directory: Path | None
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the server is; the command gets them as one ``server``.
+
+    The key comes from the environment.
+    """
+
+    @functools.wraps(command)
+    def with_server(*args: Any, **given: Any) -> Any:
+        server = {name: given.pop(name) for name in ServerOptions.__annotations__}
+        if server["local"] and (server["base_url"] or server["provider"]):
+            raise click.UsageError("--local goes with neither --base-url nor --provider.")
+        return command(*args, server=server, **given)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        with_server = option(with_server)
+    return with_server
 
 
 def ledger_option(*, required: bool) -> Callable[[Command], Command]:
@@ -119,7 +141,6 @@ def connect(
     if local:
         from finetune_client.cli.local import connect_locally
 
-        refuse_other_server(base_url=base_url, provider=provider)
         return connect_locally(local_directory)
     key: Literal[False] | None = False if dry_run else None
     if provider in {"azure", "azure-classic"}:
@@ -127,12 +148,6 @@ def connect(
     return Client(
         key, base_url=base_url, provider=provider, allow_http=allow_http, ledger=ledger_path
     )
-
-
-def refuse_other_server(*, base_url: str | None, provider: str | None) -> None:
-    """Refuse ``--local`` beside another server."""
-    if base_url or provider:
-        raise click.UsageError("--local goes with neither --base-url nor --provider.")
 
 
 yes_option = click.option(

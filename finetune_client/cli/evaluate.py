@@ -17,6 +17,8 @@ from finetune_client.evaluation import DEFAULT_GRADER, evaluate as evaluate_mode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from finetune_client.cli.connect import ServerOptions
+
 __all__ = ["COMMANDS"]
 
 
@@ -71,7 +73,7 @@ def evaluate(
     concurrency: int,
     yes: bool,
     as_json: bool,
-    **server: Any,
+    server: ServerOptions,
 ) -> None:
     """Ask models held-out questions, grade the answers, compare.
 
@@ -138,7 +140,7 @@ def try_model(
     max_tokens: int | None,
     temperature: float | None,
     as_json: bool,
-    **server: Any,
+    server: ServerOptions,
 ) -> None:
     """Ask a model one question, and print its answer.
 

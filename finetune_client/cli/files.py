@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from finetune_client.training_data.formats import METHODS
 
 if TYPE_CHECKING:
     from finetune_client import FileObject
+    from finetune_client.cli.connect import ServerOptions
 
 __all__ = ["COMMANDS"]
 
@@ -74,7 +75,7 @@ def check(
 @server_options
 @json_option
 def upload(
-    file: Path, purpose: str, expires_after: int | None, as_json: bool, **server: Any
+    file: Path, purpose: str, expires_after: int | None, as_json: bool, server: ServerOptions
 ) -> None:
     """Upload FILE and print its id."""
     out = reporter(as_json=as_json)
@@ -94,7 +95,7 @@ def upload(
 @server_options
 @json_option
 @click.pass_context
-def files(ctx: click.Context, /, purpose: str | None, as_json: bool, **server: Any) -> None:
+def files(ctx: click.Context, /, purpose: str | None, as_json: bool, server: ServerOptions) -> None:
     """List files, or handle one with a command below.
 
     The list has the newest first: id, bytes, purpose, status, name.
@@ -109,7 +110,7 @@ def files(ctx: click.Context, /, purpose: str | None, as_json: bool, **server: A
 @click.argument("file_id")
 @server_options
 @json_option
-def show(file_id: str, as_json: bool, **server: Any) -> None:
+def show(file_id: str, as_json: bool, server: ServerOptions) -> None:
     """Show a file: id, bytes, purpose, status, name."""
     with connect(**server) as client:
         show_rows([client.files.retrieve(file_id)], _FILE_COLUMNS, as_json=as_json)
@@ -128,7 +129,7 @@ def show(file_id: str, as_json: bool, **server: Any) -> None:
 @server_options
 @json_option
 def download(
-    file_id: str, output: Path | None, overwrite: bool, as_json: bool, **server: Any
+    file_id: str, output: Path | None, overwrite: bool, as_json: bool, server: ServerOptions
 ) -> None:
     """Download a file, whole or not at all."""
     with connect(**server) as client:
@@ -160,7 +161,7 @@ def _own_name(file: FileObject) -> str:
 @click.argument("file_ids", nargs=-1, required=True, metavar="FILE_ID...")
 @server_options
 @json_option
-def delete(file_ids: tuple[str, ...], as_json: bool, **server: Any) -> None:
+def delete(file_ids: tuple[str, ...], as_json: bool, server: ServerOptions) -> None:
     """Delete files from the server, for good."""
     with connect(**server) as client:
         for file_id in file_ids:
@@ -183,7 +184,7 @@ def delete(file_ids: tuple[str, ...], as_json: bool, **server: Any) -> None:
 )
 @server_options
 @json_option
-def wait(file_id: str, timeout: float, as_json: bool, **server: Any) -> None:
+def wait(file_id: str, timeout: float, as_json: bool, server: ServerOptions) -> None:
     """Wait until the server has processed a file.
 
     Exit status: 0 when it can be used, 2 when the server found it unfit, 1 when the time is over.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from finetune_client.cli.connect import ServerOptions
+
 __all__ = ["COMMANDS", "grader_option", "read_grader"]
 
 
@@ -91,7 +93,7 @@ def run_grader(
     sample: str,
     item: Mapping[str, Any] | None,
     as_json: bool,
-    **server: Any,
+    server: ServerOptions,
 ) -> None:
     """Grade one answer.
 
@@ -118,7 +120,7 @@ def run_grader(
 @click.argument("grader", type=DATA_FILE, callback=read_grader)
 @server_options
 @json_option
-def validate_grader(grader: Mapping[str, Any], as_json: bool, **server: Any) -> None:
+def validate_grader(grader: Mapping[str, Any], as_json: bool, server: ServerOptions) -> None:
     """Ask the server whether it accepts a grader.
 
     GRADER is a JSON file. Exit status: 0 when it is accepted, 1 with the server's reason when not.

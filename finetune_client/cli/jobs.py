@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from finetune_client import FineTuningJob, FineTuningJobCheckpoint
+    from finetune_client.cli.connect import ServerOptions
     from finetune_client.job_files import JobFile
     from finetune_client.metrics import Metrics
 
@@ -49,7 +50,7 @@ def _show(job: FineTuningJob, *, as_json: bool) -> None:
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Only jobs that have it.")
 @server_options
 @json_option
-def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, **server: Any) -> None:
+def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, server: ServerOptions) -> None:
     """List jobs, newest first.
 
     Of each: id, status, base model, tuned model, creation.
@@ -90,11 +91,7 @@ def create(
     price: float | None,
     yes: bool,
     as_json: bool,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool,
-    local_directory: Path | None,
+    server: ServerOptions,
     **wanted: Any,
 ) -> None:
     """Create a job from an uploaded file, or from a job file.
@@ -111,13 +108,6 @@ def create(
                     f"{file!r} is a file here, not the id of an uploaded one. "
                     f"Upload it first, with: finetune upload {shlex.quote(file)}"
                 )
-    server: dict[str, Any] = {
-        "base_url": base_url,
-        "provider": provider,
-        "allow_http": allow_http,
-        "local": local,
-        "local_directory": local_directory,
-    }
     with connect(**server, ledger_path=ledger_path, dry_run=dry_run) as client:
         if job_file is None:
             job_file = new_job(
@@ -155,7 +145,7 @@ def follow(
     after: str | None,
     metrics: Path | None,
     as_json: bool,
-    **server: Any,
+    server: ServerOptions,
 ) -> None:
     """Show a job's events as they come, then its loss curve.
 
@@ -180,7 +170,7 @@ def follow(
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop waiting after so long.")
 @server_options
 @json_option
-def wait(job_id: str, timeout: float | None, as_json: bool, **server: Any) -> None:
+def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOptions) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
     hint = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
@@ -199,7 +189,7 @@ def _verb(name: str, text: str) -> click.Command:
     @click.argument("job_id")
     @server_options
     @json_option
-    def command(job_id: str, as_json: bool, **server: Any) -> None:
+    def command(job_id: str, as_json: bool, server: ServerOptions) -> None:
         with connect(**server) as client:
             act: Callable[[str], FineTuningJob] = getattr(client.jobs, _VERBS[name][0])
             _show(act(job_id), as_json=as_json)
@@ -223,7 +213,9 @@ _VERBS = {
 @click.option("--before", metavar="EVENT", help="Only events older than this one.")
 @server_options
 @json_option
-def events(job_id: str, limit: int, before: str | None, as_json: bool, **server: Any) -> None:
+def events(
+    job_id: str, limit: int, before: str | None, as_json: bool, server: ServerOptions
+) -> None:
     """Show a job's newest events, the last one at the end.
 
     Of each: time, level, message. follow shows them as they come.
@@ -238,7 +230,7 @@ def events(job_id: str, limit: int, before: str | None, as_json: bool, **server:
 @click.argument("job_id")
 @server_options
 @json_option
-def checkpoints(job_id: str, as_json: bool, **server: Any) -> None:
+def checkpoints(job_id: str, as_json: bool, server: ServerOptions) -> None:
     """List a job's checkpoints, newest first: id, step, model."""
     with connect(**server) as client:
         show_rows(client.jobs.checkpoints.list(job_id), _CHECKPOINT_COLUMNS, as_json=as_json)
@@ -287,7 +279,7 @@ def _draw_into(
 @server_options
 @json_option
 def metrics(
-    job_id: str, plot: Path | None, table: Path | None, as_json: bool, **server: Any
+    job_id: str, plot: Path | None, table: Path | None, as_json: bool, server: ServerOptions
 ) -> None:
     """Show a job's measurements and draw its loss curve.
 

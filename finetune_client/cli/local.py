@@ -28,6 +28,7 @@ __all__ = [
     "connect_locally",
     "default_directory",
     "is_in_process",
+    "made_directory",
     "needs_extra",
     "open_locally",
     "show_result",
@@ -43,7 +44,8 @@ _LONGEST_ANSWER = 120
 
 def default_directory() -> Path:
     """Return where local jobs and models stay unless another directory is named."""
-    import platformdirs
+    with needs_extra():
+        import platformdirs
 
     return platformdirs.user_data_path("finetune_client", appauthor=False)
 
@@ -72,7 +74,7 @@ def connect_locally(directory: Path | None) -> Client:
         ConfigurationError: The directory is in use, and nobody says by which server.
     """
     with needs_extra():
-        place = _made(directory)
+        place = made_directory(directory)
         try:
             return Client.local(place)
         except BlockingIOError:
@@ -91,7 +93,7 @@ def open_locally(
     """
     with needs_extra():
         from finetune_client.local import LocalServer
-    place = _made(directory)
+    place = made_directory(directory)
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(LocalServer(place, base_models=base_models))
@@ -103,7 +105,8 @@ def open_locally(
             yield stack.enter_context(Client.local(server=server)), server
 
 
-def _made(directory: Path | None) -> Path:
+def made_directory(directory: Path | None) -> Path:
+    """Return the directory, or the default one; made for its owner alone if it is not there."""
     place = directory or default_directory()
     if not place.exists():
         place.mkdir(mode=0o700, parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,9 @@ from finetune_client.cli.connect import connect, is_interactive, server_options
 from finetune_client.cli.local import show_size
 from finetune_client.cli.output import is_for_subcommand, json_option, show_rows
 from finetune_client.cli.reporting import json_line, printable
+
+if TYPE_CHECKING:
+    from finetune_client.cli.connect import ServerOptions
 
 __all__ = ["COMMANDS"]
 
@@ -23,7 +26,7 @@ __all__ = ["COMMANDS"]
 @server_options
 @json_option
 @click.pass_context
-def models(ctx: click.Context, /, as_json: bool, **server: Any) -> None:
+def models(ctx: click.Context, /, as_json: bool, server: ServerOptions) -> None:
     """List models, or handle one with a command below.
 
     The list has of each: id, owner.
@@ -40,7 +43,7 @@ def models(ctx: click.Context, /, as_json: bool, **server: Any) -> None:
 @click.argument("model")
 @server_options
 @json_option
-def show(model: str, as_json: bool, **server: Any) -> None:
+def show(model: str, as_json: bool, server: ServerOptions) -> None:
     """Show a model: id, owner, day of its shutdown if one is set."""
     with connect(**server) as client:
         found = client.models.retrieve(model)
@@ -52,7 +55,7 @@ def show(model: str, as_json: bool, **server: Any) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @server_options
 @json_option
-def delete(model: str, yes: bool, as_json: bool, **server: Any) -> None:
+def delete(model: str, yes: bool, as_json: bool, server: ServerOptions) -> None:
     """Delete a tuned model, for good.
 
     On a terminal it asks first: to have the model again, its job has to be paid for again.
@@ -76,7 +79,7 @@ def delete(model: str, yes: bool, as_json: bool, **server: Any) -> None:
 @server_options
 @json_option
 def download(
-    model: str, directory: Path, checkpoint: str | None, as_json: bool, **server: Any
+    model: str, directory: Path, checkpoint: str | None, as_json: bool, server: ServerOptions
 ) -> None:
     """Download the weights of a model, where the server gives them.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from finetune_client.cli.connect import connect, server_options
 from finetune_client.cli.output import json_option, show_rows
 from finetune_client.cli.reporting import json_line, printable
+
+if TYPE_CHECKING:
+    from finetune_client.cli.connect import ServerOptions
 
 __all__ = ["COMMANDS"]
 
@@ -29,7 +32,9 @@ def permissions() -> None:
 @click.option("--project", metavar="ID", help="Only the permissions of this project.")
 @server_options
 @json_option
-def list_permissions(checkpoint: str, project: str | None, as_json: bool, **server: Any) -> None:
+def list_permissions(
+    checkpoint: str, project: str | None, as_json: bool, server: ServerOptions
+) -> None:
     """List permissions, newest first: id, project, creation."""
     with connect(**server) as client:
         rows = client.checkpoints.permissions.list(checkpoint, project_id=project)
@@ -50,7 +55,9 @@ def list_permissions(checkpoint: str, project: str | None, as_json: bool, **serv
 )
 @server_options
 @json_option
-def create(checkpoint: str, projects: tuple[str, ...], as_json: bool, **server: Any) -> None:
+def create(
+    checkpoint: str, projects: tuple[str, ...], as_json: bool, server: ServerOptions
+) -> None:
     """Let projects use a checkpoint, and show their permissions."""
     with connect(**server) as client:
         rows = client.checkpoints.permissions.create(checkpoint, project_ids=projects)
@@ -62,7 +69,7 @@ def create(checkpoint: str, projects: tuple[str, ...], as_json: bool, **server: 
 @click.argument("permission_id")
 @server_options
 @json_option
-def delete(checkpoint: str, permission_id: str, as_json: bool, **server: Any) -> None:
+def delete(checkpoint: str, permission_id: str, as_json: bool, server: ServerOptions) -> None:
     """Take a permission away."""
     with connect(**server) as client:
         deleted = client.checkpoints.permissions.delete(

@@ -14,7 +14,6 @@ from finetune_client.cli.connect import (
     PROVIDER,
     connect,
     named_server,
-    refuse_other_server,
     server_options,
 )
 from finetune_client.cli.costs import cost_options, cost_question
@@ -34,6 +33,8 @@ __all__ = ["COMMANDS"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from finetune_client.cli.connect import ServerOptions
 
 
 @click.command(epilog="Example: finetune rerun ftjob-123 --provider nebius -m MODEL --dry-run")
@@ -63,11 +64,7 @@ def rerun(
     price: float | None,
     yes: bool,
     ledger_path: Path | None,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool,
-    local_directory: Path | None,
+    server: ServerOptions,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -78,32 +75,23 @@ def rerun(
     say where the new job is created. Its files are downloaded, checked by the rules of that server
     and uploaded there. What cannot be carried over is told, with what is done instead.
     """
-    if local:
-        refuse_other_server(base_url=base_url, provider=provider)
-    elsewhere = bool(local or base_url or provider)
+    local, directory = server["local"], server["local_directory"]
+    elsewhere = bool(local or server["base_url"] or server["provider"])
     if elsewhere and model is None:
         raise click.UsageError("On another server --model is needed: its models have other names.")
-    target: dict[str, Any] = {
-        "base_url": base_url if elsewhere else source_base_url,
-        "provider": provider if elsewhere else source_provider,
-        "allow_http": allow_http,
-        "local": local,
-        "local_directory": local_directory,
+    source_server: dict[str, Any] = {
+        "base_url": source_base_url,
+        "provider": source_provider,
+        "allow_http": server["allow_http"],
     }
+    target: dict[str, Any] = {**server, **({} if elsewhere else source_server)}
     with ExitStack() as stack:
-        job, origin = _read_source(
-            source,
-            stack,
-            base_url=source_base_url,
-            provider=source_provider,
-            allow_http=allow_http,
-            keep_ids=not elsewhere,
-        )
+        job, origin = _read_source(source, stack, **source_server, keep_ids=not elsewhere)
         if elsewhere:
             _leave_out_ids(job)
         if local and model is not None:
-            model, base_models = with_base_model(model, local_directory)
-            client, _ = stack.enter_context(open_locally(local_directory, base_models))
+            model, base_models = with_base_model(model, directory)
+            client, _ = stack.enter_context(open_locally(directory, base_models))
         else:
             client = stack.enter_context(
                 connect(**target, ledger_path=ledger_path, dry_run=dry_run)

@@ -10,7 +10,6 @@ import click
 from finetune_client.cli.connect import (
     connect,
     named_server,
-    refuse_other_server,
     server_options,
 )
 from finetune_client.cli.costs import cost_options, cost_question
@@ -30,6 +29,7 @@ from finetune_client.cli.watching import watch
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from finetune_client.cli.connect import ServerOptions
     from finetune_client.local import LocalServer
 
 __all__ = ["COMMANDS"]
@@ -56,11 +56,7 @@ def run(
     price: float | None,
     yes: bool,
     as_json: bool,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool,
-    local_directory: Path | None,
+    server: ServerOptions,
     **wanted: Any,
 ) -> None:
     """Check a file, upload it, train on it and watch the job.
@@ -71,21 +67,13 @@ def run(
     With --local it trains on this machine: tiny, or a real model by its id on the Hugging Face hub or
     a path (extra llm). What was made stays, and the last lines say how to use it. No ledger is used.
     """
-    server: dict[str, Any] = {
-        "base_url": base_url,
-        "provider": provider,
-        "allow_http": allow_http,
-        "local": local,
-        "local_directory": local_directory,
-    }
     out = reporter(as_json=as_json)
-    named = named_server(**server)
+    named, directory = named_server(**server), server["local_directory"]
     with contextlib.ExitStack() as stack:
         here: LocalServer | None = None
-        if local:
-            refuse_other_server(base_url=base_url, provider=provider)
-            model, base_models = with_base_model(model, local_directory)
-            client, here = stack.enter_context(open_locally(local_directory, base_models))
+        if server["local"]:
+            model, base_models = with_base_model(model, directory)
+            client, here = stack.enter_context(open_locally(directory, base_models))
         else:
             client = stack.enter_context(connect(**server, ledger_path=ledger_path))
         described = new_job(client.provider, model=model)
@@ -113,7 +101,7 @@ def run(
             again=f"{job.id}{named}",
             save_to=metrics,
         )
-        if local and not as_json:
+        if server["local"] and not as_json:
             show_result(client, ended, server=here, questions=validation or file, named=named)
 
 

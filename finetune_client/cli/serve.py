@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client.cli.llm_options import llm_options, named_base_models
-from finetune_client.cli.local import announced, needs_extra
+from finetune_client.cli.local import announced, made_directory, needs_extra
 from finetune_client.errors import ConfigurationError
 from finetune_client.loopback import LOCAL_PORT
 
@@ -59,8 +59,11 @@ _KEYS_VARIABLE = "FINETUNE_SERVE_API_KEYS"
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep files, jobs and models here. Default: a temporary directory.",
+    envvar="FINETUNE_DIRECTORY",
+    show_envvar=True,
+    help="Where files, jobs and models stay. Default: the folder of your own that --local uses.",
 )
+@click.option("--temporary", is_flag=True, help="Keep nothing: use a directory that is removed.")
 @click.option(
     "--fault",
     "faults",
@@ -105,6 +108,7 @@ def serve(
     api_key_file: Path | None,
     port: int,
     directory: Path | None,
+    temporary: bool,
     faults: str | None,
     workers: int,
     base_models: tuple[str, ...],
@@ -118,15 +122,17 @@ def serve(
     """Serve the fine-tuning API on this machine, to try things out.
 
     It is on this machine alone unless --host says otherwise, and its tiny model is really trained: for
-    curl, scripts and any other client. --base-model adds real models. Ctrl-C ends it.
+    curl, scripts and any other client. It has what --local has made; --base-model adds real models.
+    Ctrl-C ends it.
     """
     with needs_extra():
         from finetune_client.local import LocalServer, serve as serve_until_interrupted
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     api_keys = _api_keys(api_key_file)
+    place = None if temporary else made_directory(directory)
     try:
         opened = LocalServer(
-            directory,
+            place,
             workers=workers,
             any_model=any_model,
             faults=faults,
@@ -144,17 +150,11 @@ def serve(
     with opened as server, contextlib.ExitStack() as stack:
 
         def ready(base_url: str) -> None:
-            stack.enter_context(announced(directory, base_url))
+            stack.enter_context(announced(place, base_url))
             _print_url(base_url, has_keys=bool(api_keys))
 
         try:
-            serve_until_interrupted(
-                server,
-                host,
-                port,
-                allow_network=allow_network,
-                ready=ready,
-            )
+            serve_until_interrupted(server, host, port, allow_network=allow_network, ready=ready)
         except ValueError as error:
             raise ConfigurationError(
                 f"{error} On the command line: --allow-network, and --api-key-file or the variable "

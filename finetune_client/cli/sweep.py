@@ -22,6 +22,7 @@ from finetune_client.job_files import JobFile
 from finetune_client.resources.jobs.sweeping import plan_runs
 
 if TYPE_CHECKING:
+    from finetune_client.cli.connect import ServerOptions
     from finetune_client.cli.job_table import JobTable
     from finetune_client.resources.jobs.sweeping import Sweep, SweepRun
 
@@ -102,11 +103,7 @@ def sweep(
     price: float | None,
     yes: bool,
     as_json: bool,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool,
-    local_directory: Path | None,
+    server: ServerOptions,
     **wanted: Any,
 ) -> None:
     """Train with each setting of a grid, and compare the jobs.
@@ -117,15 +114,7 @@ def sweep(
     """
     if job_file is None and (training_file is None or model is None):
         raise click.UsageError("Give TRAINING_FILE and --model, or --file JOB_FILE.")
-    server: dict[str, Any] = {
-        "base_url": base_url,
-        "provider": provider,
-        "allow_http": allow_http,
-        "local": local,
-        "local_directory": local_directory,
-        "ledger_path": ledger_path,
-    }
-    with connect(**server) as client:
+    with connect(**server, ledger_path=ledger_path) as client:
         job = job_file or new_job(client.provider)
         override(
             job,

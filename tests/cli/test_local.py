@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import stat
 import subprocess
 import sys
@@ -82,6 +83,20 @@ def test_serve__is_found_by_the_next_command(finetune: Finetune, tmp_path: Path)
         server.terminate()
         server.wait(20)
     assert not (tmp_path / "server.json").exists()
+
+
+def test_serve__has_what_local_has_made(finetune: Finetune, train: Path) -> None:
+    made = finetune("run", train, "-m", "tiny", "--local", "--epochs", 1)
+    name = next(line for line in made.output.splitlines() if line.startswith("Model: "))[7:]
+    serve = made.output.splitlines()[-1].removeprefix("Serve it: finetune ")
+    command = [sys.executable, "-m", "finetune_client.cli", *shlex.split(serve), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("Serving ")
+        asked = finetune("try", name, "hello", "--local", "--max-tokens", 5)
+        assert asked.exit_code == 0, asked.output
+        server.terminate()
+        server.wait(20)
 
 
 def test_with_base_model__names_what_a_job_uses(base: Path, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_serve__refuses_a_key_file_that_others_may_read(finetune: Finetune, tmp_
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGTERM")
 def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"],
+        [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--temporary", "--port", "0"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from finetune_client.resources.files.files import Files
     from finetune_client.resources.jobs.creating import CreateStep
     from finetune_client.resources.jobs.polling import JobPolling
-    from finetune_client.resources.jobs.sweeping import SweepRun
 
 __all__ = ["Jobs"]
 
@@ -608,101 +607,41 @@ class Jobs(Resource):
             APIError: A call failed. The jobs that were created continue, and are found by the same
                 call.
         """
-        from finetune_client.resources.jobs.creating import check_files, check_request
-        from finetune_client.resources.jobs.sweeping import finish, plan_runs, run_all
-        from finetune_client.waiting import Pace
+        from finetune_client.resources.jobs.sweeping import Creator, finish, plan_runs, run_all
 
         _check_concurrency(concurrency)
         for name, function in (("on_step", on_step), ("on_event", on_event), ("on_run", on_run)):
             check_callable(name, function)
         polling = self._polling(options, timeout, poll_interval, max_outage, None, None)
-        session = self._session
-        provider = session.provider
-        report_step = on_step or _ignore_step
-        key, runs, paths = plan_runs(request, grid, provider, idempotency_key)
-        requests = {run.label: FineTuningJobRequest.from_dict(run.request) for run in runs}
-        if check:
-            for run in runs:
-                check_request(requests[run.label], run.request, paths, session)
-            for number, run in enumerate(runs):
-                if number == 0 or run.request.get("model") != runs[0].request.get("model"):
-                    check_files(
-                        paths, run.request, provider, report_step if not number else _ignore_step
-                    )
-        uploaded: dict[str, str] = {}
-        file_options: RequestOptions = {
-            "extra_headers": options.get("extra_headers"),
-            "extra_query": options.get("extra_query"),
-        }
-
-        def create(run: SweepRun) -> FineTuningJob:
-            """Create the job of a run; what is uploaded for one is used by all."""
-            if paths and not uploaded and "metadata" not in provider.lacks:
-                found = self.find(run.idempotency_key, **options)
-                if found is not None:
-                    run.found = True
-                    return found
-            files: Mapping[str, Any] = paths
-            if (
-                provider.marks_jobs
-            ):  # a ledger knows a job by what is in its files, not by their ids
-                for name, path in paths.items():
-                    if name not in uploaded:
-                        uploaded[name] = self._upload(
-                            path, expires_after, report_step, file_options
-                        )
-                files = uploaded
-
-            def note(step: CreateStep) -> None:
-                if step.kind == "found":
-                    run.found = True
-                if step.kind != "checked":
-                    report_step(step)
-
-            request = requests[run.label]
-            given = {
-                name: getattr(request, name)
-                for name in (
-                    "validation_file",
-                    "suffix",
-                    "seed",
-                    "method",
-                    "hyperparameters",
-                    "integrations",
-                    "metadata",
-                )
-            }
-            return self.create(
-                **{
-                    "model": request.model,
-                    "training_file": request.training_file,
-                    **given,
-                    **files,
+        key, runs, paths = plan_runs(request, grid, self._session.provider, idempotency_key)
+        creator = Creator(
+            self._session,
+            runs,
+            paths,
+            find=lambda key: self.find(key, **options),
+            upload=lambda path: self._upload(
+                path,
+                expires_after,
+                on_step or _ignore_step,
+                {
+                    "extra_headers": options.get("extra_headers"),
+                    "extra_query": options.get("extra_query"),
                 },
-                idempotency_key=run.idempotency_key,
-                check=check,
-                expires_after=expires_after,
-                on_step=note,
-                extra_body=request.extra or None,
-                **options,
-            )
-
-        def new_pace(seconds: float | None) -> Pace:
-            return Pace(
-                session.clock,
-                first_poll=provider.first_poll,
-                longest_poll=provider.longest_poll,
-                poll_interval=poll_interval,
-                timeout=seconds,
-            )
-
+            ),
+            create=lambda **arguments: self.create(
+                **arguments, check=check, expires_after=expires_after, **options
+            ),
+            on_step=on_step or _ignore_step,
+        )
+        if check:
+            creator.check()
         try:
             run_all(
                 runs,
-                create=create,
+                create=creator.create,
                 watch=polling.watch_events,
-                new_pace=new_pace,
-                clock=session.clock,
+                new_pace=polling.new_pace,
+                clock=self._session.clock,
                 concurrency=concurrency,
                 timeout=timeout,
                 on_event=on_event,

@@ -86,11 +86,16 @@ class JobPolling:
         check_callable("on_stalled", on_stalled)
         if on_stalled is not None and stalled_after is None:
             raise RequestError("on_stalled is never called without stalled_after; give both.")
-        self.pace = Pace(
-            session.clock,
-            first_poll=session.provider.first_poll,
-            longest_poll=session.provider.longest_poll,
-            poll_interval=poll_interval,
+        self._poll_interval = poll_interval
+        self.pace = self.new_pace(timeout)
+
+    def new_pace(self, timeout: float | None) -> Pace:
+        """Return the pauses of a wait that begins now and may last so many seconds."""
+        return Pace(
+            self._session.clock,
+            first_poll=self._session.provider.first_poll,
+            longest_poll=self._session.provider.longest_poll,
+            poll_interval=self._poll_interval,
             timeout=timeout,
         )
 

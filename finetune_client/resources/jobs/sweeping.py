@@ -22,6 +22,7 @@ from finetune_client.models import FineTuningJob, FineTuningJobEvent, FineTuning
 from finetune_client.models.codec import to_plain
 from finetune_client.models.methods import MethodType
 from finetune_client.resources.jobs.claiming import file_digest
+from finetune_client.resources.jobs.creating import CreateStep, OnStep, check_files, check_request
 from finetune_client.resources.jobs.idempotency import checked_key
 from finetune_client.tables import html_table
 from finetune_client.waiting import Pace, Watcher
@@ -29,8 +30,19 @@ from finetune_client.waiting import Pace, Watcher
 if TYPE_CHECKING:
     from finetune_client.clock import Clock
     from finetune_client.providers import Provider
+    from finetune_client.transport import Session
 
-__all__ = ["Grid", "OnRun", "OnSweepEvent", "Sweep", "SweepRun", "finish", "plan_runs", "run_all"]
+__all__ = [
+    "Creator",
+    "Grid",
+    "OnRun",
+    "OnSweepEvent",
+    "Sweep",
+    "SweepRun",
+    "finish",
+    "plan_runs",
+    "run_all",
+]
 
 Grid: TypeAlias = Mapping[str, Iterable[Any]]
 """Name of a setting -> its values."""
@@ -260,6 +272,87 @@ def _digest(value: Any) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(to_plain(value), default=str)
     return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+class Creator:
+    """Creates the jobs of a sweep; what is uploaded for one is used by all.
+
+    Args:
+        session: Its provider says what is known of a job again.
+        runs: The runs.
+        paths: The files that are still to be uploaded, by their argument of `Jobs.create`.
+        find: Returns the job that has a key, if there is one.
+        upload: Uploads a file, and returns its id.
+        create: `Jobs.create`, with what is the same for all jobs.
+        on_step: Called with each `CreateStep`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        runs: Sequence[SweepRun],
+        paths: Mapping[str, Path],
+        *,
+        find: Callable[[str], FineTuningJob | None],
+        upload: Callable[[Path], str],
+        create: Callable[..., FineTuningJob],
+        on_step: OnStep,
+    ) -> None:
+        self._session = session
+        self._paths = paths
+        self._find = find
+        self._upload = upload
+        self._create = create
+        self._on_step = on_step
+        self._uploaded: dict[str, str] = {}
+        self._requests = {run.label: FineTuningJobRequest.from_dict(run.request) for run in runs}
+        self._runs = runs
+
+    def check(self) -> None:
+        """Check all requests, and the files for each model, before anything is sent.
+
+        Raises:
+            RequestError: Something is wrong with a setting.
+            TrainingDataError: A file is not fit to train on.
+        """
+        session = self._session
+        for run in self._runs:
+            check_request(self._requests[run.label], run.request, self._paths, session)
+        first = self._runs[0].request
+        check_files(self._paths, first, session.provider, self._on_step)
+        for run in self._runs[1:]:
+            if run.request.get("model") != first.get("model"):
+                check_files(self._paths, run.request, session.provider, lambda _: None)
+
+    def create(self, run: SweepRun) -> FineTuningJob:
+        """Create the job of a run, or find it; uploads the files if no run has yet."""
+        provider = self._session.provider
+        if self._paths and not self._uploaded and "metadata" not in provider.lacks:
+            found = self._find(run.idempotency_key)
+            if found is not None:
+                run.found = True
+                return found
+        files: Mapping[str, Any] = self._paths
+        if provider.marks_jobs:  # a ledger knows a job by what is in its files, not by their ids
+            for name, path in self._paths.items():
+                if name not in self._uploaded:
+                    self._uploaded[name] = self._upload(path)
+            files = self._uploaded
+
+        def note(step: CreateStep) -> None:
+            if step.kind == "found":
+                run.found = True
+            if step.kind != "checked":
+                self._on_step(step)
+
+        request = self._requests[run.label]
+        given = {name: getattr(request, name) for name in _FIELDS}
+        return self._create(
+            **{**given, **files},
+            idempotency_key=run.idempotency_key,
+            on_step=note,
+            extra_body=request.extra or None,
+        )
 
 
 def run_all(
