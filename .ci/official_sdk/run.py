@@ -85,7 +85,13 @@ def environment(work: Path, requirement: str) -> str:
     folder = "Scripts" if sys.platform == "win32" else "bin"
     python = str(work / "env" / folder / "python")
     needed = [requirement, "pytest", "pytest-asyncio", "rich", "wandb", "pandas"]
-    needed += ["pytest-socket", "pytest-timeout", f"{ROOT}[local]"]
+    needed += [
+        "hypothesis",
+        "openapi-schema-validator",
+        "pytest-socket",
+        "pytest-timeout",
+        f"{ROOT}[local]",
+    ]
     subprocess.run([python, "-m", "pip", "install", "-q", *needed], check=True)
     return python
 
