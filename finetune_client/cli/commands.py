@@ -34,7 +34,7 @@ _TABLE = {
     "rerun": ("rerun", "Create the same job again, here or on another server."),
     "resume": ("jobs", "Resume a paused job."),
     "run": ("run", "Check a file, upload it, train on it and watch the job."),
-    "serve": ("serve", "Serve the fine-tuning API on this machine, to try things out."),
+    "serve": ("serve", "Serve the API on this machine, with what was trained here."),
     "show": ("jobs", "Show a job: id, status, base model, tuned model, creation."),
     "split": ("making", "Share the lines of FILE out: to train on, to validate on."),
     "sweep": ("sweep", "Train with each setting of a grid, and compare the jobs."),

@@ -119,7 +119,7 @@ def serve(
     webhook_secret: str | None,
     **llm: Any,
 ) -> None:
-    """Serve the fine-tuning API on this machine, to try things out.
+    """Serve the API on this machine, with what was trained here.
 
     It is on this machine alone unless --host says otherwise, and its tiny model is really trained: for
     curl, scripts and any other client. It has what --local has made; --base-model adds real models.
