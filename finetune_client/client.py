@@ -87,7 +87,7 @@ class Client:
         query: Mapping[str, Any] | None = None,
         verify: bool | str | None = None,
         cert: str | tuple[str, str] | None = None,
-        proxies: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str | None] | None = None,
         session: requests.Session | None = None,
         on_response: OnResponse | None = None,
         admin_key: Key = None,
@@ -116,7 +116,8 @@ class Client:
             verify: A bundle of certificates to trust, or False to trust anyone; else
                 ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``, else the usual ones.
             cert: A client certificate: a file, or a file and its key's.
-            proxies: By scheme, else those of the environment (but for this machine).
+            proxies: By scheme (None for no proxy), else those of the environment (but for this
+                machine).
             session: Used instead of connections of our own, and left as it is.
             on_response: Called with a `ResponseInfo` for every answer.
             admin_key: The key for the calls that need an admin's, else ``OPENAI_ADMIN_KEY``.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -8,7 +10,7 @@ from unittest import mock
 import pytest
 import requests
 
-from finetune_client import Client
+from finetune_client import Client, errors
 from finetune_client.errors import (
     APIConnectionError,
     APIError,
@@ -18,6 +20,7 @@ from finetune_client.errors import (
     RateLimitError,
 )
 
+PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 URL = "https://api.openai.com/v1/fine_tuning/jobs?limit=1"
 REQUEST: Any = requests.Request("POST", URL).prepare()
 
@@ -93,3 +96,9 @@ def test_error__is_the_side_effect_of_a_call_in_a_users_test() -> None:
         ):
             client.jobs.create(model="m", training_file="file-1")
     assert caught.value is refusal
+
+
+def test_page__has_every_error_and_warning_once() -> None:
+    rows = re.findall(r"^\| `(\w+(?:Error|Warning))` \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    bases = {"APIError", "FineTuneError", "Outcome"}
+    assert sorted(rows) == sorted(set(errors.__all__) - bases)

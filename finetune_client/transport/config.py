@@ -110,7 +110,7 @@ class NetworkOptions(ClientOptions, total=False):
 
     verify: bool | str | None
     cert: str | tuple[str, str] | None
-    proxies: Mapping[str, str] | None
+    proxies: Mapping[str, str | None] | None
     session: requests.Session | None
     allow_http: bool
 

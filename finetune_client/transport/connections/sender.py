@@ -233,7 +233,7 @@ class HTTPSession(requests.Session):
         url: str,
         verify: _Verify | None = None,
         cert: _Cert | None = None,
-        proxies: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str | None] | None = None,
         adapter: BaseAdapter | None = None,
     ) -> None:
         """Set up; opens nothing.
@@ -244,7 +244,8 @@ class HTTPSession(requests.Session):
                 bundle that ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` names, if
                 one does.
             cert: A client certificate: a file, or a file and its key's.
-            proxies: By scheme; None takes those of the environment, but for loopback.
+            proxies: By scheme, with None for no proxy; None alone takes those of the environment, but
+                for loopback.
             adapter: Send over this instead of the network.
 
         Raises:
@@ -418,8 +419,10 @@ def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
 def _check_proxies(proxies: Any) -> dict[str, str] | None:
     if proxies is None:
         return None
-    if isinstance(proxies, Mapping) and all(isinstance(url, str) for url in proxies.values()):
-        return dict(proxies)
+    if isinstance(proxies, Mapping):
+        found = {scheme: "" if url is None else url for scheme, url in proxies.items()}
+        if all(isinstance(url, str) for url in found.values()):
+            return found
     raise ConfigurationError("proxies must be a mapping of schemes to URLs.")
 
 

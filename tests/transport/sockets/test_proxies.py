@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from finetune_client import Client
 from finetune_client.errors import (
     APIConnectionError,
     APIError,
@@ -42,6 +43,19 @@ def proxy(server: FaultServer) -> Iterator[Proxy]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*NAMES, "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("proxies", [{}, {"http": None}, {"http": ""}])
+def test_proxies__can_be_none_whatever_the_environment_says(
+    proxies: dict[str, str | None], proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url())
+    with Client(KEY, base_url=ELSEWHERE, allow_http=True, proxies=proxies, max_retries=0) as client:
+        error = failure(client.models.list, APIConnectionError)
+    assert str(error) == (
+        "Could not connect to api.elsewhere.invalid: its name was not found. Nothing was sent."
+    )
+    assert proxy.seen == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
