@@ -111,6 +111,7 @@ class _Row:
     step: str = ""
     train: str = ""
     valid: str = ""
+    last_words: str = ""
 
 
 class _LiveTable:
@@ -124,15 +125,15 @@ class _LiveTable:
 
         self._rows: dict[str, _Row] = {}
         self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4)
-        self._models: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
-        for line in self._models:
-            click.echo(printable(line))
+        for name, row in self._rows.items():
+            if row.last_words:
+                click.echo(printable(f"{name}: {row.last_words}"))
 
     def status(self, name: str, status: str) -> None:
         self._row(name).status = status
@@ -154,8 +155,8 @@ class _LiveTable:
                 setattr(row, column, f"{value:.4f}")
 
     def ended(self, name: str, job: FineTuningJob) -> None:
-        self._row(name).status = job.status or "ended"
-        self._models.append(f"{name}: {_last_words(job)}")
+        row = self._row(name)
+        row.status, row.last_words = job.status or "ended", _last_words(job)
 
     def _row(self, name: str) -> _Row:
         self._live.start()  # once; again it does nothing

@@ -105,7 +105,7 @@ class PlainLines:
     """Plain lines, for a pipe, a log or a terminal that can do no more."""
 
     def __init__(self) -> None:
-        self._last_step = 0
+        self._next_step = 0
 
     def line(self, text: str) -> None:
         """Write one line, with control characters as escapes."""
@@ -134,15 +134,13 @@ class PlainLines:
         yield
 
     def event(self, event: FineTuningJobEvent) -> None:
-        """Write a message as it is, and about twenty of the metrics over the whole job."""
+        """Write a message as it is; of the metrics the first, then about twenty over the whole job."""
         step = metrics_of(event).get("step")
         total = metrics_of(event).get("total_steps")
         if step is None:
             self.line(f"{event.level or 'info'}: {event.message}")
-        elif (
-            not total or step >= self._last_step + max(1, total // _METRICS_LINES) or step == total
-        ):
-            self._last_step = step
+        elif not total or step >= self._next_step or step == total:
+            self._next_step = step + max(1, (total or 0) // _METRICS_LINES)
             self.line(metrics_line(event))
 
     def curve(self, metrics: Metrics) -> None:

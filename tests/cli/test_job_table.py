@@ -88,4 +88,5 @@ def test_follow__several_become_one_table(
     for job_id, line in zip(ids, last[1:3], strict=True):
         assert re.fullmatch(rf"{job_id} +succeeded +(\d+)/\1 +\d\.\d{{4}} *", line)
         assert len(line) <= 80
-    assert last[3].startswith(f"{ids[0]}: succeeded, ft:tiny:local::")
+    for job_id, line in zip(ids, last[3:5], strict=True):
+        assert line.startswith(f"{job_id}: succeeded, ft:tiny:local::")

@@ -27,12 +27,15 @@ def test_losses__leaves_out_what_is_no_number() -> None:
     assert losses(metrics) == {"train_loss": [(1, 1.0), (3, 1.0)]}
 
 
-def test_event__of_many_steps_about_twenty_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_event__of_many_steps_the_first_and_about_twenty_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     out = PlainLines()
     for step in range(1, 401):
         out.event(event(step, 400))
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 20
+    assert len(shown) == 21
+    assert shown[0] == "step 1/400 train_loss 1.0000"
     assert shown[-1] == "step 400/400 train_loss 1.0000"
 
 

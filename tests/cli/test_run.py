@@ -427,7 +427,7 @@ def _training(train: Path, **env: str) -> subprocess.Popen[str]:
     train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
     command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
     child = subprocess.Popen(
-        [*command, "--local", "--epochs", "50"], env={**os.environ, **env},
+        [*command, "--local", "--epochs", "50", "--batch-size", "1"], env={**os.environ, **env},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
