@@ -244,7 +244,7 @@ def test_adapt__a_grader_of_another_service_is_refused_elsewhere() -> None:
     assert caught.value.message == (
         "The job cannot be rerun on 'local', and nothing was sent:\n"
         "- method.reinforcement.grader: local has graders of the type string_check or "
-        "text_similarity or multi, not lambda; give one in its place (--grader)"
+        "text_similarity or python or multi, not lambda; give one in its place (--grader)"
     )
 
 
@@ -263,11 +263,11 @@ def test_adapt__looks_into_a_multi_grader() -> None:
 
 
 def test_adapt__a_single_grader_in_a_multi_grader_is_looked_at() -> None:
-    grader = {"type": "multi", "graders": {"type": "python"}}
+    grader = {"type": "multi", "graders": {"type": "score_model"}}
     request = FineTuningJobRequest(
         method={"type": "reinforcement", "reinforcement": {"grader": grader}}
     )
-    with pytest.raises(RequestError, match="not python"):
+    with pytest.raises(RequestError, match="not score_model"):
         adapt_request(request, OPENAI, LOCAL)
 
 

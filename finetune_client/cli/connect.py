@@ -16,7 +16,7 @@ from finetune_client.loopback import is_loopback
 from finetune_client.providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "PROVIDER",
@@ -24,9 +24,11 @@ __all__ = [
     "ServerOptions",
     "confirm_cost",
     "connect",
+    "grading_server_options",
     "is_billed",
     "is_interactive",
     "ledger_option",
+    "named_grading",
     "named_server",
     "server_options",
     "yes_option",
@@ -36,6 +38,11 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 PROVIDER = click.Choice(sorted(set(PROVIDERS) - {"local"}))
 
+_PYTHON_GRADERS = click.option(
+    "--allow-python-graders",
+    is_flag=True,
+    help="With --local: run the code of python graders, with your rights.",
+)
 _OPTIONS = (
     click.option(
         "--base-url",
@@ -69,13 +76,18 @@ _OPTIONS = (
 
 
 class ServerOptions(TypedDict):
-    """What the options of `server_options` say, as the arguments of `connect`."""
+    """What the options of `server_options` say, as the arguments of `connect`.
+
+    Attributes:
+        allow_python_graders: False for a command that does not have the option.
+    """
 
     base_url: str | None
     provider: str | None
     allow_http: bool
     local: bool
     local_directory: Path | None
+    allow_python_graders: bool
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,15 +95,27 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     The key comes from the environment.
     """
+    return _with_server(command, _OPTIONS)
 
+
+def grading_server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same, and one about python graders: for what grades, or has a job trained on."""
+    return _with_server(command, (*_OPTIONS, _PYTHON_GRADERS))
+
+
+def _with_server(
+    command: Callable[..., Any], options: Sequence[Callable[..., Any]]
+) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_server(*args: Any, **given: Any) -> Any:
-        server = {name: given.pop(name) for name in ServerOptions.__annotations__}
+        server = {name: given.pop(name, False) for name in ServerOptions.__annotations__}
         if server["local"] and (server["base_url"] or server["provider"]):
             raise click.UsageError("--local goes with neither --base-url nor --provider.")
+        if server["allow_python_graders"] and not server["local"]:
+            raise click.UsageError("--allow-python-graders goes with --local alone.")
         return command(*args, server=server, **given)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         with_server = option(with_server)
     return with_server
 
@@ -117,6 +141,7 @@ def named_server(
     allow_http: bool,
     local: bool = False,
     local_directory: Path | None = None,
+    allow_python_graders: bool = False,  # noqa: ARG001 - see `named_grading`
 ) -> str:
     """Write the options that name the same server in another command."""
     if local:
@@ -127,6 +152,11 @@ def named_server(
     return f"{named} --allow-http" if allow_http else named
 
 
+def named_grading(server: ServerOptions) -> str:
+    """Write what `grading_server_options` has beside these, for another command that has them."""
+    return " --allow-python-graders" if server["allow_python_graders"] else ""
+
+
 def connect(
     *,
     base_url: str | None,
@@ -134,6 +164,7 @@ def connect(
     allow_http: bool,
     local: bool = False,
     local_directory: Path | None = None,
+    allow_python_graders: bool = False,
     ledger_path: Path | None = None,
     dry_run: bool = False,
 ) -> Client:
@@ -141,7 +172,7 @@ def connect(
     if local:
         from finetune_client.cli.local import connect_locally
 
-        return connect_locally(local_directory)
+        return connect_locally(local_directory, allow_python_graders=allow_python_graders)
     key: Literal[False] | None = False if dry_run else None
     if provider in {"azure", "azure-classic"}:
         return Client.azure(base_url, api_key=key, allow_http=allow_http, ledger=ledger_path)

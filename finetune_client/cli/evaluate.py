@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client.cli.connect import confirm_cost, connect, server_options, yes_option
+from finetune_client.cli.connect import (
+    confirm_cost,
+    connect,
+    grading_server_options,
+    server_options,
+    yes_option,
+)
 from finetune_client.cli.graders import read_grader
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
@@ -58,7 +64,7 @@ _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Calls at once."
 )
 @yes_option
-@server_options
+@grading_server_options
 @json_option
 def evaluate(
     file: Path,

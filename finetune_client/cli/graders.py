@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client.cli.connect import connect, server_options
+from finetune_client.cli.connect import connect, grading_server_options
 from finetune_client.cli.job_options import DATA_FILE
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
@@ -86,7 +86,7 @@ def _read_item(
     metavar="JSON",
     help="The row of the training file, as an object: {{item.…}}.",
 )
-@server_options
+@grading_server_options
 @json_option
 def run_grader(
     grader: Mapping[str, Any],
@@ -118,7 +118,7 @@ def run_grader(
 
 @graders.command("validate", epilog="Example: finetune graders validate grader.json")
 @click.argument("grader", type=DATA_FILE, callback=read_grader)
-@server_options
+@grading_server_options
 @json_option
 def validate_grader(grader: Mapping[str, Any], as_json: bool, server: ServerOptions) -> None:
     """Ask the server whether it accepts a grader.

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_client.atomic_file import replacing
-from finetune_client.cli.connect import connect, named_server, server_options
+from finetune_client.cli.connect import (
+    connect,
+    grading_server_options,
+    named_grading,
+    named_server,
+    server_options,
+)
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_file import (
@@ -79,7 +85,7 @@ def _pair(text: str) -> tuple[str, str]:
 @grader_option
 @dry_run_option
 @cost_options
-@server_options
+@grading_server_options
 @json_option
 def create(
     training_file: str | None,
@@ -138,7 +144,7 @@ def create(
 @click.argument("job_ids", nargs=-1, required=True, metavar="JOB_ID...")
 @click.option("--after", metavar="EVENT", help="Continue after this event, of a single job.")
 @metrics_option
-@server_options
+@grading_server_options
 @json_option
 def follow(
     job_ids: tuple[str, ...],
@@ -156,23 +162,25 @@ def follow(
     if len(job_ids) > 1 and (after or metrics):
         raise click.UsageError("--after and --metrics are for a single job.")
     with connect(**server) as client:
-        again = f"{' '.join(job_ids)}{named_server(**server)}"
+        again, to_follow = f"{' '.join(job_ids)}{named_server(**server)}", named_grading(server)
         if len(job_ids) > 1:
-            watch_several(client, job_table(as_json=as_json), job_ids, again=again)
+            table = job_table(as_json=as_json)
+            watch_several(client, table, job_ids, again=f"{again}{to_follow}")
             return
         [job_id] = job_ids
         out = reporter(as_json=as_json)
-        watch(client, out, job_id, again=again, after=after, save_to=metrics)
+        watch(client, out, job_id, again=again, to_follow=to_follow, after=after, save_to=metrics)
 
 
 @click.command(epilog="Example: finetune wait ftjob-123 --timeout 3600")
 @click.argument("job_id")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop waiting after so long.")
-@server_options
+@grading_server_options
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOptions) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
-    hint = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
+    named = f"{named_server(**server)}{named_grading(server)}"
+    hint = f"continues. Wait again with: finetune wait {job_id}{named}"
     with connect(**server) as client:
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
@@ -187,7 +195,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOption
 def _verb(name: str, text: str) -> click.Command:
     @click.command(name, help=text, epilog=f"Example: finetune {name} ftjob-123")
     @click.argument("job_id")
-    @server_options
+    @(grading_server_options if name == "resume" else server_options)
     @json_option
     def command(job_id: str, as_json: bool, server: ServerOptions) -> None:
         with connect(**server) as client:

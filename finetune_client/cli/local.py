@@ -67,8 +67,12 @@ def is_in_process(client: Client) -> bool:
     return client.base_url == IN_PROCESS_URL
 
 
-def connect_locally(directory: Path | None) -> Client:
+def connect_locally(directory: Path | None, *, allow_python_graders: bool = False) -> Client:
     """Return a client of the server on a directory: the one that runs on it, or one in this process.
+
+    Args:
+        directory: As the user named it.
+        allow_python_graders: Whether the server runs them, if it is in this process.
 
     Raises:
         ConfigurationError: The directory is in use, and nobody says by which server.
@@ -76,27 +80,32 @@ def connect_locally(directory: Path | None) -> Client:
     with needs_extra():
         place = made_directory(directory)
         try:
-            return Client.local(place)
+            return Client.local(place, allow_python_graders=allow_python_graders)
         except BlockingIOError:
             return _client_of_running(place)
 
 
 @contextlib.contextmanager
 def open_locally(
-    directory: Path | None, base_models: Mapping[str, str]
+    directory: Path | None, base_models: Mapping[str, str], *, allow_python_graders: bool
 ) -> Iterator[tuple[Client, LocalServer | None]]:
     """Open the same, and yield the server too if it is in this process.
 
     Args:
         directory: As the user named it.
         base_models: Real models that the server is to have, if it is in this process.
+        allow_python_graders: Whether it runs them then.
     """
     with needs_extra():
         from finetune_client.local import LocalServer
     place = made_directory(directory)
     with contextlib.ExitStack() as stack:
         try:
-            server = stack.enter_context(LocalServer(place, base_models=base_models))
+            server = stack.enter_context(
+                LocalServer(
+                    place, base_models=base_models, allow_python_graders=allow_python_graders
+                )
+            )
         except BlockingIOError:
             yield stack.enter_context(_client_of_running(place)), None
         except ValueError as error:

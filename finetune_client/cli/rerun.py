@@ -13,8 +13,9 @@ from finetune_client.archive.layout import DATA_FILES, provider_of_account, read
 from finetune_client.cli.connect import (
     PROVIDER,
     connect,
+    grading_server_options,
+    named_grading,
     named_server,
-    server_options,
 )
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.graders import read_grader
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--source-provider", type=PROVIDER, help="What kind of server that is.")
 @dry_run_option
 @cost_options
-@server_options
+@grading_server_options
 @json_option
 def rerun(
     source: str,
@@ -91,7 +92,11 @@ def rerun(
             _leave_out_ids(job)
         if local and model is not None:
             model, base_models = with_base_model(model, directory)
-            client, _ = stack.enter_context(open_locally(directory, base_models))
+            client, _ = stack.enter_context(
+                open_locally(
+                    directory, base_models, allow_python_graders=server["allow_python_graders"]
+                )
+            )
         else:
             client = stack.enter_context(
                 connect(**target, ledger_path=ledger_path, dry_run=dry_run)
@@ -114,7 +119,13 @@ def rerun(
         ask = cost_question(client, [job.request.to_dict()], price=price, yes=yes, as_json=as_json)
         made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:
-            watch(client, reporter(as_json=as_json), made.id, again=f"{made.id}{named}")
+            watch(
+                client,
+                reporter(as_json=as_json),
+                made.id,
+                again=f"{made.id}{named}",
+                to_follow=named_grading(server),
+            )
         elif as_json or not job.paths:
             show_rows([made], ("id", "status", "model"), as_json=as_json)
 

@@ -9,8 +9,9 @@ import click
 
 from finetune_client.cli.connect import (
     connect,
+    grading_server_options,
+    named_grading,
     named_server,
-    server_options,
 )
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.creating import Steps, create_with_steps
@@ -44,7 +45,7 @@ __all__ = ["COMMANDS"]
 @expires_after_option
 @metrics_option
 @cost_options
-@server_options
+@grading_server_options
 @json_option
 def run(
     file: Path,
@@ -73,7 +74,11 @@ def run(
         here: LocalServer | None = None
         if server["local"]:
             model, base_models = with_base_model(model, directory)
-            client, here = stack.enter_context(open_locally(directory, base_models))
+            client, here = stack.enter_context(
+                open_locally(
+                    directory, base_models, allow_python_graders=server["allow_python_graders"]
+                )
+            )
         else:
             client = stack.enter_context(connect(**server, ledger_path=ledger_path))
         described = new_job(client.provider, model=model)
@@ -99,6 +104,7 @@ def run(
             out,
             job.id,
             again=f"{job.id}{named}",
+            to_follow=named_grading(server),
             save_to=metrics,
         )
         if server["local"] and not as_json:

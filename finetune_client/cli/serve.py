@@ -91,6 +91,12 @@ _KEYS_VARIABLE = "FINETUNE_SERVE_API_KEYS"
     help="A real model to train and to ask: an id of the Hugging Face hub, a directory, a GGUF file.",
 )
 @click.option(
+    "--allow-python-graders",
+    is_flag=True,
+    help="Run the code of python graders: whoever can call the server can then run code with your "
+    "rights. Not with --allow-network or --allowed-host.",
+)
+@click.option(
     "--webhook",
     metavar="URL",
     help="Post an event there when a job has succeeded, failed or was cancelled.",
@@ -114,6 +120,7 @@ def serve(
     base_models: tuple[str, ...],
     *,
     allow_network: bool,
+    allow_python_graders: bool,
     any_model: bool,
     webhook: str | None,
     webhook_secret: str | None,
@@ -142,6 +149,7 @@ def serve(
             webhook_secret=webhook_secret,
             allowed_hosts=allowed_hosts,
             api_keys=api_keys,
+            allow_python_graders=allow_python_graders,
         )
     except ConfigurationError:
         raise
@@ -156,10 +164,10 @@ def serve(
         try:
             serve_until_interrupted(server, host, port, allow_network=allow_network, ready=ready)
         except ValueError as error:
-            raise ConfigurationError(
-                f"{error} On the command line: --allow-network, and --api-key-file or the variable "
-                f"{_KEYS_VARIABLE}."
-            ) from None
+            how = f"--allow-network, and --api-key-file or the variable {_KEYS_VARIABLE}"
+            if allow_python_graders:
+                how = "leave out --allow-python-graders, or --allow-network and --allowed-host"
+            raise ConfigurationError(f"{error} On the command line: {how}.") from None
         except OSError as error:
             raise ConfigurationError(
                 f"Cannot listen on port {port} of {host}: {error.strerror}. "

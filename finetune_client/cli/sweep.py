@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from finetune_client.cli.connect import connect, server_options
+from finetune_client.cli.connect import connect, grading_server_options
 from finetune_client.cli.costs import cost_options, cost_question
 from finetune_client.cli.creating import Steps
 from finetune_client.cli.graders import grader_option
@@ -88,7 +88,7 @@ def _value(text: str) -> int | float | str:
 @grader_option
 @expires_after_option
 @cost_options
-@server_options
+@grading_server_options
 @json_option
 def sweep(
     training_file: str | None,

@@ -28,6 +28,7 @@ def watch(
     job_id: str,
     *,
     again: str,
+    to_follow: str = "",
     after: str | None = None,
     save_to: Path | None = None,
 ) -> FineTuningJob:
@@ -37,7 +38,8 @@ def watch(
         client: The client.
         out: Where to report.
         job_id: The job.
-        again: The arguments of ``finetune follow`` that follow the job again.
+        again: The arguments that name the job, and its server, to another command.
+        to_follow: Further ones of ``finetune follow``.
         after: The id of the last event that is known.
         save_to: Where to write the metrics.
 
@@ -49,7 +51,7 @@ def watch(
         with out.training():
             job = client.jobs.wait(job_id, on_event=out.event, after=after)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(client, job_id, again)) from None
+        raise KeyboardInterrupt(_interrupted(client, job_id, f"{again}{to_follow}")) from None
     written, problem = _save(client, job, save_to)
     _draw(client, out, job, written)
     out.ended(job, str(written) if written else _metrics_place(job, again))

@@ -1,4 +1,4 @@
-"""The API's graders over plain dicts: checking them, and running those that need only the texts."""
+"""The API's graders over plain dicts: checking them, and running those that need no model."""
 
 from finetune_client.grading.graders import (
     GRADER_TYPES,
@@ -6,7 +6,19 @@ from finetune_client.grading.graders import (
     GraderError,
     check_grader,
     check_runnable,
+    load_grader,
     run_grader,
 )
+from finetune_client.grading.python_graders import PythonGraders, PythonLimits
 
-__all__ = ["GRADER_TYPES", "Grade", "GraderError", "check_grader", "check_runnable", "run_grader"]
+__all__ = [
+    "GRADER_TYPES",
+    "Grade",
+    "GraderError",
+    "PythonGraders",
+    "PythonLimits",
+    "check_grader",
+    "check_runnable",
+    "load_grader",
+    "run_grader",
+]

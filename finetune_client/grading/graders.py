@@ -1,4 +1,4 @@
-"""Every type of grader: how it is checked, and how it is run if it needs nothing but the texts.
+"""Every type of grader: how it is checked, and how it is run if it needs no model.
 
 A new type is one class here and its entry in `_TYPES`. Graders are plain dicts, as in requests:
 https://developers.openai.com/api/reference
@@ -11,13 +11,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from finetune_client.grading.formulas import FormulaError, calculate, names_in
+from finetune_client.grading.python_graders import PythonGraderError
 from finetune_client.grading.similarity import METRICS, similarity
 from finetune_client.grading.templates import UnknownVariableError, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["GRADER_TYPES", "Grade", "GraderError", "check_grader", "check_runnable", "run_grader"]
+    from finetune_client.grading.python_graders import PythonGraders
+
+__all__ = [
+    "GRADER_TYPES",
+    "Grade",
+    "GraderError",
+    "check_grader",
+    "check_runnable",
+    "load_grader",
+    "run_grader",
+]
 
 _LARGEST_SOURCE = 256_000
 _LONGEST_COMPARED = 10_000
@@ -52,11 +63,19 @@ class GraderError(ValueError):
 
 @dataclass(slots=True)
 class Grade:
-    """The result of a grader: the reward, the reward of each child, and the errors there were."""
+    """The result of a grader.
+
+    Attributes:
+        reward: The reward.
+        children: The reward of each child, by name.
+        errors: The errors there were, by the API's names.
+        details: More about them, by the names that the API has for that.
+    """
 
     reward: float
     children: dict[str, float] = field(default_factory=dict)
     errors: set[str] = field(default_factory=set)
+    details: dict[str, str] = field(default_factory=dict)
 
 
 def check_grader(grader: object, where: str = "grader", *, nested: bool = False) -> dict[str, Any]:
@@ -82,20 +101,53 @@ def check_grader(grader: object, where: str = "grader", *, nested: bool = False)
     return grader
 
 
-def check_runnable(grader: Mapping[str, Any], where: str = "grader") -> None:
+def check_runnable(
+    grader: Mapping[str, Any], where: str = "grader", *, allow_python: bool = False
+) -> None:
     """Check that a valid grader can be run here.
 
+    Args:
+        grader: The grader.
+        where: Its path, for the error.
+        allow_python: Whether the code of python graders may be run.
+
     Raises:
-        GraderError: It cannot: it would need a model, or would run a request's code.
+        GraderError: It cannot: it would need a model, or would run code, which is not allowed.
     """
-    reason = _TYPES[grader["type"]].unsupported(grader)
+    reason = _TYPES[grader["type"]].unsupported(grader, allow_python)
     if reason is not None:
         raise GraderError(reason, where, code="unsupported_grader")
 
 
-def run_grader(grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:
-    """Run a grader that `check_runnable` accepts. An error gives a reward of 0."""
-    return _TYPES[grader["type"]].run(grader, sample, item)
+def load_grader(grader: Mapping[str, Any], where: str, python: PythonGraders | None) -> None:
+    """Run the source of each python grader, without a sample to grade.
+
+    Args:
+        grader: The grader.
+        where: Its path, for the error.
+        python: Runs the sources; `None` if that is not allowed.
+
+    Raises:
+        GraderError: One cannot be run, may not be, or defines no ``grade``.
+    """
+    _TYPES[grader["type"]].load(grader, where, python)
+
+
+def run_grader(
+    grader: Mapping[str, Any],
+    sample: str,
+    item: Mapping[str, Any],
+    python: PythonGraders | None = None,
+) -> Grade:
+    """Run a grader that `check_runnable` accepts. An error gives a reward of 0.
+
+    Args:
+        grader: The grader.
+        sample: What the model answered.
+        item: The row of the training file.
+        python: Runs the code of python graders; needed if they were allowed.
+    """
+    return _TYPES[grader["type"]].run(grader, sample, item, python)
 
 
 class _GraderType:
@@ -109,15 +161,23 @@ class _GraderType:
         """Check the fields that the type needs."""
         raise NotImplementedError
 
-    def unsupported(self, grader: Mapping[str, Any]) -> str | None:
+    def unsupported(self, grader: Mapping[str, Any], _allow_python: bool) -> str | None:
         """Return why the grader cannot be run here; `None` if it can."""
         return (
             f"A grader of type '{grader['type']}' is not run by the local server: it would need a "
-            "model or would run a request's code. Use string_check, text_similarity or a multi "
-            "grader of them."
+            "model. Use string_check, text_similarity or a multi grader of them."
         )
 
-    def run(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:
+    def load(self, grader: Mapping[str, Any], where: str, python: PythonGraders | None) -> None:
+        """Run the code that the grader has, if it has any."""
+
+    def run(
+        self,
+        grader: Mapping[str, Any],
+        sample: str,
+        item: Mapping[str, Any],
+        python: PythonGraders | None,
+    ) -> Grade:
         """Return the grade of a sample."""
         raise NotImplementedError
 
@@ -131,7 +191,13 @@ class _TextType(_GraderType):
             if not isinstance(grader.get(name), str):
                 raise GraderError(f"'{where}.{name}' must be a string.", f"{where}.{name}")
 
-    def run(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:
+    def run(
+        self,
+        grader: Mapping[str, Any],
+        sample: str,
+        item: Mapping[str, Any],
+        _python: PythonGraders | None,
+    ) -> Grade:
         try:
             output, reference = (
                 fill(grader[name], sample, item) for name in ("input", "reference")
@@ -154,7 +220,7 @@ class _StringCheck(_TextType):
         super().check(grader, where)
         _check_choice(grader, where, "operation", tuple(_OPERATIONS))
 
-    def unsupported(self, _grader: Mapping[str, Any]) -> None:
+    def unsupported(self, _grader: Mapping[str, Any], _allow_python: bool) -> None:
         return None
 
     def compare(self, grader: Mapping[str, Any], output: str, reference: str) -> Grade:
@@ -168,7 +234,7 @@ class _TextSimilarity(_TextType):
         super().check(grader, where)
         _check_choice(grader, where, "evaluation_metric", _SERVICE_METRICS)
 
-    def unsupported(self, grader: Mapping[str, Any]) -> str | None:
+    def unsupported(self, grader: Mapping[str, Any], _allow_python: bool) -> str | None:
         metric = grader["evaluation_metric"]
         if metric in METRICS:
             return None
@@ -191,6 +257,44 @@ class _Python(_GraderType):
         if len(grader["source"].encode("utf-8", "surrogatepass")) > _LARGEST_SOURCE:
             path = f"{where}.source"
             raise GraderError(f"'{path}' is larger than {_LARGEST_SOURCE} bytes.", path)
+
+    def unsupported(self, _grader: Mapping[str, Any], allow_python: bool) -> str | None:
+        if allow_python:
+            return None
+        return (
+            "A grader of type 'python' is not run by this server: its code would have the rights of "
+            "whoever runs the server. To allow it, start the server with allow_python_graders=True, "
+            "on the command line --allow-python-graders. Otherwise use string_check, "
+            "text_similarity or a multi grader of them."
+        )
+
+    def load(self, grader: Mapping[str, Any], where: str, python: PythonGraders | None) -> None:
+        if python is None:
+            check_runnable(grader, where)
+            return
+        try:
+            python.load(grader["source"])
+        except PythonGraderError as error:
+            path = f"{where}.source"
+            raise GraderError(f"'{path}' cannot be run: {error}", path) from None
+
+    def run(
+        self,
+        grader: Mapping[str, Any],
+        sample: str,
+        item: Mapping[str, Any],
+        python: PythonGraders | None,
+    ) -> Grade:
+        if python is None:
+            raise ValueError("A python grader needs what runs it.")
+        try:
+            return Grade(python.grade(grader["source"], sample, item))
+        except PythonGraderError as error:
+            if error.server_error_type is None:
+                details = {"python_grader_runtime_error_details": str(error)}
+                return Grade(0.0, errors={"python_grader_runtime_error"}, details=details)
+            details = {"python_grader_server_error_type": error.server_error_type}
+            return Grade(0.0, errors={"python_grader_server_error"}, details=details)
 
 
 class _ScoreModel(_GraderType):
@@ -247,22 +351,38 @@ class _Multi(_GraderType):
                 path,
             )
 
-    def unsupported(self, grader: Mapping[str, Any]) -> str | None:
+    def unsupported(self, grader: Mapping[str, Any], allow_python: bool) -> str | None:
         children = _children(grader).values()
-        reasons = (_TYPES[child["type"]].unsupported(child) for child in children)
+        reasons = (_TYPES[child["type"]].unsupported(child, allow_python) for child in children)
         return next((reason for reason in reasons if reason is not None), None)
 
-    def run(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Grade:
+    def load(self, grader: Mapping[str, Any], where: str, python: PythonGraders | None) -> None:
+        for name, child in _children(grader).items():
+            load_grader(child, f"{where}.graders.{name}", python)
+
+    def run(
+        self,
+        grader: Mapping[str, Any],
+        sample: str,
+        item: Mapping[str, Any],
+        python: PythonGraders | None,
+    ) -> Grade:
         grades = {
-            name: run_grader(child, sample, item) for name, child in _children(grader).items()
+            name: run_grader(child, sample, item, python)
+            for name, child in _children(grader).items()
         }
         rewards = {name: grade.reward for name, grade in grades.items()}
         errors = {error for grade in grades.values() for error in grade.errors}
+        details: dict[str, str] = {}
+        for name, grade in grades.items():
+            for key, detail in grade.details.items():
+                before = f"{details[key]}; " if key in details else ""
+                details[key] = f"{before}{name}: {detail}"
         try:
             reward = calculate(grader["calculate_output"], rewards)
         except FormulaError:
-            return Grade(0.0, rewards, errors | {"formula_parse_error"})
-        return Grade(reward, rewards, errors)
+            return Grade(0.0, rewards, errors | {"formula_parse_error"}, details)
+        return Grade(reward, rewards, errors, details)
 
 
 def _children(grader: Mapping[str, Any]) -> dict[str, Any]:

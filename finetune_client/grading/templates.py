@@ -1,4 +1,4 @@
-"""Templates of graders: ``{{item.answer}}`` and ``{{sample.output_text}}`` in a text."""
+"""What graders see: ``{{item.answer}}`` and ``{{sample.output_text}}`` in a text, or objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UnknownVariableError", "fill"]
+__all__ = ["UnknownVariableError", "fill", "sample_values"]
 
 # Neither brace inside, so that a template of a million spaces is read once, not a million times.
 _VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
@@ -29,6 +29,24 @@ def fill(template: str, sample: str, item: Mapping[str, Any]) -> str:
     """
     variables = {"item": item, "sample": _Sample(sample)}
     return _VARIABLE.sub(lambda found: _to_text(_look_up(found[1].strip(), variables)), template)
+
+
+def sample_values(sample: str) -> dict[str, Any]:
+    """Return what a grader's code is given as ``sample``, of an answer that is a text alone.
+
+    ``output_json`` is `None` if the text is not JSON.
+    """
+    try:
+        value = json.loads(sample)
+    except (ValueError, RecursionError):
+        value = None
+    return {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": sample}}],
+        "output_text": sample,
+        "output_json": value,
+        "output_tools": [],
+        "output_audio": None,
+    }
 
 
 class _Sample:

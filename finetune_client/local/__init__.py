@@ -1,5 +1,6 @@
 """The fine-tuning API on this machine: Flask, numpy, and a tiny model that is really trained."""
 
+from finetune_client.grading import PythonLimits
 from finetune_client.local import needed  # noqa: F401  # first: it says which extra is missing
 from finetune_client.local.faults import Fault, parse_faults
 from finetune_client.local.http.port import running, serve
@@ -22,6 +23,7 @@ __all__ = [
     "GenerationError",
     "LocalServer",
     "Piece",
+    "PythonLimits",
     "ServerLimits",
     "Step",
     "Trainer",

@@ -11,7 +11,6 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from finetune_client.grading import GraderError
-from finetune_client.local.api import graders
 from finetune_client.local.http.access import check_access
 from finetune_client.local.http.errors import RequestRefusedError, failure
 from finetune_client.local.http.forms import BlobRequest, drop_unkept_blobs
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from finetune_client.local.api.chat import Chat
     from finetune_client.local.api.curves import Curves
     from finetune_client.local.api.files import Files
+    from finetune_client.local.api.graders import Graders
     from finetune_client.local.api.jobs import Jobs
     from finetune_client.local.api.models import Models
     from finetune_client.local.api.permissions import Permissions
@@ -51,6 +51,7 @@ def routes(
     models: Models,
     jobs: Jobs,
     permissions: Permissions,
+    graders: Graders,
     chat: Chat,
 ) -> list[Route]:
     """Return the routes of the server: method, path below each prefix, handler."""

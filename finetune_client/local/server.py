@@ -14,6 +14,7 @@ from finetune_client.backports import Self
 from finetune_client.local.api.chat import Chat
 from finetune_client.local.api.curves import Curves
 from finetune_client.local.api.files import Files
+from finetune_client.local.api.graders import Graders
 from finetune_client.local.api.jobs import Jobs
 from finetune_client.local.api.models import Models
 from finetune_client.local.api.permissions import Permissions
@@ -71,6 +72,9 @@ class LocalServer:
         webhook: The URL to which an event is posted when a job has succeeded, failed or was
             cancelled (https://developers.openai.com/api/reference), until it answers 2xx.
         webhook_secret: The secret that signs them, ``whsec_...``.
+        allow_python_graders: Whether graders of type ``python`` are run, in jobs and for
+            ``graders.run``: whoever can call the server can then run code with the rights of its
+            user. `running` and `serve` refuse to let other machines reach such a server.
 
     Attributes:
         app: The WSGI app.
@@ -78,6 +82,7 @@ class LocalServer:
         limits: See above.
         allowed_hosts: See above; a port adds the host it listens on.
         api_keys: The keys, as `ApiKeys`.
+        allow_python_graders: See above.
 
     Raises:
         BlockingIOError: Another server is using the directory.
@@ -107,6 +112,7 @@ class LocalServer:
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
         webhook: str | None = None,
         webhook_secret: str | None = None,
+        allow_python_graders: bool = False,
     ) -> None:
         planned = [] if faults is None else parse_faults(faults)
         given = [BigramTrainer() if trainer is None else trainer, *trainers]
@@ -123,7 +129,12 @@ class LocalServer:
             )
             given += [] if of_bases is None else [of_bases]
             bases = _base_models(given)
-            state = State(store=self._store, clock=clock, limits=limits or ServerLimits())
+            state = State(
+                store=self._store,
+                clock=clock,
+                limits=limits or ServerLimits(),
+                allow_python_graders=allow_python_graders,
+            )
             self._webhooks = None
             if webhook is not None:
                 self._webhooks = WebhookSender(state, webhook, webhook_secret, wait=wait)
@@ -141,6 +152,7 @@ class LocalServer:
             )
             self._jobs = Jobs(state, files, models, self._runner)
             self.limits = state.limits
+            self.allow_python_graders = allow_python_graders
             self.allowed_hosts = {host.lower() for host in allowed_hosts}
             table = routes(
                 files,
@@ -148,6 +160,7 @@ class LocalServer:
                 models,
                 self._jobs,
                 Permissions(state, models),
+                Graders(state),
                 Chat(state, models, given),
             )
             self.app: WSGIApplication = make_app(

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from finetune_client.grading import PythonLimits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +21,7 @@ __all__ = ["ServerLimits", "State"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerLimits:
-    """How large files may be, how long an upload may take, and how much is asked at once.
+    """How large files may be, how long an upload or a grader may take, and how much is asked at once.
 
     Attributes:
         file_bytes: The largest file of ``POST /files``.
@@ -27,6 +29,7 @@ class ServerLimits:
         part_bytes: The largest part of an upload.
         upload_seconds: How long an upload may take; then it expires.
         chat_requests: How many chat completions are answered, or wait for a model, at once.
+        python_graders: What each call of a python grader may use.
     """
 
     file_bytes: int = 512 * 1024**2
@@ -34,6 +37,7 @@ class ServerLimits:
     part_bytes: int = 64 * 1024**2
     upload_seconds: int = 3600
     chat_requests: int = 16
+    python_graders: PythonLimits = field(default_factory=PythonLimits)
 
 
 @dataclass(kw_only=True)
@@ -44,6 +48,7 @@ class State:
         store: Where bytes are kept.
         clock: Returns the Unix time in seconds.
         limits: See `ServerLimits`.
+        allow_python_graders: Whether the code of python graders is run.
         database: Where rows are kept.
         lock: The lock of all changes of rows.
         on_job_end: Called with the id and the final status of each job that ends, inside the change
@@ -54,6 +59,7 @@ class State:
     store: Store
     clock: Callable[[], float]
     limits: ServerLimits
+    allow_python_graders: bool = False
     on_job_end: Callable[[str, str], None] | None = None
     status_changed: threading.Condition = field(init=False)
     _id_lock: threading.Lock = field(default_factory=threading.Lock, init=False)

@@ -15,7 +15,7 @@ LOCAL = Provider(
     environment=(),
     bills=False,
     training_rules=TrainingRules(learns_images=False),
-    grader_types=("string_check", "text_similarity", "multi"),
+    grader_types=("string_check", "text_similarity", "python", "multi"),
     first_poll=0.05,
     longest_poll=0.5,
 )

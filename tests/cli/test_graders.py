@@ -66,3 +66,40 @@ def test_validate__says_that_it_is_accepted_or_why_not(
     refused = finetune("graders", "validate", grader, *server, **env)
     assert refused.exit_code == 1
     assert "operation" in refused.output
+
+
+CODE = {
+    "type": "python",
+    "name": "code",
+    "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['whole']",
+}
+
+
+def test_local__python_graders_are_run_if_that_is_allowed(finetune: Finetune, grader: Path) -> None:
+    grader.write_text(json.dumps(CODE), encoding="utf-8")
+    options = ("--local", "--sample", "abc", "--item", '{"whole": 4}')
+    done = finetune("graders", "run", grader, *options, "--allow-python-graders")
+    assert (done.exit_code, done.output) == (0, "reward\t0.75\n")
+    validated = finetune("graders", "validate", grader, "--local", "--allow-python-graders")
+    assert (validated.exit_code, validated.output) == (0, "The server accepts it: python.\n")
+    for command in (("run", grader, *options), ("validate", grader, "--local")):
+        refused = finetune("graders", *command)
+        assert refused.exit_code == 1
+        assert "on the command line --allow-python-graders" in refused.output
+    failed = finetune(
+        "graders", "run", grader, "--local", "--sample", "abc", "--allow-python-graders"
+    )
+    assert failed.exit_code == 1
+    assert failed.stdout == "reward\t0.0\n"
+    assert failed.stderr == (
+        "python_grader_runtime_error\n"
+        "python_grader_runtime_error_details: KeyError: 'whole' (line 2 of the source)\n"
+    )
+
+
+def test_python_graders__are_allowed_on_this_machine_alone(
+    finetune: Finetune, grader: Path
+) -> None:
+    done = finetune("graders", "validate", grader, "--allow-python-graders")
+    assert done.exit_code == 2
+    assert "--allow-python-graders goes with --local alone." in done.output

@@ -31,6 +31,11 @@ GRADER = {
     "reference": "{{item.answer}}",
     "operation": "eq",
 }
+CODE = {
+    "type": "python",
+    "name": "same",
+    "source": "def grade(sample, item):\n    return float(sample['output_text'] == item['answer'])",
+}
 LAMBDA = {"type": "lambda", "lambda": {"function": "arn:aws:lambda:us-west-2:1:function:grade"}}
 METHODS: dict[str, dict[str, Any]] = {
     "supervised": {"hyperparameters": SETTINGS},
@@ -221,6 +226,20 @@ def test_dry_run__shows_what_another_server_would_be_sent(
     files = {name: body.pop(name) for name in DATA_FILES}
     assert files["training_file"] == "(the id of training_file.jsonl when it is uploaded)"
     assert body == {name: value for name, value in expected.items() if name not in gone}
+
+
+def test_rerun__a_python_grader_is_run_on_this_machine_if_that_is_allowed(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    grader = tmp_path / "grader.json"
+    grader.write_text(json.dumps(CODE), encoding="utf-8")
+    arguments = (archived(tmp_path, "reinforcement"), "--local", "-m", "tiny", "--grader", grader)
+    refused = finetune("rerun", *arguments)
+    assert refused.exit_code == 1
+    assert "on the command line --allow-python-graders" in refused.output
+    done = finetune("rerun", *arguments, "--allow-python-graders")
+    assert done.exit_code == 0, done.output
+    assert "train_mean_reward 0.0000" in done.output
 
 
 def test_dry_run__on_bedrock_needs_its_grader_and_a_hundred_examples(

@@ -77,6 +77,39 @@ def test_run__local_stays_for_the_next_command(finetune: Finetune, train: Path) 
     assert len(finetune("list", "--local").output.splitlines()) == 2
 
 
+CODE = {
+    "type": "python",
+    "name": "vowels",
+    "source": "def grade(sample, item):\n    return sample['output_text'].count('a') + item['more']",
+}
+
+
+def rewarded_by_code(folder: Path) -> list[str]:
+    """Write a file to train on and a grader, and return the arguments of a job with them."""
+    grader, lines = folder / "grader.json", folder / "lines.jsonl"
+    grader.write_text(json.dumps(CODE), encoding="utf-8")
+    question = [{"role": "user", "content": "Which?"}]
+    rows = [{"messages": question, "more": 0.5, "number": number} for number in range(20)]
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    files = [str(lines), "--validation", str(lines), "-m", "tiny", "--local"]
+    return [*files, "--method", "reinforcement", "--grader", str(grader)]
+
+
+def test_run__local_with_a_python_grader(finetune: Finetune, tmp_path: Path) -> None:
+    arguments = rewarded_by_code(tmp_path)
+    refused = finetune("run", *arguments)
+    assert refused.exit_code == 1
+    assert "on the command line --allow-python-graders" in refused.output
+    done = finetune("run", *arguments, "--epochs", 1, "--allow-python-graders")
+    assert done.exit_code == 0, done.output
+    rewards = [float(found) for found in re.findall(r"train_mean_reward (\d\.\d+)", done.output)]
+    assert rewards
+    assert min(rewards) >= 0.5
+    hints = re.findall(r"finetune (metrics .*|try .*|serve.*)", done.output)
+    assert len(hints) == 3
+    assert not any("--allow-python-graders" in hint for hint in hints)
+
+
 def test_run__local_leaves_nothing_in_the_systems_folder(
     finetune: Finetune,
     train: Path,
@@ -420,6 +453,25 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
             )
             time.sleep(0.2)
             assert client.jobs.retrieve(job.id).status == "running"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_run__ctrl_c_names_what_python_graders_need(finetune: Finetune, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "finetune_client.cli", "run", *rewarded_by_code(tmp_path)]
+    child = subprocess.Popen(
+        [*command, "--allow-python-graders", "--epochs", "50"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("step "):
+            break
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    follow = re.search(r"finetune (follow (ftjob-\w+) --local .* --allow-python-graders)$", said)
+    assert follow, said
+    assert finetune("cancel", follow[2], "--local").exit_code == 0
+    assert finetune(*shlex.split(follow[1])).exit_code == 1
 
 
 def _training(train: Path, **env: str) -> subprocess.Popen[str]:

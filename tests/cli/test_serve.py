@@ -85,6 +85,12 @@ def test_serve__on_the_network_with_keys(tmp_path: Path) -> None:
 NETWORK = "'0.0.0.0' can be reached from other machines"
 HOW = "On the command line: --allow-network, and --api-key-file or the variable FINETUNE_SERVE_API_KEYS."
 
+CODE_ELSEWHERE = (
+    "A server that runs python graders lets whoever reaches it run code with your rights, so no other "
+    "machine may reach it: take neither allow_network nor allowed_hosts, and listen on localhost. On "
+    "the command line: leave out --allow-python-graders, or --allow-network and --allowed-host."
+)
+
 
 @pytest.mark.parametrize(
     ("options", "keys", "message"),
@@ -99,6 +105,13 @@ HOW = "On the command line: --allow-network, and --api-key-file or the variable 
             None,
             f"{NETWORK}, so the server must check keys: give it some. {HOW}",
         ),
+        (["--allow-python-graders", "--allow-network"], "team:sk-1", CODE_ELSEWHERE),
+        (
+            ["--allow-python-graders", "--allow-network", "--host", "0.0.0.0"],
+            "team:sk-1",
+            CODE_ELSEWHERE,
+        ),
+        (["--allow-python-graders", "--allowed-host", "tunes.example"], None, CODE_ELSEWHERE),
         (
             [],
             "secret",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune_client.grading.templates import UnknownVariableError, fill
+from finetune_client.grading.templates import UnknownVariableError, fill, sample_values
 
 
 def test_fill__replaces_every_variable() -> None:
@@ -23,3 +23,17 @@ def test_fill__reads_the_sample_as_json_only_where_that_is_asked_for() -> None:
 def test_fill__refuses_a_variable_without_a_value(path: str) -> None:
     with pytest.raises(UnknownVariableError):
         fill("{{" + path + "}}", "", {"a": "text", "list": [1]})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('{"a": [1]}', {"a": [1]}), ("4", 4), ("null", None), ("four", None), ("[" * 100_000, None)],
+)
+def test_sample_values__of_a_text(text: str, value: object) -> None:
+    assert sample_values(text) == {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+        "output_text": text,
+        "output_json": value,
+        "output_tools": [],
+        "output_audio": None,
+    }

@@ -6,13 +6,23 @@ https://developers.openai.com/api/reference
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finetune_client.grading import Grade, check_grader, check_runnable, run_grader
+from finetune_client.grading import (
+    Grade,
+    PythonGraders,
+    check_grader,
+    check_runnable,
+    load_grader,
+    run_grader,
+)
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.request_fields import json_body
 
-__all__ = ["run", "validate"]
+if TYPE_CHECKING:
+    from finetune_client.local.state import State
+
+__all__ = ["Graders"]
 
 _FLAGS = (
     "formula_parse_error",
@@ -34,29 +44,48 @@ _DETAILS = (
 )
 
 
-def validate() -> dict[str, Any]:
-    """``POST /fine_tuning/alpha/graders/validate``."""
-    return {"grader": check_grader(json_body().get("grader"))}
+class Graders:
+    """Runs and checks the graders of requests.
 
+    Args:
+        state: What the server's parts share.
+    """
 
-def run() -> dict[str, Any]:
-    """``POST /fine_tuning/alpha/graders/run``, for graders that need no model and no code."""
-    body = json_body()
-    grader = check_grader(body.get("grader"))
-    check_runnable(grader)
-    sample, item = body.get("model_sample"), body.get("item", {})
-    if not isinstance(sample, str):
-        raise RequestRefusedError(400, "'model_sample' must be a string.", param="model_sample")
-    if not isinstance(item, dict):
-        raise RequestRefusedError(400, "'item' must be an object.", param="item")
-    start = time.perf_counter()
-    grade = run_grader(grader, sample, item)
-    return _run_object(grader, grade, time.perf_counter() - start)
+    def __init__(self, state: State) -> None:
+        self._limits = state.limits.python_graders
+        self._allow_python = state.allow_python_graders
+
+    def validate(self) -> dict[str, Any]:
+        """``POST /fine_tuning/alpha/graders/validate``.
+
+        A grader that needs a model is valid too, although `run` refuses it; one with code is so
+        only if the code may be run here, and can be.
+        """
+        grader = check_grader(json_body().get("grader"))
+        with PythonGraders(self._limits) as python:
+            load_grader(grader, "grader", python if self._allow_python else None)
+        return {"grader": grader}
+
+    def run(self) -> dict[str, Any]:
+        """``POST /fine_tuning/alpha/graders/run``, for graders that need no model."""
+        body = json_body()
+        grader = check_grader(body.get("grader"))
+        check_runnable(grader, allow_python=self._allow_python)
+        sample, item = body.get("model_sample"), body.get("item", {})
+        if not isinstance(sample, str):
+            raise RequestRefusedError(400, "'model_sample' must be a string.", param="model_sample")
+        if not isinstance(item, dict):
+            raise RequestRefusedError(400, "'item' must be an object.", param="item")
+        start = time.perf_counter()
+        with PythonGraders(self._limits) as python:
+            grade = run_grader(grader, sample, item, python)
+        return _run_object(grader, grade, time.perf_counter() - start)
 
 
 def _run_object(grader: dict[str, Any], grade: Grade, seconds: float) -> dict[str, Any]:
     name = grader.get("name", grader["type"])
-    errors = {flag: flag in grade.errors for flag in _FLAGS} | dict.fromkeys(_DETAILS)
+    errors: dict[str, Any] = {flag: flag in grade.errors for flag in _FLAGS}
+    errors |= {name: grade.details.get(name) for name in _DETAILS}
     return {
         "reward": grade.reward,
         "metadata": {

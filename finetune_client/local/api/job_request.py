@@ -43,8 +43,13 @@ _NUMBERS = {
 }
 
 
-def read_job_request(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request with every key present, and one method with its settings."""
+def read_job_request(body: Mapping[str, Any], *, allow_python: bool) -> dict[str, Any]:
+    """Return the request with every key present, and one method with its settings.
+
+    Args:
+        body: The request's body.
+        allow_python: Whether python graders are run here.
+    """
     request = {
         "model": read_text(body, "model", required=True),
         "training_file": read_text(body, "training_file", required=True),
@@ -53,7 +58,7 @@ def read_job_request(body: Mapping[str, Any]) -> dict[str, Any]:
         "seed": read_integer(body, "seed", 0, _MAX_INTEGER),
         "integrations": _integrations(body.get("integrations")),
         "metadata": _metadata(body.get("metadata")),
-        "method": _method(body),
+        "method": _method(body, allow_python=allow_python),
     }
     if request["method"]["type"] == "reinforcement" and request["validation_file"] is None:
         raise missing_parameter("validation_file", "A reinforcement job needs one.")
@@ -71,7 +76,7 @@ def _invalid_type(name: str, expected: str) -> RequestRefusedError:
     return RequestRefusedError(400, message, code="invalid_type", param=name)
 
 
-def _method(body: Mapping[str, Any]) -> dict[str, Any]:
+def _method(body: Mapping[str, Any], *, allow_python: bool) -> dict[str, Any]:
     if "method" not in body:
         settings = _object(body.get("hyperparameters", {}), "hyperparameters")
         given = _hyperparameters(settings, "supervised", "hyperparameters.")
@@ -85,13 +90,15 @@ def _method(body: Mapping[str, Any]) -> dict[str, Any]:
         "hyperparameters": _hyperparameters(raw, kind, f"{where}.hyperparameters.")
     }
     if kind == "reinforcement":
-        read |= _reinforcement(settings, where)
+        read |= _reinforcement(settings, where, allow_python=allow_python)
     return {"type": kind, kind: read}
 
 
-def _reinforcement(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _reinforcement(
+    settings: Mapping[str, Any], where: str, *, allow_python: bool
+) -> dict[str, Any]:
     grader = check_grader(settings.get("grader"), f"{where}.grader")
-    check_runnable(grader, f"{where}.grader")
+    check_runnable(grader, f"{where}.grader", allow_python=allow_python)
     kept = {"grader": grader}
     if "response_format" in settings:
         kept["response_format"] = settings["response_format"]

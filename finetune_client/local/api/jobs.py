@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
+from finetune_client.grading import GraderError, check_runnable
 from finetune_client.local.api.job_request import read_job_request
 from finetune_client.local.api.models import TUNED_PREFIX
 from finetune_client.local.http.access import current_project
@@ -77,7 +78,14 @@ class Jobs:
                     f"{', '.join(self._models.bases)}.",
                     level="warn",
                 )
-            elif job.status == "validating_files":
+                continue
+            try:
+                self._check_grader(job)
+            except GraderError as error:
+                if job.status != "paused":
+                    job.warn_once(f"The job waits for a server that runs it. {error}")
+                continue
+            if job.status == "validating_files":
                 self._runner.submit(job)
             elif job.status == "queued":
                 self._runner.resume(job)
@@ -103,7 +111,7 @@ class Jobs:
             known = self._made_with(key, digest)
             if known is not None:
                 return self.retrieve(known)
-            request = read_job_request(body)
+            request = read_job_request(body, allow_python=self._state.allow_python_graders)
             wire, base = self._object(request), self._base_of(request["model"])
             job, text = TrainingJob(self._state, wire["id"], base), json.dumps(wire)
             made = rows.execute(
@@ -207,6 +215,17 @@ class Jobs:
             hint = f"Base models that can be trained here: {', '.join(self._models.bases)}."
             raise no_such_model(name, status=400, hint=hint)
 
+    def _check_grader(self, job: TrainingJob) -> None:
+        """Raise a `GraderError` if this server does not run the grader that the job has."""
+        method = job.to_dict()["method"]
+        grader = method[method["type"]].get("grader")
+        if grader is not None:
+            check_runnable(
+                grader,
+                f"method.{method['type']}.grader",
+                allow_python=self._state.allow_python_graders,
+            )
+
     def list(self) -> flask.Response:
         """``GET /fine_tuning/jobs``: newest first, filtered by metadata."""
         where, values = _metadata_filter()
@@ -239,6 +258,7 @@ class Jobs:
         self.wire(job_id)
         job = self.find(job_id)
         self._check_base(job.base)
+        self._check_grader(job)
         resumed = self._change(job_id, TrainingJob.resume)
         self._runner.enqueue(job)
         return resumed

@@ -53,14 +53,15 @@ class Listener:
             it, ::1.
         port: The port; 0 chooses a free one.
         allow_network: Listen on an address that other machines can reach. The server must have
-            keys then, and what is sent is not encrypted: put a proxy with TLS in front.
+            keys then, and what is sent is not encrypted: put a proxy with TLS in front. One that
+            runs python graders is not allowed.
 
     Attributes:
         base_url: The URL for clients, such as ``http://127.0.0.1:8000/v1``.
 
     Raises:
         ValueError: Other machines can reach the address, and ``allow_network`` is not set or the
-            server has no keys.
+            server has no keys; or they may reach the server, and it runs python graders.
         OSError: The port is taken.
     """
 
@@ -72,6 +73,13 @@ class Listener:
         *,
         allow_network: bool = False,
     ) -> None:
+        others = [one for one in (host, *server.allowed_hosts) if not is_loopback(one)]
+        if server.allow_python_graders and (others or allow_network):
+            raise ValueError(
+                "A server that runs python graders lets whoever reaches it run code with your "
+                "rights, so no other machine may reach it: take neither allow_network nor "
+                "allowed_hosts, and listen on localhost."
+            )
         if not is_loopback(host):
             if not allow_network:
                 raise ValueError(

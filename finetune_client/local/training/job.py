@@ -129,6 +129,16 @@ class TrainingJob:
                 (event["id"], self.id, type, json.dumps(event)),
             )
 
+    def warn_once(self, message: str) -> None:
+        """Add an event of level ``warn``, unless the job has one that says the same, or has ended."""
+        with self._state.database.write() as rows:
+            told = rows.execute(
+                "SELECT wire FROM events WHERE job = ? AND type = 'message'", (self.id,)
+            )
+            is_new = all(json.loads(wire)["message"] != message for (wire,) in told)
+            if is_new and not self.has_ended:
+                self.add_event(message, level="warn")
+
     def set_status(self, status: str, message: str, *, level: str = "info", **fields: Any) -> None:
         """Set the status and the fields that change with it, and add an event."""
         if status in FINAL_STATUSES:

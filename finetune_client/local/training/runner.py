@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.grading import GraderError, PythonGraders, load_grader
 from finetune_client.local.api.files import RESULTS_PURPOSE
 from finetune_client.local.storage.directories import link
 from finetune_client.local.training.job_queue import JobQueue
@@ -142,6 +143,13 @@ class Runner:
             job.fail(**wrong)
             return
         kind, base = method["type"], str(self._models.trained_as(job.base))
+        if kind == "reinforcement":
+            try:
+                with PythonGraders(self._state.limits.python_graders) as python:
+                    load_grader(method[kind]["grader"], f"method.{kind}.grader", python)
+            except GraderError as error:
+                job.fail(error.code, error.message, error.param)
+                return
         given = method[kind]["hyperparameters"]
         settings = self._queue_of(job).trainer.resolve(kind, given, base, examples)
         self._link_parent(job, wire["model"])
@@ -180,10 +188,11 @@ class Runner:
             if job.stop.is_set():
                 training.stop()
             step = None
+            told = 0
             for step in training.steps():
-                if not job.step:
-                    for notice in training.notices:
-                        job.add_event(notice, level="warn")
+                for notice in training.notices[told:]:
+                    told += 1
+                    job.warn_once(notice)
                 if not self._add_step(job, training, step):
                     return
                 self._wait(job.stop, self._step_seconds)
@@ -234,6 +243,7 @@ class Runner:
             grader=settings.get("grader"),
             parent=None if is_base else directory / _PARENT,
             directory=directory / _OF_TRAINER,
+            python_limits=self._state.limits.python_graders,
         )
 
     def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:

@@ -7,9 +7,11 @@ another process, and the server holds no model in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from finetune_client.grading import PythonLimits
 
 __all__ = [
     "GenerateRequest",
@@ -60,12 +62,14 @@ class TrainingTask:
         validation_file: The same for validation; `None` without one.
         hyperparameters: As `Trainer.resolve` returned them.
         seed: The seed of all random numbers.
-        grader: For ``reinforcement``: the grader as the API has it, an object.
+        grader: For ``reinforcement``: the grader as the API has it, an object. One that the server
+            does not run was refused, so the code of a python grader may be run.
         parent: The directory of the tuned model to start from, as `Training.save_model` wrote it;
             `None` for a base model.
         directory: The job's own directory, the same for `Trainer.start` and `Trainer.resume`. A
             trainer may keep what it likes in it, such as logs and checkpoints; it is removed when
             the job has ended.
+        python_limits: What each call of a python grader may use.
     """
 
     method: str
@@ -78,6 +82,7 @@ class TrainingTask:
     grader: Mapping[str, Any] | None
     parent: Path | None
     directory: Path
+    python_limits: PythonLimits = field(default_factory=PythonLimits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,8 +158,9 @@ class Training(Protocol):
 
     Attributes:
         total_steps: How many steps the run has; known once the first step has been yielded.
-        notices: What a user should know before the first step, such as examples that are cut short:
-            a sentence each, known then too.
+        notices: What a user should know, such as examples that are cut short: a sentence each. It
+            may grow with each step; what it holds when a step is yielded is told before that step,
+            once for a job.
     """
 
     total_steps: int

@@ -4,10 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.grading import GRADER_TYPES
+from finetune_client.grading import GRADER_TYPES, PythonLimits
+from finetune_client.local import LocalServer, ServerLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.local_api import LocalApi
+
+    Connect = Callable[[LocalServer], LocalApi]
 
 RUN = "/fine_tuning/alpha/graders/run"
 VALIDATE = "/fine_tuning/alpha/graders/validate"
@@ -31,15 +36,18 @@ MULTI: dict[str, Any] = {
     "graders": {"exact": CHECK, "close": ALIKE},
     "calculate_output": "0.5 * exact + 0.5 * close",
 }
-OTHERS: list[dict[str, Any]] = [
-    {"type": "python", "name": "code", "source": "def grade(sample, item):\n    return 1.0"},
-    {
-        "type": "score_model",
-        "name": "judge",
-        "model": "gpt-4o",
-        "input": [{"role": "user", "content": "{{sample.output_text}}"}],
-    },
-]
+CODE: dict[str, Any] = {
+    "type": "python",
+    "name": "code",
+    "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['whole']",
+    "image_tag": "2025-05-08",
+}
+JUDGE: dict[str, Any] = {
+    "type": "score_model",
+    "name": "judge",
+    "model": "gpt-4o",
+    "input": [{"role": "user", "content": "{{sample.output_text}}"}],
+}
 
 
 def run(api: LocalApi, grader: Any, sample: str, item: Any = None) -> Any:
@@ -127,15 +135,24 @@ def test_run__formula_without_a_value(api: LocalApi) -> None:
     assert answer["metadata"]["errors"]["formula_parse_error"] is True
 
 
-@pytest.mark.parametrize("grader", OTHERS)
-def test_run__says_which_graders_are_not_run_here(api: LocalApi, grader: dict[str, Any]) -> None:
+NO_MODEL = (
+    "A grader of type 'score_model' is not run by the local server: it would need a model. Use "
+    "string_check, text_similarity or a multi grader of them."
+)
+NO_CODE = (
+    "A grader of type 'python' is not run by this server: its code would have the rights of whoever "
+    "runs the server. To allow it, start the server with allow_python_graders=True, on the command "
+    "line --allow-python-graders. Otherwise use string_check, text_similarity or a multi grader of "
+    "them."
+)
+
+
+@pytest.mark.parametrize(("grader", "message"), [(CODE, NO_CODE), (JUDGE, NO_MODEL)])
+def test_run__says_which_graders_are_not_run_here(
+    api: LocalApi, grader: dict[str, Any], message: str
+) -> None:
     status, error = api.refused("POST", RUN, json={"grader": grader, "model_sample": "x"})
-    assert status == 400
-    assert error["message"] == (
-        f"A grader of type '{grader['type']}' is not run by the local server: it would need a "
-        "model or would run a request's code. Use string_check, text_similarity or a multi "
-        "grader of them."
-    )
+    assert (status, error["code"], error["message"]) == (400, "unsupported_grader", message)
     inside = {**MULTI, "graders": {"exact": CHECK, "close": grader}}
     assert api.refused("POST", RUN, json={"grader": inside, "model_sample": "x"})[0] == 400
 
@@ -154,7 +171,69 @@ def test_run__refuses(api: LocalApi, body: dict[str, Any], param: str) -> None:
     assert (status, error["param"]) == (400, param)
 
 
-@pytest.mark.parametrize("grader", [CHECK, ALIKE, *OTHERS])
+def test_validate__refuses_code_that_is_not_run_here(api: LocalApi) -> None:
+    for grader in (CODE, {**MULTI, "graders": {"exact": CHECK, "close": CODE}}):
+        status, error = api.refused("POST", VALIDATE, json={"grader": grader})
+        assert (status, error["code"], error["message"]) == (400, "unsupported_grader", NO_CODE)
+
+
+def test_python__is_run_where_it_is_allowed(connect: Connect) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    assert api.ok("POST", VALIDATE, json={"grader": CODE}) == {"grader": CODE}
+    answer = run(api, CODE, "abc", {"whole": 4})
+    assert answer["reward"] == 0.75
+    assert answer["metadata"]["type"] == "python"
+    assert answer["metadata"]["scores"] == {"code": 0.75}
+    assert not any(answer["metadata"]["errors"].values())
+    inside = {**MULTI, "graders": {"exact": CHECK, "close": CODE}}
+    answer = run(api, inside, "abc", {"answer": "abc", "whole": 3})
+    assert (answer["reward"], answer["sub_rewards"]) == (1.0, {"exact": 1.0, "close": 1.0})
+    judged = {**MULTI, "graders": {"exact": CODE, "close": JUDGE}}
+    assert api.refused("POST", RUN, json={"grader": judged, "model_sample": ""})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("source", "details"),
+    [
+        (CODE["source"], "KeyError: 'whole' (line 2 of the source)"),
+        ("def grade(sample, item):\n    return '1'", "grade returned a str, not a number."),
+        ("grade = 3", "The source defines no function 'grade(sample, item)'."),
+        ("import time\ndef grade(*_): time.sleep(99)", "It took longer than 2 seconds."),
+    ],
+)
+def test_python__errors_are_those_of_the_api(connect: Connect, source: str, details: str) -> None:
+    limits = ServerLimits(python_graders=PythonLimits(seconds=2.0))
+    api = connect(LocalServer(allow_python_graders=True, limits=limits))
+    answer = run(api, {**CODE, "source": source}, "abc")
+    assert answer["reward"] == 0.0
+    errors = answer["metadata"]["errors"]
+    assert errors.pop("python_grader_runtime_error") is True
+    assert errors.pop("python_grader_runtime_error_details") == details
+    assert not any(errors.values())
+
+
+def test_python__that_cannot_be_started(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    answer = run(api, CODE, "abc", {"whole": 4})
+    assert answer["reward"] == 0.0
+    found = {name: value for name, value in answer["metadata"]["errors"].items() if value}
+    assert found == {
+        "python_grader_server_error": True,
+        "python_grader_server_error_type": "process_not_started",
+    }
+
+
+def test_python__is_validated_by_running_its_source(connect: Connect) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    status, error = api.refused("POST", VALIDATE, json={"grader": {**CODE, "source": "import no"}})
+    assert (status, error["code"], error["param"]) == (400, "invalid_grader", "grader.source")
+    assert error["message"] == (
+        "'grader.source' cannot be run: ModuleNotFoundError: No module named 'no' (line 1 of the source)"
+    )
+
+
+@pytest.mark.parametrize("grader", [CHECK, ALIKE, JUDGE])
 def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) -> None:
     assert api.ok("POST", VALIDATE, json={"grader": grader}) == {"grader": grader}
     assert grader["type"] in GRADER_TYPES
@@ -188,11 +267,11 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
             ),
         ),
         (
-            {**OTHERS[0], "source": "x" * 256_001},
+            {**CODE, "source": "x" * 256_001},
             "'grader.source' is larger than 256000 bytes.",
         ),
         (
-            {**OTHERS[1], "input": [{"role": "user"}]},
+            {**JUDGE, "input": [{"role": "user"}]},
             "'grader.input' must be a list of messages, each with a role and a content.",
         ),
         (
@@ -226,7 +305,7 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
             {
                 **MULTI,
                 "graders": {
-                    "exact": {**OTHERS[1], "type": "label_model", "labels": ["a"]},
+                    "exact": {**JUDGE, "type": "label_model", "labels": ["a"]},
                 },
             },
             "'grader.graders.exact' needs the lists 'labels' and 'passing_labels'.",
@@ -236,7 +315,7 @@ def test_validate__gives_the_grader_back(api: LocalApi, grader: dict[str, Any]) 
                 **MULTI,
                 "graders": {
                     "exact": {
-                        **OTHERS[1],
+                        **JUDGE,
                         "type": "label_model",
                         "labels": ["a"],
                         "passing_labels": ["b"],

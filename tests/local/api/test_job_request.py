@@ -159,9 +159,10 @@ def supervised(**settings: Any) -> dict[str, Any]:
             },
             "unsupported_grader",
             (
-                "A grader of type 'python' is not run by the local server: it would need a model or "
-                "would run a request's code. Use string_check, text_similarity or a multi grader of "
-                "them."
+                "A grader of type 'python' is not run by this server: its code would have the rights "
+                "of whoever runs the server. To allow it, start the server with "
+                "allow_python_graders=True, on the command line --allow-python-graders. Otherwise "
+                "use string_check, text_similarity or a multi grader of them."
             ),
         ),
         (

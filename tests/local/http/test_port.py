@@ -147,6 +147,35 @@ def test_listener__refuses_addresses_that_others_can_reach() -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("host", "allow_network", "allowed"),
+    [
+        ("localhost", True, ()),
+        ("127.0.0.1", False, ("tunes.example",)),
+        ("0.0.0.0", False, ()),
+        ("0.0.0.0", True, ()),
+    ],
+)
+def test_listener__lets_nobody_else_reach_a_server_that_runs_python_graders(
+    host: str, *, allow_network: bool, allowed: tuple[str, ...]
+) -> None:
+    options: dict[str, Any] = {"api_keys": {"sk-a": "team"}, "allowed_hosts": allowed}
+    with LocalServer(allow_python_graders=True, **options) as server:
+        with pytest.raises(ValueError, match="run code with your rights") as caught:
+            Listener(server, host, 0, allow_network=allow_network)
+        assert str(caught.value) == (
+            "A server that runs python graders lets whoever reaches it run code with your rights, so "
+            "no other machine may reach it: take neither allow_network nor allowed_hosts, and listen "
+            "on localhost."
+        )
+
+
+def test_listener__a_server_that_runs_python_graders_is_for_this_machine() -> None:
+    with LocalServer(allow_python_graders=True, allowed_hosts=["app.localhost"]) as server:
+        for host in ("localhost", "127.0.0.1"):
+            Listener(server, host, 0).stop()
+
+
 def test_listener__on_the_network_takes_its_keys_and_the_names_that_are_allowed() -> None:
     with (
         LocalServer(api_keys={"sk-a": "team"}, allowed_hosts=["Finetune.Example"]) as server,

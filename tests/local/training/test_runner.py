@@ -9,6 +9,7 @@ import pytest
 
 from finetune_client.local import LocalServer
 from finetune_client.local.training.bigram.trainer import BigramTrainer
+from finetune_client.local.training.sample_grader import SampleGrader
 from tests.support.gated_trainer import GatedTrainer
 from tests.support.local_api import LocalApi, chat_lines, jsonl
 
@@ -75,6 +76,145 @@ def test_reinforcement__trains_with_graders_that_are_run(api: LocalApi) -> None:
     assert job["method"]["reinforcement"]["grader"] == CHECK
     text = api.session.get(f"{api.base}/files/{job['result_files'][0]}/content").text
     assert text.splitlines()[0] == "step,train_mean_reward,full_valid_mean_reward"
+
+
+CODE = {
+    "type": "python",
+    "name": "vowels",
+    "source": (
+        "def grade(sample, item):\n"
+        "    text = sample['output_text']\n"
+        "    return sum(text.count(one) for one in item['wanted']) / item['most']"
+    ),
+}
+
+
+def rewarded(api: LocalApi, grader: Any, *, most: int = 64, **more: Any) -> dict[str, Any]:
+    """The body of a reinforcement job whose items have what `CODE` asks for."""
+    question = [{"role": "user", "content": "Which?"}]
+    lines = [
+        {"messages": question, "wanted": "aeiou", "most": most, "number": n} for n in range(12)
+    ]
+    settings = {"n_epochs": 2, "batch_size": 6, **more}
+    reinforcement = {"grader": grader, "hyperparameters": settings}
+    return {
+        "training_file": api.upload(jsonl(lines)),
+        "validation_file": api.upload(jsonl(lines[:3])),
+        "method": {"type": "reinforcement", "reinforcement": reinforcement},
+        "seed": 4,
+    }
+
+
+def warnings_of(api: LocalApi, job: Any) -> list[str]:
+    return [event["message"] for event in api.events(job["id"]) if event["level"] == "warn"]
+
+
+def test_python_grader__rewards_as_graders_run_does(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each sample got in training is what the API's call says of it."""
+    seen: list[tuple[str, Any, float]] = []
+    plain = SampleGrader.reward
+
+    def reward(self: SampleGrader, sample: str, item: Any) -> float:
+        got = plain(self, sample, item)
+        seen.append((sample, item, got))
+        return got
+
+    monkeypatch.setattr(SampleGrader, "reward", reward)
+    api = connect(LocalServer(allow_python_graders=True))
+    multi = {
+        "type": "multi",
+        "name": "both",
+        "graders": CODE,
+        "calculate_output": "vowels - 0.25",
+    }
+    job = api.trained(**rewarded(api, multi))
+    assert warnings_of(api, job) == []
+    steps = api.metrics(job["id"])
+    assert len(steps) == 4
+    first = [got for _, _, got in seen[:24]]
+    assert steps[0]["train_mean_reward"] == pytest.approx(sum(first) / 24, rel=1e-12)
+    assert len({got for _, _, got in seen}) > 2
+    for sample, item, got in seen[:10]:
+        body = {"grader": multi, "model_sample": sample, "item": item}
+        assert api.ok("POST", "/fine_tuning/alpha/graders/run", json=body)["reward"] == got
+
+
+def test_python_grader__errors_count_as_0_and_are_told_once(connect: Connect) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    job = api.trained(**rewarded(api, CODE, most=0))
+    assert {step["train_mean_reward"] for step in api.metrics(job["id"])} == {0.0}
+    [told] = warnings_of(api, job)
+    assert told == (
+        "The grader had an error with a sample, whose reward is 0 (python_grader_runtime_error: "
+        "ZeroDivisionError: division by zero (line 3 of the source)). Further errors of this kind are "
+        "not told."
+    )
+
+
+def test_python_grader__that_cannot_be_run_fails_the_job_before_it_is_queued(
+    connect: Connect,
+) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    job = api.ended(api.create(**rewarded(api, {**CODE, "source": "1 / 0"}))["id"])
+    assert job["error"] == {
+        "code": "invalid_grader",
+        "message": "'method.reinforcement.grader.source' cannot be run: ZeroDivisionError: division by "
+        "zero (line 1 of the source)",
+        "param": "method.reinforcement.grader.source",
+    }
+
+
+def test_python_grader__that_hangs_does_not_keep_a_job_from_being_cancelled(
+    connect: Connect,
+) -> None:
+    api = connect(LocalServer(allow_python_graders=True))
+    source = "import time\ndef grade(*_): time.sleep(100)"
+    job = api.create(**rewarded(api, {**CODE, "source": source}))
+    api.job(job["id"], until=("running",))
+    time.sleep(0.3)
+    start = time.monotonic()
+    assert api.ok("POST", f"{JOBS}/{job['id']}/cancel")["status"] == "cancelled"
+    assert time.monotonic() - start < 15
+    while any(thread.name == "finetune-grade" for thread in threading.enumerate()):
+        assert time.monotonic() - start < 20
+        time.sleep(0.01)
+    assert api.metrics(job["id"]) == []
+
+
+def test_python_grader__of_a_job_waits_for_a_server_that_runs_it(
+    connect: Connect, tmp_path: Path
+) -> None:
+    plain = connect(LocalServer(allow_python_graders=True))
+    through = plain.trained(**rewarded(plain, CODE, n_epochs=4))
+    server = LocalServer(tmp_path, allow_python_graders=True, step_seconds=60, workers=1)
+    api = connect(server)
+    made = [api.create(**rewarded(api, CODE, n_epochs=4))["id"] for _ in range(2)]
+    api.job(made[1], until=("queued",))
+    api.ok("POST", f"{JOBS}/{made[1]}/pause")
+    while not api.metrics(made[0]):
+        time.sleep(0.01)
+    server.close()
+
+    for _ in range(2):
+        server = LocalServer(tmp_path)
+        api = connect(server)
+        assert [api.job(one)["status"] for one in made] == ["queued", "paused"]
+        status, error = api.refused("POST", f"{JOBS}/{made[1]}/resume")
+        assert (status, error["code"]) == (400, "unsupported_grader")
+        [told] = warnings_of(api, {"id": made[0]})
+        assert told.startswith(
+            "The job waits for a server that runs it. A grader of type 'python' is not run by this "
+        )
+        server.close()
+
+    api = connect(LocalServer(tmp_path, allow_python_graders=True))
+    assert api.ended(made[0])["status"] == "succeeded"
+    api.ok("POST", f"{JOBS}/{made[1]}/resume")
+    assert api.ended(made[1])["status"] == "succeeded"
+    for one in made:
+        assert api.metrics(one) == plain.metrics(through["id"])
 
 
 def test_training__from_a_model_that_was_deleted_meanwhile_is_a_failed_job(

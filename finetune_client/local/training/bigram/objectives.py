@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from finetune_client.grading import run_grader
 from finetune_client.local.training.bigram import model as bigram
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from finetune_client.local.training.bigram.examples import Example
@@ -143,19 +142,16 @@ class Rewards:
         self,
         examples: Sequence[Example],
         validation: Sequence[Example],
-        grader: Mapping[str, Any],
+        reward: Callable[[str, Mapping[str, Any]], float],
         *,
         samples: int,
         eval_samples: int,
     ) -> None:
         self._train = [example.line for example in examples]
         self._valid = [example.line for example in validation]
-        self._grader = grader
+        self._reward = reward
         self._samples = samples
         self._eval_samples = eval_samples
-
-    def _reward(self, text: str, line: Mapping[str, Any]) -> float:
-        return run_grader(self._grader, text, line).reward
 
     def gradient(self, weights: Floats, batch: Sequence[int], rng: np.random.Generator) -> Gradient:
         """See `Objective`."""

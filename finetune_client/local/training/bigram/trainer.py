@@ -17,6 +17,7 @@ from finetune_client.local.training.bigram.objectives import (
     Rewards,
     Supervised,
 )
+from finetune_client.local.training.sample_grader import SampleGrader
 from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class BigramTraining:
 
     def __init__(self, task: TrainingTask, files: ExampleFiles, state: Mapping[str, Any]) -> None:
         settings, valid = task.hyperparameters, task.validation_file
-        self.notices: Sequence[str] = ()
+        self._notices: list[str] = []
+        self.notices: Sequence[str] = self._notices
         self._task = task
         self._examples = files.read(task.training_file, task.method)
         self._validation = [] if valid is None else files.read(valid, task.method)
@@ -95,7 +97,10 @@ class BigramTraining:
         start = _starting_weights(task)
         self._weights: Floats = state.get("weights", start)
         self._adam = bigram.Adam(_STEP_SIZE * settings["learning_rate_multiplier"], state or None)
-        self._objective = _objective(task, self._examples, self._validation, start)
+        self._grader = None
+        if task.grader is not None:
+            self._grader = SampleGrader(task.grader, task.python_limits, self._notices.append)
+        self._objective = _objective(task, self._examples, self._validation, start, self._grader)
 
     def steps(self) -> Iterator[Step]:
         """See `Training.steps`."""
@@ -109,8 +114,10 @@ class BigramTraining:
         self._is_stopped = True
 
     def close(self) -> None:
-        """See `Training.close`; a step takes about a millisecond, so it is not interrupted."""
+        """See `Training.close`; what takes longer than milliseconds in a step is a grader's code."""
         self._is_stopped = True
+        if self._grader is not None:
+            self._grader.close()
 
     def _step(self, number: int) -> Step:
         rng = np.random.default_rng([self._task.seed, 1, number])
@@ -170,18 +177,22 @@ def _untrained(seed: int) -> Floats:
 
 
 def _objective(
-    task: TrainingTask, examples: Sequence[Example], validation: Sequence[Example], start: Floats
+    task: TrainingTask,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    start: Floats,
+    grader: SampleGrader | None,
 ) -> Objective:
     settings = task.hyperparameters
     if task.method == "dpo":
         return Preferences(examples, validation, start, float(settings["beta"]))
     if task.method == "reinforcement":
-        if task.grader is None:
+        if grader is None:
             raise TrainingError("A reinforcement job needs a grader.")
         return Rewards(
             examples,
             validation,
-            task.grader,
+            grader.reward,
             samples=max(2, round(_SAMPLES_PER_PROMPT * settings["compute_multiplier"])),
             eval_samples=int(settings["eval_samples"]),
         )

@@ -10,10 +10,11 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from finetune_client.grading import run_grader
+from finetune_client.grading import PythonLimits
 from finetune_client.local.training.llm import weights
 from finetune_client.local.training.llm.options import samples_per_prompt
 from finetune_client.local.training.llm.reporting import add_up
+from finetune_client.local.training.sample_grader import SampleGrader
 from finetune_client.local.training.trainer import TrainingError
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class ReinforcementTrainer(GRPOTrainer):
     """Samples answers, grades them, and adds up rewards and tokens of each step.
 
     Args:
-        grader: The grader, as the API has it.
+        grader: Gives the rewards; it is closed when training has ended.
         saved_tokenizer: Saved beside a whole model; `None` for an adapter.
         kwargs: See `trl.GRPOTrainer`.
     """
 
-    def __init__(self, *, grader: Mapping[str, Any], saved_tokenizer: Any, **kwargs: Any) -> None:
+    def __init__(self, *, grader: SampleGrader, saved_tokenizer: Any, **kwargs: Any) -> None:
         self._grader = grader
         super().__init__(reward_funcs=self._rewards, **kwargs)
         self._saved_tokenizer = saved_tokenizer
@@ -56,7 +57,14 @@ class ReinforcementTrainer(GRPOTrainer):
 
     def reward(self, text: str, line: Mapping[str, Any]) -> float:
         """Return the reward of an answer to the prompt of a line."""
-        return run_grader(self._grader, text, line).reward
+        return self._grader.reward(text, line)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train; what runs python graders is ended in any case."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self._grader.close()
 
     def sample(self, prompts: Sequence[str]) -> list[str]:
         """Return an answer to each prompt."""
@@ -162,7 +170,9 @@ def prepare(setup: Setup) -> tuple[ReinforcementTrainer, ReinforcementMeasures, 
     )
     model = setup.model()
     trainer = ReinforcementTrainer(
-        grader=setup.task["grader"],
+        grader=SampleGrader(
+            setup.task["grader"], PythonLimits(**setup.task["python_limits"]), setup.notice
+        ),
         saved_tokenizer=None if hasattr(model, "peft_config") else setup.tokenizer,
         model=model,
         args=setup.arguments(

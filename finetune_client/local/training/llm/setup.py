@@ -107,7 +107,11 @@ class Setup:
         if self.rank == 0:
             for file in files:
                 for notice in file.notices if file is not None else ():
-                    self.run.add_event("notice", message=notice)
+                    self.notice(notice)
+
+    def notice(self, message: str) -> None:
+        """Tell the user one thing, a sentence."""
+        self.run.add_event("notice", message=message)
 
     def model(self) -> Any:
         """Return the model to train, with an adapter unless all weights are trained.

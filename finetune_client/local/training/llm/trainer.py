@@ -175,6 +175,7 @@ class LlmTrainer:
             "hyperparameters": dict(task.hyperparameters),
             "seed": task.seed,
             "grader": task.grader,
+            "python_limits": task.python_limits.to_dict(),
             "parent": task.parent and str(task.parent.resolve()),
             "options": self._options.to_dict(),
         }
@@ -192,7 +193,8 @@ class LlmTraining:
         before_start: Called before the processes are started.
 
     Attributes:
-        notices: What a user should know about the data; known once the first step is yielded.
+        notices: What a user should know; those about the data are known once the first step is
+            yielded.
         processes: How many processes train; known then, too.
     """
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from finetune_client.grading import PythonLimits
 from finetune_client.local.training.llm.options import Options, resolve
 from finetune_client.local.training.llm.run_directory import RunDirectory
 
@@ -161,6 +162,7 @@ def train_here(
             "hyperparameters": resolve(method, settings, len(lines)),
             "seed": seed,
             "grader": grader,
+            "python_limits": PythonLimits().to_dict(),
             "parent": parent and str(parent),
             "resume_from": resume_from and str(resume_from),
             "options": Options(threads=1, **{"dtype": "float32", **(options or {})}).to_dict(),

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from finetune_client.grading import run_grader
+from finetune_client.grading import PythonGraders, PythonLimits, run_grader
+from finetune_client.local.training import sample_grader
 from finetune_client.local.training.trainer import TrainingError
 
 if TYPE_CHECKING:
@@ -43,16 +44,14 @@ GIVEN: dict[str, Any] = {
 def test_reinforcement__rewards_are_those_of_the_grader(
     train_here: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from finetune_client.local.training.llm import reinforcement
-
     seen: list[tuple[str, float]] = []
 
-    def spy(grader: Any, text: str, line: Any) -> Any:
-        grade = run_grader(grader, text, line)
+    def spy(grader: Any, text: str, line: Any, python: Any) -> Any:
+        grade = run_grader(grader, text, line, python)
         seen.append((text, grade.reward))
         return grade
 
-    monkeypatch.setattr(reinforcement, "run_grader", spy)
+    monkeypatch.setattr(sample_grader, "run_grader", spy)
     done = train_here(LINES, validation=LINES[:2], **GIVEN, eval_samples=3)
     assert done.events[0]["total_steps"] == 4
     assert len(done.steps) == 4
@@ -71,6 +70,50 @@ def test_reinforcement__rewards_are_those_of_the_grader(
     assert not measured
     assert len({reward for _, reward in seen}) > 1
     assert len(done.metrics("full_valid_mean_reward")) == 2
+
+
+CODE = {
+    "type": "python",
+    "name": "vowels",
+    "source": (
+        "def grade(sample, item):\n"
+        "    text = sample['output_text']\n"
+        "    return sum(text.count(vowel) for vowel in 'aeiou') / item['whole']"
+    ),
+}
+
+
+def test_reinforcement__rewards_of_a_python_grader(
+    train_here: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of its code, in a multi grader too; its errors count as 0 and are told once."""
+    seen: list[tuple[str, Any, float]] = []
+
+    def spy(grader: Any, text: str, line: Any, python: Any) -> Any:
+        grade = run_grader(grader, text, line, python)
+        if grader is multi:
+            seen.append((text, line, grade.reward))
+        return grade
+
+    monkeypatch.setattr(sample_grader, "run_grader", spy)
+    graders = {"vowels": CODE, "near": GRADER}
+    multi = {"type": "multi", "graders": graders, "calculate_output": "vowels + 0.25 * near"}
+    lines = [{**line, "whole": number} for number, line in enumerate(LINES)]
+    done = train_here(lines, validation=lines[1:3], **{**GIVEN, "grader": multi}, eval_samples=2)
+    assert len(done.steps) == 4
+    first = [reward for _, _, reward in seen[:8]]
+    assert done.steps[0]["metrics"]["train_mean_reward"] == pytest.approx(sum(first) / 8, abs=1e-6)
+    assert len({reward for _, _, reward in seen}) > 2
+    with PythonGraders(PythonLimits()) as python:
+        for text, line, reward in seen:
+            assert run_grader(multi, text, line, python).reward == reward
+            if line["whole"] == 0:
+                assert reward == 0.25 * run_grader(GRADER, text, line).reward
+    [told] = done.notices
+    assert told.endswith(
+        "(python_grader_runtime_error: vowels: ZeroDivisionError: division by zero (line 3 of the "
+        "source)). Further errors of this kind are not told."
+    )
 
 
 def test_reinforcement__measuring_changes_nothing_in_training(train_here: Train) -> None:

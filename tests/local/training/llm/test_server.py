@@ -18,6 +18,7 @@ from finetune_client.local import LocalServer
 from finetune_client.local.training.llm.trainer import LlmTrainer
 from tests.local.training.llm.conftest import answer_tokens, chat
 from tests.support.local_api import LocalApi, jsonl
+from tests.support.processes import is_running, wait_until_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,11 @@ def open_server(connect: Connect, tiny: Path, tmp_path: Path) -> Callable[[], Lo
             threads=1,
             dtype="float32",
             max_length=80,
+            answer_tokens=8,
         )
-        return connect(LocalServer(tmp_path / "server", trainers=[trainer]))
+        return connect(
+            LocalServer(tmp_path / "server", trainers=[trainer], allow_python_graders=True)
+        )
 
     return open_again
 
@@ -101,6 +105,57 @@ def test_job__from_a_file_to_a_model_that_another_starts_from(
 
     child = wait(api, api.create(**{**given, "model": job["fine_tuned_model"]}), "succeeded")
     assert api.metrics(child["id"])[0]["valid_loss"] == pytest.approx(last, abs=1e-6)
+
+
+SOURCE = """
+import os, pathlib, time
+def grade(sample, item):
+    pathlib.Path(item["told"]).write_text(str(os.getpid()))
+    while item["hangs"]: time.sleep(0.01)
+    return len(sample["output_text"].encode()) / item["most"]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks for processes as POSIX has them")
+def test_job__is_rewarded_by_a_python_grader(
+    open_server: Callable[[], LocalApi], tmp_path: Path
+) -> None:
+    api = open_server()
+
+    def create(told: Path, *, hangs: bool) -> Any:
+        question = [{"role": "user", "content": "Hi"}]
+        common = {"messages": question, "told": str(told), "hangs": hangs}
+        rows = [{**common, "most": number % 5, "number": number} for number in range(10)]
+        grader = {"type": "python", "name": "length", "source": SOURCE}
+        settings = {"n_epochs": 1, "batch_size": 5, "compute_multiplier": 0.25}
+        file = api.upload(jsonl(rows))
+        return api.create(
+            model="tiny-llama",
+            training_file=file,
+            validation_file=file,
+            method={
+                "type": "reinforcement",
+                "reinforcement": {"grader": grader, "hyperparameters": settings},
+            },
+            seed=1,
+        )
+
+    job = wait(api, create(tmp_path / "first", hangs=False), "succeeded")
+    steps = api.metrics(job["id"])
+    assert len(steps) == 2
+    assert all(step["train_mean_reward"] > 0 for step in steps)
+    assert steps[1]["full_valid_mean_reward"] > 0
+    [told] = [event["message"] for event in api.events(job["id"]) if event["level"] == "warn"]
+    assert "python_grader_runtime_error: ZeroDivisionError: division by zero (line 6 of" in told
+    assert not is_running(int((tmp_path / "first").read_text(encoding="utf-8")))
+
+    job = create(tmp_path / "second", hangs=True)
+    end = time.monotonic() + 120
+    while not (tmp_path / "second").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    api.ok("POST", f"/fine_tuning/jobs/{job['id']}/cancel")
+    wait_until_ended(int((tmp_path / "second").read_text(encoding="utf-8")))
 
 
 def test_job__is_paused_resumed_and_cancelled(open_server: Callable[[], LocalApi]) -> None:
