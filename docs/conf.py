@@ -17,6 +17,9 @@ html_title = f"finetune_client {__version__}"
 # The pages' own anchors, such as reliability.md#retries, are their headings, as on GitHub.
 myst_heading_anchors = 4
 
+# A picture with a width is HTML, which GitHub shows too; so its file is copied as those of others are.
+myst_enable_extensions = ["html_image"]
+
 # A docstring's `name` is code: its names are short ones, which Sphinx could not look up.
 default_role = "code"
 autodoc_member_order = "bysource"

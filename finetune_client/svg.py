@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Chart", "Curve", "draw"]
+__all__ = ["COLOURS", "Chart", "Curve", "draw"]
 
 Curve: TypeAlias = "Sequence[tuple[float, float]]"
 """``(x, y)`` points from left to right. A value that is not finite interrupts the curve."""
 
-_COLOURS = ("#3b82f6", "#f97316", "#10b981", "#a855f7", "#ef4444", "#0891b2", "#ca8a04", "#db2777")
+COLOURS = ("#3b82f6", "#f97316", "#10b981", "#a855f7", "#ef4444", "#0891b2", "#ca8a04", "#db2777")
 """Each has a contrast of at least 2.5 to 1 both on white and on near-black."""
 
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
@@ -179,7 +179,7 @@ class _Drawing:
             faint = name in self._chart.faint
             dashes = "" if faint else _DASHES[number % len(_DASHES)]
             parts.append(
-                f'<g color="{_COLOURS[number % len(_COLOURS)]}" opacity="{0.3 if faint else 1}">'
+                f'<g color="{COLOURS[number % len(COLOURS)]}" opacity="{0.3 if faint else 1}">'
                 f"<title>{_escape(name)}</title>{self._path(_thinned(points), dashes)}</g>"
             )
             number += not faint
@@ -219,7 +219,7 @@ class _Drawing:
             for name in row:
                 dashes = _DASHES[number % len(_DASHES)]
                 sample = _line(f"M{x:.0f} {y - 4}h22", width=2, dashes=dashes)
-                parts.append(f'<g color="{_COLOURS[number % len(_COLOURS)]}">{sample}</g>')
+                parts.append(f'<g color="{COLOURS[number % len(COLOURS)]}">{sample}</g>')
                 parts.append(_text(x + 28, y, name, anchor="start"))
                 x += _entry_width(name)
                 number += 1

@@ -9,25 +9,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from finetune_client.clock import SYSTEM_CLOCK
 from finetune_client.errors import ConfigurationError, InvalidWebhookSignatureError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from finetune_client.clock import Clock
 
-__all__ = ["body_bytes", "sign", "verify_signature"]
+__all__ = ["HeaderItems", "body_bytes", "sign", "verify_signature"]
 
 _PREFIX = "whsec_"
 _SCHEME = "v1"
 
 
+class HeaderItems(Protocol):
+    """The headers of a request: a mapping, or what a web framework has, such as Flask's."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return the names and values."""
+
+
 def verify_signature(
     body: bytes | str,
-    headers: Mapping[str, str],
+    headers: HeaderItems,
     secret: str,
     *,
     tolerance: float = 300,
@@ -97,7 +103,7 @@ def _keys(secret: str) -> list[bytes]:
     return as_base64 if plain.startswith(_PREFIX) else [body_bytes(plain), *as_base64]
 
 
-def _signed_headers(headers: Mapping[str, str]) -> tuple[str, str, str]:
+def _signed_headers(headers: HeaderItems) -> tuple[str, str, str]:
     if not callable(getattr(headers, "items", None)):  # not a Mapping in every web framework
         raise ConfigurationError(
             f"The webhook's headers must be a mapping, not {type(headers).__name__}."

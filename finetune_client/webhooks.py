@@ -22,7 +22,7 @@ from finetune_client.models.codec import (
     pop_text,
     write_fields,
 )
-from finetune_client.webhook_signature import body_bytes, sign, verify_signature
+from finetune_client.webhook_signature import HeaderItems, body_bytes, sign, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ class WebhookEvent:
 
 def unwrap(
     body: bytes | str,
-    headers: Mapping[str, str],
+    headers: HeaderItems,
     secret: str,
     *,
     tolerance: float = 300,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -33,6 +34,34 @@ def test_page__its_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
 def test_page__its_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_pictures__are_small_and_each_is_shown_with_words_for_it() -> None:
+    shown = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text)
+        found += [
+            (words, path) for path, words in re.findall(r'<img src="([^"]+)" alt="([^"]*)"', text)
+        ]
+        shown.update({(page.parent / path).resolve(): words for words, path in found})
+    folder = ROOT / "docs" / "images"
+    assert {path for path in folder.iterdir() if not shown.get(path.resolve())} == set()
+    assert {path: path.stat().st_size for path in shown if path.stat().st_size > 150_000} == {}
+
+
+def test_terminals__are_80_columns_wide_and_nothing_is_fetched() -> None:
+    pictures = sorted((ROOT / "docs" / "images").glob("terminal*.svg"))
+    assert len(pictures) >= 2
+    for path in pictures:
+        drawn = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert float(drawn.attrib["width"]) == 706
+        ends = [
+            float(text.attrib["x"]) + float(text.attrib["textLength"])
+            for text in drawn.iter("{http://www.w3.org/2000/svg}text")
+        ]
+        assert max(ends) <= 706 - 15
+        assert "http" not in path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
 
 
 def test_readme__begins_with_two_commands_of_one_line() -> None:

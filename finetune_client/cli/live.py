@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,9 @@ class LiveTerminal(PlainLines):
         """Draw the losses where the terminal can show braille dots; else write them as lines."""
         series = {name: points for name, points in losses(metrics).items() if points}
         width = min(_CURVE_WIDTH, self.console.width - _CURVE_MARGIN)
-        if not series or width < _CURVE_MIN_WIDTH or not _shows_braille(self.console):
+        values = [value for points in series.values() for _, value in points]
+        has_span = bool(values) and math.isfinite(max(values) - min(values))
+        if not has_span or width < _CURVE_MIN_WIDTH or not _shows_braille(self.console):
             super().curve(metrics)
             return
         colour = self.console.color_system is not None

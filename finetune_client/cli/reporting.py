@@ -61,7 +61,7 @@ class Reporter(Protocol):
         """The job is over; these are its measurements."""
 
     def ended(self, job: FineTuningJob, where: str) -> None:
-        """The job's last state, and where its metrics are."""
+        """The job's last state, and the file with its metrics or the command that shows them."""
 
 
 _RISE_TO_MENTION = 0.02
@@ -120,11 +120,11 @@ class PlainLines:
 
     @contextmanager
     def uploading(self, path: Path) -> Iterator[OnProgress]:
-        self.line(f"{path}: uploading ...")
+        self.line(f"{path.name}: uploading ...")
         yield _ignore_progress
 
     def uploaded(self, path: Path, file: FileObject) -> None:
-        self.line(f"{path}: uploaded as {file.id}.")
+        self.line(f"{path.name}: uploaded as {file.id}.")
 
     def created(self, job: FineTuningJob) -> None:
         self.line(f"Job {job.id}: {job.status}.")

@@ -54,7 +54,7 @@ def watch(
         raise KeyboardInterrupt(_interrupted(client, job_id, f"{again}{to_follow}")) from None
     written, problem = _save(client, job, save_to)
     _draw(client, out, job, written)
-    out.ended(job, str(written) if written else _metrics_place(job, again))
+    out.ended(job, str(written) if written else f"finetune metrics {again}")
     if problem:
         raise FineTuneError(problem)
     return job
@@ -123,8 +123,3 @@ def _draw(client: Client, out: Reporter, job: FineTuningJob, result_file: Path |
         out.curve(metrics or client.jobs.metrics(job))
     except (FineTuneError, OSError) as error:
         click.echo(f"The metrics cannot be shown: {printable(str(error))}", err=True)
-
-
-def _metrics_place(job: FineTuningJob, again: str) -> str:
-    place = f"result file {job.result_files[0]}" if job.result_files else "in the events of the job"
-    return f"{place}; see them with: finetune metrics {again}"

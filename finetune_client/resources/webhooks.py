@@ -5,12 +5,11 @@ https://developers.openai.com/api/docs/guides/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from finetune_client import webhooks
 from finetune_client.errors import ConfigurationError
 from finetune_client.resources.base import Resource
 from finetune_client.transport.credentials import as_secret
+from finetune_client.webhook_signature import HeaderItems
 
 __all__ = ["Webhooks"]
 
@@ -19,7 +18,7 @@ class Webhooks(Resource):
     """Webhooks that a server posts: ``client.webhooks``. Nothing is sent."""
 
     def unwrap(
-        self, payload: bytes | str, headers: Mapping[str, str], secret: str | None = None
+        self, payload: bytes | str, headers: HeaderItems, secret: str | None = None
     ) -> webhooks.WebhookEvent:
         """Verify a webhook's signature and read its event.
 
@@ -40,7 +39,7 @@ class Webhooks(Resource):
     def verify_signature(
         self,
         payload: bytes | str,
-        headers: Mapping[str, str],
+        headers: HeaderItems,
         secret: str | None = None,
         tolerance: float = 300,
     ) -> None:

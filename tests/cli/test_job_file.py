@@ -77,8 +77,11 @@ def test_create__uploads_the_file_and_shows_the_steps(
     done = finetune("create", "-f", job_file)
     lines = done.output.splitlines()
     assert done.exit_code == 0
-    assert lines[:2] == [f"{train} is fit to train on: 12 examples.", f"{train}: uploading ..."]
-    assert re.fullmatch(rf"{train}: uploaded as file-\w+\.", lines[2])
+    assert lines[:2] == [
+        f"{train} is fit to train on: 12 examples.",
+        f"{train.name}: uploading ...",
+    ]
+    assert re.fullmatch(rf"{train.name}: uploaded as file-\w+\.", lines[2])
     assert re.fullmatch(r"Job ftjob-\w+: \w+\.", lines[3])
     assert len(lines) == 4
     with Client("sk-made-up", base_url=remote) as client:

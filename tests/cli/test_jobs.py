@@ -52,7 +52,7 @@ def test_upload_create_wait__the_way_step_by_step(
     followed = finetune("follow", job_id, **env)
     assert followed.exit_code == 0
     assert followed.output.splitlines()[-1].startswith("Model: ft:tiny:local::")
-    assert "see them with: finetune metrics" in followed.output
+    assert "Metrics: finetune metrics " in followed.output
 
 
 def test_upload__says_how_long_the_file_is_kept(

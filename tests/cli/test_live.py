@@ -80,6 +80,13 @@ def test_curve__fits_the_terminal_or_is_said_in_lines() -> None:
         assert bool(drawn) == (width >= 40)
 
 
+@pytest.mark.parametrize("values", [(-1e308, 1e308), (5e-324, 0.0), (1e300, 1.7e308)])
+def test_curve__bears_the_largest_and_smallest_numbers(values: tuple[float, float]) -> None:
+    out, raw = terminal()
+    out.curve(Metrics(rows=[{"step": n, "loss": value} for n, value in enumerate(values)]))
+    assert "loss: " in raw.getvalue().decode()
+
+
 def test_ended__does_not_break_a_name_that_is_longer_than_the_terminal_is_wide() -> None:
     out, raw = terminal(width=20)
     name = "ft:gpt-4o-mini-2024-07-18:an-org:a-suffix:1"

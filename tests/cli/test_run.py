@@ -63,9 +63,7 @@ def test_run__local_stays_for_the_next_command(finetune: Finetune, train: Path) 
     where, name = (
         next(line for line in lines if line.startswith(head)) for head in ("Metrics: ", "Model: ")
     )
-    see = re.fullmatch(
-        r"Metrics: result file file-\w+; see them with: finetune (metrics .*)", where
-    )
+    see = re.fullmatch(r"Metrics: finetune (metrics .*)", where)
     assert see
     shown = finetune(*shlex.split(see[1]))
     assert shown.output.startswith("train_loss: ")

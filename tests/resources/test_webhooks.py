@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 import pytest
+import werkzeug.datastructures
 
 from finetune_client import Client, webhooks
 from finetune_client.errors import ConfigurationError, InvalidWebhookSignatureError
@@ -48,6 +49,12 @@ def test_unwrap__verifies_with_the_clients_secret(client: Client) -> None:
     assert client.webhooks.unwrap(BODY.decode(), headers()) == event
     with pytest.raises(InvalidWebhookSignatureError):
         client.webhooks.unwrap(BODY, headers(OTHER))
+
+
+def test_unwrap__takes_the_headers_of_a_web_framework(client: Client) -> None:
+    given = werkzeug.datastructures.Headers({n.title(): v for n, v in headers().items()})
+    assert client.webhooks.unwrap(BODY, given).job_id == "ftjob-1"
+    client.webhooks.verify_signature(BODY, given)
 
 
 def test_unwrap__takes_the_calls_secret_before_the_clients(client: Client) -> None:

@@ -114,9 +114,9 @@ class Browser:
             self.press(TAB)
         raise AssertionError(f"Tab does not lead to {wanted!r}")
 
-    def resize(self, width: int, height: int) -> None:
-        """Make the page so large, in CSS pixels."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def resize(self, width: int, height: int, *, scale: float = 1) -> None:
+        """Make the page so large, in CSS pixels; a screenshot has ``scale`` times as many."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
 
     def devtools(self, name: str, **parameters: object) -> Any:
@@ -155,6 +155,9 @@ def _driver(log: Path) -> Iterator[str]:
 def open_browser(directory: Path) -> Iterator[Browser]:
     """Open a browser that keeps its profile in a directory."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    # It is to speak to nobody but the pages that it is sent to.
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags += ["--no-first-run"]
     options: dict[str, Any] = {"args": [*flags, f"--user-data-dir={directory / 'profile'}"]}
     if not shutil.which("chromium"):
         options["binary"] = chrome()

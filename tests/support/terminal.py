@@ -8,6 +8,10 @@ import struct
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["in_terminal"]
 
@@ -18,6 +22,7 @@ def in_terminal(
     answer: str = "",
     columns: int = 80,
     seconds: float = 30,
+    on_output: Callable[[bytes], object] = lambda _: None,
 ) -> tuple[int, str]:
     """Run ``finetune`` in a terminal; return its exit status and what the terminal showed.
 
@@ -27,6 +32,7 @@ def in_terminal(
         answer: Typed when the command asks something.
         columns: The terminal's width.
         seconds: The longest that it may take.
+        on_output: Called with what the terminal gets, block by block.
     """
     import fcntl  # POSIX has them, Windows does not
     import pty
@@ -56,6 +62,7 @@ def in_terminal(
             if not block:
                 break
             shown += block
+            on_output(block)
             if answer and shown.endswith(b": "):
                 os.write(master, f"{answer}\n".encode())
                 answer = ""

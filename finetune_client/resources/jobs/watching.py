@@ -97,7 +97,7 @@ class JobView:
             facts.append(("note", self.note))
         parts = [html_table([name for name, _ in facts], [[value for _, value in facts]])]
         if step is not None and total and not job.is_terminal:
-            parts.append(f'<progress value="{step}" max="{total}" style="width:100%"></progress>')
+            parts.append(_bar(step, total))
         metrics = Metrics.from_events(self._events)
         if metrics.losses:
             parts.append(metrics.to_svg(title=job.id))
@@ -138,6 +138,19 @@ class JobView:
         text = event.message or event.type or ""
         sys.stdout.write("".join(c if c.isprintable() else " " for c in text) + "\n")
         sys.stdout.flush()
+
+
+def _bar(step: int, total: int) -> str:
+    """Return how far it is as a bar in the colour of the text around it.
+
+    A ``<progress>`` takes its colours from the system: on a notebook's dark page its rest is white.
+    """
+    percent = min(max(100 * step / total, 0.0), 100.0)
+    return (
+        f'<div role="progressbar" aria-label="training" aria-valuenow="{step}" '
+        f'aria-valuemax="{total}" style="border:1px solid;border-radius:4px;margin:8px 0">'
+        f'<div style="width:{percent:.1f}%;height:8px;background:currentColor"></div></div>'
+    )
 
 
 def _step_of(event: FineTuningJobEvent) -> int | None:

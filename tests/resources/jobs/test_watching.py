@@ -73,7 +73,7 @@ def test_watch__draws_one_cell(client: Client, file: Path, cell: Cell) -> None:
     assert f"<td>{job.id}</td><td>succeeded</td><td>tiny</td><td>96 of 96</td>" in last
     assert str(job.fine_tuned_model) in last
     assert "<svg" in last
-    assert "<progress" not in last
+    assert "progressbar" not in last
 
 
 def test_watch__interrupting_the_cell_leaves_the_job_alone(file: Path, cell: Cell) -> None:
@@ -134,7 +134,8 @@ def test_view__tells_the_time_left_by_the_speed_so_far() -> None:
     assert view.seconds_left() == 180.0
     page = view.to_html()
     assert "<td>4 of 10</td><td>about 3 min 0 s</td>" in page
-    assert '<progress value="4" max="10"' in page
+    assert 'aria-valuenow="4" aria-valuemax="10"' in page
+    assert '<div style="width:40.0%;' in page
 
 
 def test_view__takes_the_servers_word_without_steps() -> None:
