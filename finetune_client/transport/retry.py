@@ -134,6 +134,6 @@ def _number(text: str | None) -> float | None:
 def _seconds_until(date: str, now: float) -> float | None:
     try:
         seconds = parsedate_to_datetime(date[:100]).timestamp() - now
-    except (TypeError, ValueError, IndexError, OverflowError, OSError):
+    except (ValueError, IndexError, OverflowError, OSError):
         return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -126,6 +126,14 @@ def test_status__of_another_kind_is_no_end(status: Any) -> None:
     assert not job(status=status).is_terminal
 
 
+@pytest.mark.parametrize(
+    ("status", "folded"),
+    [(None, ""), (" Running\n", "running"), ("JOB_STATE_SUCCEEDED", "succeeded")],
+)
+def test_folded_status__is_what_statuses_are_compared_by(status: str | None, folded: str) -> None:
+    assert FineTuningJob(id="ftjob-1", status=status).folded_status == folded
+
+
 def test_status__constants_are_text() -> None:
     assert job(status="succeeded").status == FineTuningJobStatus.SUCCEEDED
     assert FineTuningJobStatus.PAUSED == "paused"

@@ -199,8 +199,8 @@ def test_pager__keeps_unreadable_rows_and_tells_once(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING, "finetune_client"):
         assert _ids(pager) == "ab"
     assert [page.unreadable for page in pager.pages()] == [[{"status": "queued"}], [7, None], ["x"]]
-    assert caplog.messages[0] == "GET /jobs has rows that cannot be read; see Page.unreadable"
-    assert len(caplog.messages) == 1
+    said = "GET /jobs has rows that cannot be read; see Page.unreadable"
+    assert caplog.record_tuples == [("finetune_client", logging.WARNING, said)]
 
 
 def test_pager__says_when_it_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -210,6 +210,35 @@ def test_pager__says_when_it_cannot_go_on(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.WARNING, "finetune_client"):
         assert [row.message for row in Pager(lambda _: page, name="GET /e")] == ["x"]
     assert caplog.messages == ["GET /e has more pages, but no id to continue from"]
+
+
+def test_pager__rows_without_an_id_are_known_only_where_they_stand_as_before() -> None:
+    pages = {
+        None: {"data": [{"id": "a"}, {"message": "x"}], "has_more": True},
+        "a": {"data": [{"message": "y"}, {"id": "b"}], "has_more": False},
+    }
+    rows = Pager(lambda after: Page.from_dict(pages[after], FineTuningJobEvent), name="GET /e")
+    assert [row.id or row.message for row in rows] == ["a", "x", "y", "b"]
+
+
+def test_pager__forgets_what_stood_after_a_cursor_when_it_has_another() -> None:
+    pages = {
+        None: {"data": [{"id": "a"}, {"message": "x"}], "has_more": True},
+        "a": {"data": [{"message": "x"}, {"id": "b"}], "has_more": True, "last_id": "z"},
+        "z": {"data": [{"message": "x"}, {"id": "c"}], "has_more": False},
+    }
+    rows = Pager(
+        lambda after: Page.from_dict(pages[after], FineTuningJobEvent),
+        name="GET /e",
+        by_last_id=True,
+    )
+    assert [row.id or row.message for row in rows] == ["a", "x", "b", "x", "c"]
+
+
+def test_pager__shows_its_first_page_in_a_notebook() -> None:
+    pager = Pages({None: _page("ab", more=True)}).pager()
+    assert pager._repr_html_() == pager.first_page()._repr_html_()
+    assert "<table" in pager._repr_html_()
 
 
 def test_pager_of__is_the_page_that_is_here() -> None:

@@ -17,14 +17,16 @@ from finetune_client.errors import (
     RateLimitError,
     WaitTimeoutError,
 )
+from finetune_client.models import FineTuningJobEvent
 from finetune_client.waiting import Outage, Watcher, follow
+from finetune_client.waiting.history import History
 from tests.support.event_list import EventList, event
 from tests.support.fake_time import FakeTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from finetune_client.models import FineTuningJob, FineTuningJobEvent
+    from finetune_client.models import FineTuningJob
 
 
 def _follow(
@@ -123,7 +125,8 @@ def test_follow__gives_everything_after_an_event_that_is_not_there(
 ) -> None:
     with caplog.at_level(logging.WARNING, "finetune_client"):
         assert _told(_follow(EventList(_steps(2, 1)), after="ev-9")) == ["0", "1", "2"]
-    assert caplog.messages == ["the job has no event 'ev-9': all its events are returned"]
+    said = "the job has no event 'ev-9': all its events are returned"
+    assert caplog.record_tuples == [("finetune_client", logging.WARNING, said)]
 
 
 def test_follow__a_list_that_is_empty_for_now_does_not_say_that_an_event_is_not_there() -> None:
@@ -158,6 +161,71 @@ def test_follow__puts_times_of_any_form_in_order() -> None:
     odd = {**event(1), "created_at": "1970-01-01T00:00:05Z"}
     steps = [[event(0, at=4), odd, event(2)], [event(3, at=6)], []]
     assert _told(_follow(EventList(steps))) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_follow__sees_the_order_from_times_that_are_text(newest_first: bool) -> None:
+    rows = [
+        {**event(number), "id": name, "created_at": f"2026-01-01T00:00:0{number}Z"}
+        for number, name in enumerate("qam")
+    ]
+    assert _told(_follow(EventList([rows, []], newest_first=newest_first))) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("known", ["by its id", "by its text", "from an earlier run"])
+def test_follow__sees_the_order_of_one_second_from_where_the_new_ones_stand(
+    known: str, newest_first: bool
+) -> None:
+    names = "xqam"  # neither these ids nor a step count up or down
+    rows = [{**event(number, at=7), "id": name} for number, name in enumerate(names)]
+    after = None
+    if known == "by its text":
+        rows = [event(number, at=7, named=False) for number in range(len(names))]
+    elif known == "from an earlier run":
+        after = "x"
+    server = EventList([rows[:1], rows[1:], []], newest_first=newest_first)
+    assert _told(_follow(server, after=after)) == ["0", "1", "2", "3"][1 if after else 0 :]
+
+
+def _history(*times: int, after: str | None = None) -> History:
+    """A history of events that were listed in this order; the ids say their times."""
+    history = History(after)
+    history.add(_rows(*times), complete=after is None)
+    return history
+
+
+def _rows(*times: int) -> list[FineTuningJobEvent]:
+    return [FineTuningJobEvent(id=f"e{time}", created_at=time) for time in times]
+
+
+def test_has_all_new__where_a_page_ends_with_a_known_event_of_an_earlier_second() -> None:
+    history = _history(30, 20, 10)
+    assert history.has_all_new(_rows(40, 30, 20))
+    assert not history.has_all_new(_rows(40, 30))  # its second may have had more events since
+    assert not history.has_all_new(_rows(40, 35, 25))
+
+
+def test_has_all_new__never_where_the_page_is_out_of_order() -> None:
+    assert not _history(30, 20, 10).has_all_new(_rows(5, 40, 10))
+    assert not _history(30, 20, 10).has_all_new(_rows(40, 50, 10))
+    assert not _history(30, 20, 10).has_all_new(_rows(20, 40, 20))
+
+
+def test_has_start__where_the_event_after_which_it_begins_is_there() -> None:
+    history = _history(30, 20, after="e10")
+    assert not history.has_start(_rows(30, 20))
+    assert history.has_start(_rows(30, 20, 10))
+    assert not _history(10, 20, after="e10").has_start(_rows(10, 20))  # oldest first
+
+
+def test_cursor__is_the_last_event_of_a_list_in_the_order_of_time() -> None:
+    assert _history(10, 20, 20).cursor() == "e20"
+    assert _history(20, 10).cursor() is None
+    assert _history(10, 30, 20).cursor() is None
+    history = _history(10, 20)
+    history.add(_rows(30, 40, 30), complete=False)
+    assert history.cursor() is None
 
 
 def test_follow__reads_only_what_is_new_where_the_oldest_come_first() -> None:
@@ -237,6 +305,19 @@ def test_follow__ends_in_time_with_a_job_that_has_ended_however_long_it_should_l
     events = _follow(EventList(_steps(1, 1)), time, linger=1000, timeout=30, poll_interval=20)
     assert _told(events) == ["0", "1"]
     assert time.at == 30
+
+
+def test_follow__reads_the_events_once_more_when_the_time_is_over() -> None:
+    time = FakeTime()
+
+    class Late(EventList):
+        def _page(self, after: str | None) -> Any:
+            if time.at >= 30 and len(self.rows) == 2:
+                self.rows.append(event(2, at=9))
+            return super()._page(after)
+
+    events = _follow(Late(_steps(1, 1)), time, linger=1000, timeout=30, poll_interval=15)
+    assert _told(events) == ["0", "1", "2"]
 
 
 def test_follow__says_how_to_go_on_after_ctrl_c() -> None:

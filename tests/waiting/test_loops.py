@@ -274,6 +274,13 @@ def test_wait_all__says_which_have_not_ended() -> None:
     assert [job.id for job in caught.value.jobs] == ["a", "c"]
 
 
+def test_wait_all__does_not_name_a_paused_one_that_is_returned() -> None:
+    time = FakeTime()
+    jobs = [Job("paused", id="a"), Job("running", id="b")]
+    with pytest.raises(WaitTimeoutError, match=r"not everything is done: b \(running\)\."):
+        wait_all(_watchers(time, *jobs), time.pace(timeout=5), on_paused="return")
+
+
 def test_wait_all__of_none_is_nothing() -> None:
     assert wait_all([], FakeTime().pace()) == []
 

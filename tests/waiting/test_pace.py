@@ -22,6 +22,13 @@ def test_pace__of_a_first_poll_above_the_longest_does_not_grow() -> None:
     assert _pauses(FakeTime(), 2, first_poll=9, longest_poll=1) == [9, 9]
 
 
+def test_pace__of_an_interval_that_is_given_stays_as_it_is_to_the_end() -> None:
+    time = FakeTime()
+    pace = time.pace(poll_interval=0.25, timeout=0.6)
+    assert [pace.pause() for _ in range(4)] == [True, True, True, False]
+    assert time.sleeps == pytest.approx([0.25, 0.25, 0.1])
+
+
 def test_pace__waits_at_least_as_long_as_asked_but_not_beyond_the_end() -> None:
     time = FakeTime()
     pace = time.pace(timeout=15)

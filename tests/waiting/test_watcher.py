@@ -55,6 +55,17 @@ def ids(events: list[FineTuningJobEvent]) -> list[str | None]:
     return [event.id for event in events]
 
 
+def test_watcher__knows_nothing_before_it_has_polled() -> None:
+    watcher = watch(Server("running"), FakeTime(), after="e1", stalled_after=5)
+    assert (watcher.job, watcher.done, watcher.failed, watcher.retry_after) == (
+        None,
+        *[False] * 2,
+        0,
+    )
+    assert (watcher.has_ended, watcher.is_closing, watcher.take_stall()) == (False, False, False)
+    assert (watcher.id, watcher.after, watcher.stalled_after) == ("ftjob-1", "e1", 5)
+
+
 def test_poll__without_events_ends_with_the_job() -> None:
     watcher = watch(Server("running", "running", "succeeded"), FakeTime())
     seen = []
@@ -91,15 +102,16 @@ def test_poll__an_event_that_comes_with_the_end_is_not_missed() -> None:
 
 def test_poll__lingers_for_as_long_as_it_was_told() -> None:
     time = FakeTime()
+    time.at = 100
     server = Server("succeeded")
     watcher = watch(server, time, events=True, linger=5)
     watcher.poll()
     closing = [watcher.is_closing]
-    time.at = 4
+    time.at = 104
     watcher.poll()
     closing.append(watcher.is_closing)
     server.events = ["e1"]
-    time.at = 5
+    time.at = 105
     closing.append(watcher.is_closing)
     assert closing == [False, False, True]
     assert ids(watcher.poll()) == ["e1"]
@@ -170,7 +182,6 @@ def test_poll__an_unknown_status_is_logged_once(caplog: pytest.LogCaptureFixture
     watcher = watch(Server("dreaming", "dreaming", "running", "dreaming"), FakeTime())
     for _ in range(4):
         watcher.poll()
-    assert [record.getMessage() for record in caplog.records] == [
-        "job ftjob-1 has a status that is not known: 'dreaming'; still waiting"
-    ]
+    said = "job ftjob-1 has a status that is not known: 'dreaming'; still waiting"
+    assert caplog.record_tuples == [("finetune_client", logging.WARNING, said)]
     assert not watcher.done

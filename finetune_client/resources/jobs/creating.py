@@ -15,7 +15,6 @@ from finetune_client import resources
 from finetune_client.errors import (
     APIError,
     ConfigurationError,
-    DecodeError,
     FineTuneError,
     RequestError,
     TrainingDataError,
@@ -27,6 +26,7 @@ from finetune_client.resources.base import read_response
 from finetune_client.resources.jobs.idempotency import (
     HEADER,
     candidates,
+    check_id,
     find_repeatedly,
     job_may_exist,
     key_in,
@@ -240,12 +240,11 @@ def create_job(
 
 
 def _read_created(data: Any) -> FineTuningJob:
-    """Read the new job; without an id it could never be asked for again.
+    """Read the new job, which must be one that can be asked for again.
 
     Raises:
-        DecodeError: It is not a job, or has no id.
+        DecodeError: It is not a job, or no request can ask for its id.
     """
     job = FineTuningJob.from_dict(data)
-    if not job.id:
-        raise DecodeError('Cannot read a FineTuningJob: "id" is empty.', path="id")
+    check_id(job)
     return job

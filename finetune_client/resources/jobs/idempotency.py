@@ -10,8 +10,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from finetune_client.errors import APIStatusError, FineTuneError, JobMayExistError, RequestError
+from finetune_client.errors import (
+    APIResponseError,
+    APIStatusError,
+    DecodeError,
+    FineTuneError,
+    JobMayExistError,
+    RequestError,
+)
 from finetune_client.models.jobs import IDEMPOTENCY_PAIR
+from finetune_client.transport import path_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +32,7 @@ __all__ = [
     "HEADER",
     "MAX_JOBS_SEARCHED",
     "candidates",
+    "check_id",
     "checked_key",
     "find_repeatedly",
     "first_with_key",
@@ -92,10 +101,35 @@ def key_in(body: Mapping[str, Any]) -> str | None:
     return metadata.get(IDEMPOTENCY_PAIR) if isinstance(metadata, dict) else None
 
 
+def check_id(job: FineTuningJob) -> None:
+    """Check that a job that the server names can be asked for.
+
+    Raises:
+        DecodeError: No path can have its id in it.
+    """
+    try:
+        path_segment(job.id, "id")
+    except RequestError as error:
+        raise DecodeError(error.message, path="id") from None
+
+
 def first_with_key(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | None:
-    """Return the first job with a key in its metadata, among the newest ones."""
+    """Return the first job with a key in its metadata, among the newest ones.
+
+    Raises:
+        APIResponseError: There is one, and no request can ask for its id.
+    """
     for job in islice(jobs, MAX_JOBS_SEARCHED):
         if job.idempotency_key == key:
+            try:
+                check_id(job)
+            except DecodeError as error:
+                raise APIResponseError(
+                    f"The server lists a job with the idempotency key {key!r} that no request can "
+                    f"ask for: {error.message}",
+                    outcome="bad_answer",
+                    method="GET",
+                ) from None
             return job
     return None
 

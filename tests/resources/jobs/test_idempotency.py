@@ -14,6 +14,7 @@ from finetune_client import Client
 from finetune_client.clock import Clock
 from finetune_client.errors import (
     APIConnectionError,
+    APIResponseError,
     BadRequestError,
     ConfigurationError,
     JobMayExistError,
@@ -110,6 +111,7 @@ LOST: dict[str, dict[str, Any]] = {
     "409": {"status": 409, "json": {}},
     "no JSON": {"status": 200, "body": "<html>"},
     "no id": {"status": 200, "json": {"object": "fine_tuning.job"}},
+    "an id for no path": {"status": 200, "json": {"id": "ftjob\x00"}},
     "a list": {"status": 200, "json": [1]},
 }
 
@@ -243,6 +245,22 @@ def test_create__with_a_key_of_the_callers_creates_the_first_time(
     assert _create(client, idempotency_key="run-7").id == "ftjob-1"
     body, key = _sent(server, 1)
     assert (body["metadata"], key) == ({"idempotency_key": "run-7"}, "run-7")
+
+
+def test_find__a_job_that_no_request_can_ask_for_is_a_bad_answer(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    found = _list(_job("\ud800", metadata={"idempotency_key": "run-7"}))
+    server.get(JOBS, json=found)
+    with pytest.raises(APIResponseError) as caught:
+        client.jobs.find("run-7")
+    assert caught.value.message == (
+        "The server lists a job with the idempotency key 'run-7' that no request can ask for: "
+        "id must be valid Unicode, got '\\ud800'."
+    )
+    with pytest.raises(APIResponseError):
+        _create(client, idempotency_key="run-7")  # it is there already: nothing is created
+    assert {call.request.method for call in server.calls} == {"GET"}
 
 
 @pytest.mark.parametrize("key", ["", " ", "a\nb", " a", "a" * 256, "\u00e9", 7])
