@@ -10,6 +10,7 @@ import pytest
 
 from finetune_client import file_lock
 from finetune_client.file_lock import LockFile, lock, unlock
+from tests.support.spawned import acquired, in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +98,14 @@ def test_lock_file__is_there_while_it_is_held(tmp_path: Path) -> None:
     assert (first.is_held, path.exists()) == (False, False)
     assert second.acquire()
     second.release()
+
+
+def test_lock_file__is_not_had_by_a_process_that_multiprocessing_spawned(tmp_path: Path) -> None:
+    lock_file = LockFile(tmp_path / "lock")
+    assert lock_file.acquire()
+    assert in_processes(acquired, (tmp_path / "lock",)) == [False]
+    lock_file.release()
+    assert in_processes(acquired, (tmp_path / "lock",)) == [True]
 
 
 @posix

@@ -21,6 +21,7 @@ from finetune_client import file_lock
 from finetune_client.errors import ConfigurationError, JobMayExistError, RequestError
 from finetune_client.ledger import Entry, Ledger, request_digest
 from tests.support.fake_time import FakeTime
+from tests.support.spawned import created, in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,6 +326,12 @@ def test_settling__leaves_a_create_alone_that_is_under_way(ledger: Ledger) -> No
 
 
 # Threads and forks
+
+
+def test_processes__that_multiprocessing_spawned_create_one_job(path: Path) -> None:
+    jobs = in_processes(created, *((path, f"ftjob-{number}") for number in range(4)))
+    assert len(set(jobs)) == 1
+    assert [entry.job_id for entry in Ledger(path).entries()] == jobs[:1]
 
 
 @pytest.fixture(params=["this system", "Windows"])

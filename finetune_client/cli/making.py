@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from finetune_client import training_data
+from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.job_options import DATA_FILE
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
@@ -148,6 +149,10 @@ def convert(
     of prompt and completion, or chats. Preference and reinforcement examples are written as they are.
     Nothing is lost: a key that has no place is an error.
     """
+    target = _target(file, output, "converted")
+    if target != _STDOUT:  # before FILE is opened: Windows replaces no file that is open
+        with _refused_overwriting():
+            refuse_existing(target, overwrite=overwrite)
     rows = training_data.read_rows(file, columns, **reading)
     first = next(rows, None)
     if first is None:
@@ -158,7 +163,6 @@ def convert(
     if shape is not None or found not in _AS_THEY_ARE:
         found = "chat"
         examples = training_data.convert(rows, shape, system=system, ignore=("id", *ignore))
-    target = _target(file, output, "converted")
     written = _write(target, examples, overwrite=overwrite)
     _say(
         target,

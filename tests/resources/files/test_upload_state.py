@@ -91,8 +91,8 @@ def test_state__after_kill_9_only_the_missing_parts_travel(
         deadline = time.monotonic() + 30
         while _known(state) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
-        os.kill(child.pid, signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
+        child.kill()
+    assert child.returncode in {-9, 1}  # the signal, or what Windows ends a process with
     service.free = 1000
     service.hold.set()
     known, before = _known(state), server.lines.count(PART)

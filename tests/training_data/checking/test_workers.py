@@ -17,6 +17,7 @@ from finetune_client.training_data.checking.lines import CheckSettings
 from finetune_client.training_data.checking.workers import Job, WorkersFailedError, jobs_for
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, good_lines
+from tests.support.spawned import checked, in_processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,14 @@ def test_check__with_several_processes_is_the_same(workers: int, tmp_path: Path)
     assert together == alone
     assert said[-1] == (path.stat().st_size,) * 2
     assert together.statistics["leaks"] >= 400
+
+
+def test_check__in_processes_that_multiprocessing_spawned_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"\n".join([*good_lines("chat", 100), b"{"]))
+    alone = checked(path, 1)
+    assert alone[2] == ["invalid_json"]
+    assert in_processes(checked, (path, 2), (path, 3)) == [alone, alone]
 
 
 def test_check__what_cannot_be_sent_to_a_process_is_done_here(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ class ChildProcess:
             self._process.wait()
 
     def _signal(self, number: int) -> None:
-        if os.name != "posix":
+        if sys.platform == "win32":  # it has no groups of processes
             self._process.kill()
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
