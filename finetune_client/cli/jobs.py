@@ -22,7 +22,9 @@ from finetune_client.cli.job_file import (
 )
 from finetune_client.cli.job_options import job_options, new_job, override
 from finetune_client.cli.job_table import job_table
+from finetune_client.cli.local import has_log
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
+from finetune_client.cli.reporting import printable
 from finetune_client.cli.watching import watch, watch_several
 from finetune_client.errors import WaitTimeoutError
 from finetune_client.resources.pager import LARGEST_PAGE
@@ -192,9 +194,22 @@ def _verb(name: str, text: str) -> click.Command:
     def command(job_id: str, as_json: bool, server: ServerOptions) -> None:
         with connect(**server) as client:
             act: Callable[[str], FineTuningJob] = getattr(client.jobs, _VERBS[name][0])
-            _show(act(job_id), as_json=as_json)
+            job = act(job_id)
+        _show(job, as_json=as_json)
+        if job.error is not None and not as_json:
+            _show_error(job, server)
 
     return command
+
+
+def _show_error(job: FineTuningJob, server: ServerOptions) -> None:
+    """Say on the standard error why a job failed, and how to see its log if that is here."""
+    said = (job.error and job.error.message) or "The server does not say why it failed."
+    for line in said.split("\n"):
+        click.echo(printable(line), err=True)
+    command = f"finetune logs {job.id}{named_server(**server)}"
+    if server["local"] and command not in said and has_log(job.id, server["local_directory"]):
+        click.echo(f"Its log: {command}", err=True)
 
 
 _VERBS = {

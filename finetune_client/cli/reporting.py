@@ -138,7 +138,10 @@ class PlainLines:
         step = metrics_of(event).get("step")
         total = metrics_of(event).get("total_steps")
         if step is None:
-            self.line(f"{event.level or 'info'}: {event.message}")
+            first, *more = f"{event.level or 'info'}: {event.message}".split("\n")
+            self.line(first)
+            for line in more:  # indented, so that none is taken for an event of its own
+                self.line(f"  {line}")
         elif (
             not total or step >= self._last_step + max(1, total // _METRICS_LINES) or step == total
         ):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.file_lock import LockFile
 from finetune_client.local.storage.directories import link, remove_directory
+from finetune_client.local.storage.job_logs import LOG_FILE
 from finetune_client.local.training.llm import options as llm_options
 from finetune_client.local.training.llm.generator import Generator
 from finetune_client.local.training.llm.gpus import GpuPool, visible_gpus
@@ -23,7 +24,7 @@ from finetune_client.local.training.llm.processes import (
     check_installed,
     run_module,
 )
-from finetune_client.local.training.llm.run_directory import RunDirectory
+from finetune_client.local.training.llm.run_directory import RunDirectory, RunLog
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.trainer import Step, TrainingError
 
@@ -213,6 +214,7 @@ class LlmTraining:
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
+        self._log = RunLog(directory / LOG_FILE)
         self._gpus = gpus
         self._before_start = before_start
         self._checkpoint = snapshot
@@ -258,7 +260,7 @@ class LlmTraining:
             except OSError:
                 _log.debug("No locks in %s; processes watch their parent alone.", run.path)
                 run.owner.touch()
-            self._process = self._launch.start(_CHILD, run.path, run.log, owner, gpus)
+            self._process = self._launch.start(_CHILD, run.path, self._log.path, owner, gpus)
             self._run = run
             return run, self._process
 
@@ -278,7 +280,7 @@ class LlmTraining:
                     self._begin(event)
                 yield event
             if has_ended:
-                raise self._death(run, process)
+                raise self._death(process)
             self._closed.wait(_POLL_SECONDS)
 
     def _begin(self, started: Mapping[str, Any]) -> None:
@@ -300,9 +302,8 @@ class LlmTraining:
             checkpoint=event["checkpoint"],
         )
 
-    @staticmethod
-    def _death(run: RunDirectory, process: ChildProcess) -> TrainingError:
-        lines = run.last_lines()
+    def _death(self, process: ChildProcess) -> TrainingError:
+        lines = self._log.last_lines()
         message = (
             f"The process that trained ended without a word ({process.ending()}). "
             "Create the job again; if that was memory, with a smaller batch_size, shorter examples "
