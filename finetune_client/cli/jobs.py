@@ -23,7 +23,7 @@ from finetune_client.cli.job_file import (
 from finetune_client.cli.job_options import job_options, new_job, override
 from finetune_client.cli.job_table import job_table
 from finetune_client.cli.local import has_log
-from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
+from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows, writable
 from finetune_client.cli.reporting import printable
 from finetune_client.cli.watching import watch, watch_several
 from finetune_client.errors import WaitTimeoutError
@@ -68,7 +68,9 @@ def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, server: Serv
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE.")
+        raise click.BadParameter(
+            f"{text!r} is not of the form KEY=VALUE.", param_hint="'--metadata'"
+        )
     return key, value
 
 
@@ -163,6 +165,7 @@ def follow(
             watch_several(client, job_table(as_json=as_json), job_ids, again=again)
             return
         [job_id] = job_ids
+        client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
         out = reporter(as_json=as_json)
         watch(client, out, job_id, again=again, after=after, save_to=metrics)
 
@@ -176,6 +179,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOption
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
     hint = f"continues. Wait again with: finetune wait {job_id}{named_server(**server)}"
     with connect(**server) as client:
+        client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
         except KeyboardInterrupt:
@@ -251,8 +255,9 @@ def checkpoints(job_id: str, as_json: bool, server: ServerOptions) -> None:
         show_rows(client.jobs.checkpoints.list(job_id), _CHECKPOINT_COLUMNS, as_json=as_json)
 
 
-def _picture_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+def _picture_path(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
     """Refuse another kind of picture before anything is asked for."""
+    writable(ctx, param, path)
     if path is None or path.suffix.lower() == ".svg":
         return path
     if path.suffix.lower() != ".png":
@@ -289,7 +294,11 @@ def _draw_into(
     help="Draw the losses into this file, PNG or SVG by its ending (PNG needs the extra plot).",
 )
 @click.option(
-    "--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write all curves here."
+    "--csv",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable,
+    help="Write all curves here.",
 )
 @server_options
 @json_option

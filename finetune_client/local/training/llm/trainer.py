@@ -5,7 +5,6 @@ Only those processes import torch; `docs/own-models.md` says what they do.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
@@ -22,7 +21,6 @@ from finetune_client.local.training.llm.processes import (
     ChildProcess,
     Launch,
     check_installed,
-    run_module,
 )
 from finetune_client.local.training.llm.run_directory import RunDirectory, RunLog
 from finetune_client.local.training.llm.sources import Source
@@ -38,7 +36,6 @@ __all__ = ["LlmTrainer", "LlmTraining"]
 
 _log = logging.getLogger("finetune_client.local")
 
-_MERGING = "finetune_client.local.training.llm.merging"
 _CHILD = "finetune_client.local.training.llm.child"
 _POLL_SECONDS = 0.1
 _RESUMING = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
@@ -125,32 +122,6 @@ class LlmTrainer:
     ) -> Iterator[Piece]:
         """See `Trainer.generate`; one process answers, and keeps the last model loaded."""
         return self._generator.generate(self._sources[model], directory, request)
-
-    def merge(self, base: str, tuned: Path, directory: Path) -> None:
-        """Write a tuned model with its adapter merged into the base, for whatever takes no adapters.
-
-        Args:
-            base: The name of the base model.
-            tuned: The directory of the tuned model, which holds an adapter.
-            directory: An empty directory for the whole model.
-
-        Raises:
-            TrainingError: It cannot be done; its code says why.
-        """
-        task = {
-            "source": asdict(self._source(base)),
-            "cache": str(self._cache),
-            "tuned": str(tuned.resolve()),
-            "directory": str(directory.resolve()),
-        }
-        done = run_module(_MERGING, json.dumps(task), cwd=directory, threads=self._options.threads)
-        try:
-            answer = json.loads(done.stdout)
-        except ValueError:
-            message = f"The process that merged has ended. Its last words:\n{done.stderr[-2000:]}"
-            raise TrainingError(message, code="trainer_died") from None
-        if answer:
-            raise TrainingError(answer["message"], code=answer["code"])
 
     def close(self) -> None:
         """See `Trainer.close`."""
