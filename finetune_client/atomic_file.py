@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterat
         raise RequestError(f"{os.fspath(path)!r} is not a regular file; give the path of a file.")
     fresh = target.with_name(DRAFTS.replace("*", secrets.token_hex(8)))
     try:
-        with fresh.open("xb") as file:
+        with _opened(fresh, path) as file:
             if target.exists():
                 shutil.copymode(target, fresh)
             yield file
@@ -57,6 +57,15 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterat
         fresh.unlink(missing_ok=True)
         raise
     settle(target.parent)
+
+
+def _opened(fresh: Path, path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open the new file; an error names ``path``, which the caller knows."""
+    try:
+        return fresh.open("xb")
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
 
 
 def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:

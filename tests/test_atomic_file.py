@@ -61,3 +61,10 @@ def test_replacing__refuses_a_file_that_appears_meanwhile(tmp_path: Path) -> Non
         target.write_bytes(b"another")
     assert target.read_bytes() == b"another"
     assert [each.name for each in tmp_path.iterdir()] == ["data.jsonl"]
+
+
+def test_replacing__in_a_folder_that_is_not_there_names_the_file(tmp_path: Path) -> None:
+    target = tmp_path / "no" / "data.jsonl"
+    with pytest.raises(FileNotFoundError) as caught, replacing(target):
+        pass
+    assert caught.value.filename == str(target)

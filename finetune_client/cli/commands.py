@@ -27,6 +27,7 @@ _TABLE = {
     "graders": ("graders", "Try a grader before a job is paid for."),
     "ledger": ("ledger", "Show and settle which idempotency key created which job."),
     "list": ("jobs", "List jobs, newest first."),
+    "logs": ("logs", "Show the log of the processes that trained a job here."),
     "metrics": ("jobs", "Show a job's measurements and draw its loss curve."),
     "models": ("models", "List models, or handle one with a command below."),
     "pause": ("jobs", "Pause a job; resume it with: finetune resume JOB_ID"),

@@ -89,9 +89,10 @@ def training_cost(report: Report, n_epochs: Sequence[AutoOr[int]], price: float 
     if len(facts) > 1:
         epochs = f"{sum(one['n_epochs'] for one in facts)} epochs in {len(facts)} jobs"
     by_default = ", if the service chooses as documented" if AUTO in n_epochs else ""
+    examples = f"{first['examples']} example{'s' * (first['examples'] != 1)}"
     text = (
         f"Training on {about}{tokens:,} tokens: {first['billed_tokens']:,} in "
-        f"{first['examples']} examples, {epochs}{by_default}."
+        f"{examples}, {epochs}{by_default}."
     )
     if report.method == MethodType.REINFORCEMENT:
         text += " A service may bill reinforcement by the time that it takes instead."

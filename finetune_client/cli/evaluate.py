@@ -16,14 +16,16 @@ from finetune_client.cli.connect import (
     yes_option,
 )
 from finetune_client.cli.graders import read_grader
-from finetune_client.cli.output import json_option
+from finetune_client.cli.output import json_option, writable
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.errors import FineTuneError
 from finetune_client.evaluation import DEFAULT_GRADER, evaluate as evaluate_models, read_questions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from finetune_client.cli.connect import ServerOptions
+    from finetune_client.evaluation import Evaluation
 
 __all__ = ["COMMANDS"]
 
@@ -50,12 +52,15 @@ _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--limit", type=click.IntRange(1), help="Ask only so many questions of the file.")
 @click.option(
-    "--output", type=_FILE, help="Keep the answers here; none is asked for twice. JSON lines."
+    "--output",
+    type=_FILE,
+    callback=writable,
+    help="Keep the answers here; none is asked for twice. JSON lines.",
 )
 @click.option(
     "--reference", type=_EXISTING, help="Answers kept earlier, of a model that may be gone."
 )
-@click.option("--html", type=_FILE, help="Write the report as a page.")
+@click.option("--html", type=_FILE, callback=writable, help="Write the report as a page.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Tokens of an answer, at most.")
 @click.option(
     "--temperature", type=float, default=0.0, show_default=True, help="-1 leaves it to the server."
@@ -87,7 +92,13 @@ def evaluate(
     """
     questions = len(read_questions(file, limit=limit))
     with connect(**server) as client:
-        cost = f"{questions} questions to {len(models)} models: {questions * len(models)} calls"
+        numbers = (
+            (questions, "question"),
+            (len(models), "model"),
+            (questions * len(models), "call"),
+        )
+        asked, of, calls = (f"{number} {what}{'s' * (number != 1)}" for number, what in numbers)
+        cost = f"{asked} to {of}: {calls}"
         if output is not None and output.exists():
             cost += f", less those whose answers are in {output}"
         confirm_cost(client, f"{cost}.", yes=yes, quiet=as_json)
@@ -107,16 +118,22 @@ def evaluate(
         found.write_html(html)
     if as_json:
         click.echo(json_line({"kind": "evaluation", **found.to_dict()}))
-        return
+    else:
+        _show(found)
+    if not any(one.count for one in found.results):
+        raise FineTuneError("No model gave an answer that could be graded.")
+
+
+def _show(found: Evaluation) -> None:
     for line in str(found).splitlines():
         click.echo(printable(line))
     for model, number, message in found.failures[:5]:
         click.echo(printable(f"{model}, question {number}: {message}"), err=True)
-    for other in models[1:]:
+    for other in found.models[1:]:
         _show_changes(found, other)
 
 
-def _show_changes(found: Any, model: str) -> None:
+def _show_changes(found: Evaluation, model: str) -> None:
     for question, before, after in found.changes(model, count=3):
         asked = question.messages[-1].get("content")
         click.echo(f"\nQuestion {question.number}: {printable(_short(asked))}")

@@ -11,7 +11,14 @@ import click
 from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.connect import PROVIDER, connect, server_options
 from finetune_client.cli.job_options import DATA_FILE, expires_after_option
-from finetune_client.cli.output import is_for_subcommand, json_option, reporter, show_rows
+from finetune_client.cli.output import (
+    is_for_subcommand,
+    json_option,
+    refused_overwriting,
+    reporter,
+    show_rows,
+    writable,
+)
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data import check as check_data
@@ -122,6 +129,7 @@ def show(file_id: str, as_json: bool, server: ServerOptions) -> None:
     "--output",
     "-o",
     type=click.Path(path_type=Path),
+    callback=writable,
     metavar="PATH",
     help="Where to write. Default: under its own name, here. - is the standard output.",
 )
@@ -141,7 +149,8 @@ def download(
         target = output or Path()
         if target.is_dir():
             target /= _own_name(client.files.retrieve(file_id))
-        refuse_existing(target, overwrite=overwrite)
+        with refused_overwriting():
+            refuse_existing(target, overwrite=overwrite)
         bar = not as_json and sys.stderr is not None and sys.stderr.isatty()
         client.files.download(file_id, target, progress=bar or None)
     if as_json:

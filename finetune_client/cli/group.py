@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import importlib
 import json
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["Commands"]
+
+_OF_JOBS = ("list", "show", "create", "follow", "wait", "cancel")
+"""What is meant by ``finetune jobs``: other things have a group of that kind, jobs have commands."""
 
 _USAGE_ERRORS = (ConfigurationError, DecodeError, RequestError, TrainingDataError)
 
@@ -118,6 +122,21 @@ class Commands(click.Group):
             for command in module.COMMANDS:
                 self.add_command(command)
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; name those that may be meant if there is none."""
+        name = args[0]
+        is_unknown = name[:1].isalpha() and self.get_command(ctx, name) is None
+        if is_unknown and not ctx.resilient_parsing:
+            meant = difflib.get_close_matches(name, self.list_commands(ctx))
+            if name in {"job", "jobs"}:
+                meant = [*_OF_JOBS]
+            one_of = "one of: " if len(meant) > 1 else ""
+            hint = f" Did you mean {one_of}{', '.join(meant)}?" if meant else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands into the help."""

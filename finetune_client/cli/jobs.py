@@ -28,7 +28,9 @@ from finetune_client.cli.job_file import (
 )
 from finetune_client.cli.job_options import job_options, new_job, override
 from finetune_client.cli.job_table import job_table
-from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows
+from finetune_client.cli.local import has_log
+from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows, writable
+from finetune_client.cli.reporting import printable
 from finetune_client.cli.watching import watch, watch_several
 from finetune_client.errors import WaitTimeoutError
 from finetune_client.resources.pager import LARGEST_PAGE
@@ -72,7 +74,9 @@ def list_jobs(limit: int, metadata: tuple[str, ...], as_json: bool, server: Serv
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE.")
+        raise click.BadParameter(
+            f"{text!r} is not of the form KEY=VALUE.", param_hint="'--metadata'"
+        )
     return key, value
 
 
@@ -168,6 +172,7 @@ def follow(
             watch_several(client, table, job_ids, again=f"{again}{to_follow}")
             return
         [job_id] = job_ids
+        client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
         out = reporter(as_json=as_json)
         watch(client, out, job_id, again=again, to_follow=to_follow, after=after, save_to=metrics)
 
@@ -182,6 +187,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOption
     named = f"{named_server(**server)}{named_grading(server)}"
     hint = f"continues. Wait again with: finetune wait {job_id}{named}"
     with connect(**server) as client:
+        client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
         try:
             job = client.jobs.wait(job_id, timeout=timeout)
         except KeyboardInterrupt:
@@ -200,9 +206,22 @@ def _verb(name: str, text: str) -> click.Command:
     def command(job_id: str, as_json: bool, server: ServerOptions) -> None:
         with connect(**server) as client:
             act: Callable[[str], FineTuningJob] = getattr(client.jobs, _VERBS[name][0])
-            _show(act(job_id), as_json=as_json)
+            job = act(job_id)
+        _show(job, as_json=as_json)
+        if job.error is not None and not as_json:
+            _show_error(job, server)
 
     return command
+
+
+def _show_error(job: FineTuningJob, server: ServerOptions) -> None:
+    """Say on the standard error why a job failed, and how to see its log if that is here."""
+    said = (job.error and job.error.message) or "The server does not say why it failed."
+    for line in said.split("\n"):
+        click.echo(printable(line), err=True)
+    command = f"finetune logs {job.id}{named_server(**server)}"
+    if server["local"] and command not in said and has_log(job.id, server["local_directory"]):
+        click.echo(f"Its log: {command}", err=True)
 
 
 _VERBS = {
@@ -244,8 +263,9 @@ def checkpoints(job_id: str, as_json: bool, server: ServerOptions) -> None:
         show_rows(client.jobs.checkpoints.list(job_id), _CHECKPOINT_COLUMNS, as_json=as_json)
 
 
-def _picture_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+def _picture_path(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
     """Refuse another kind of picture before anything is asked for."""
+    writable(ctx, param, path)
     if path is None or path.suffix.lower() == ".svg":
         return path
     if path.suffix.lower() != ".png":
@@ -282,7 +302,11 @@ def _draw_into(
     help="Draw the losses into this file, PNG or SVG by its ending (PNG needs the extra plot).",
 )
 @click.option(
-    "--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write all curves here."
+    "--csv",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable,
+    help="Write all curves here.",
 )
 @server_options
 @json_option

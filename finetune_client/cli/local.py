@@ -27,6 +27,7 @@ __all__ = [
     "announced",
     "connect_locally",
     "default_directory",
+    "has_log",
     "is_in_process",
     "made_directory",
     "needs_extra",
@@ -159,6 +160,17 @@ def show_size(directory: Path | None) -> None:
         ),
         err=True,
     )
+
+
+def has_log(job_id: str, directory: Path | None) -> bool:
+    """Return whether the directory has the log of a job."""
+    with needs_extra():
+        from finetune_client.local import read_job_log
+    try:
+        read_job_log(directory or default_directory(), job_id, lines=0)
+    except FineTuneError:
+        return False
+    return True
 
 
 def with_base_model(model: str, directory: Path | None) -> tuple[str, dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +11,7 @@ import click
 from finetune_client import training_data
 from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.job_options import DATA_FILE
-from finetune_client.cli.output import json_option
+from finetune_client.cli.output import json_option, refused_overwriting
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data.formats import format_with_grader
@@ -198,7 +197,7 @@ def fix(
     That is: its encoding, byte order marks, carriage returns, blank lines, the end of the last line,
     and duplicates. All else is copied byte for byte; finetune check tells what is left.
     """
-    with _refused_overwriting():
+    with refused_overwriting():
         done = training_data.fix(
             file, output, encoding=encoding, duplicates=not keep_duplicates, overwrite=overwrite
         )
@@ -254,7 +253,7 @@ def split(
 
     The same examples and seed give the same two files, and no example is in both.
     """
-    with _refused_overwriting():
+    with refused_overwriting():
         done = training_data.split(
             file,
             validation,
@@ -319,22 +318,12 @@ def _target(file: Path, output: Path | None, what: str) -> Path:
 
 def _write(target: Path, examples: Iterable[Any], *, overwrite: bool) -> int:
     if target != _STDOUT:
-        with _refused_overwriting():
+        with refused_overwriting():
             return training_data.write_jsonl(target, examples, overwrite=overwrite)
     written = 0
     for written, example in enumerate(examples, 1):
         click.echo(jsonl_line(example, written), nl=False)
     return written
-
-
-@contextmanager
-def _refused_overwriting() -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise click.UsageError(
-            f"{error.filename} is there already: name another file, or replace it with --overwrite."
-        ) from error
 
 
 def _say(target: Path, text: str, facts: dict[str, Any], *, as_json: bool) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from finetune_client.cli.connect import connect, is_interactive, server_options
-from finetune_client.cli.local import show_size
+from finetune_client.cli.local import default_directory, needs_extra, show_size
 from finetune_client.cli.output import is_for_subcommand, json_option, show_rows
 from finetune_client.cli.reporting import json_line, printable
 
 if TYPE_CHECKING:
+    from finetune_client import Client
     from finetune_client.cli.connect import ServerOptions
 
 __all__ = ["COMMANDS"]
@@ -76,25 +80,92 @@ def delete(model: str, yes: bool, as_json: bool, server: ServerOptions) -> None:
 @click.option(
     "--checkpoint", help="Which one of the job: its id, its name, or its step. Default: the last."
 )
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Of an adapter: write it merged into its base model, for what takes no adapters. Needs the "
+    "extra llm.",
+)
+@click.option(
+    "--base-model",
+    metavar="MODEL",
+    help="With --merge: where the base model is, a directory, a GGUF file or an id of the Hugging "
+    "Face hub. Default: the one that the adapter names.",
+)
 @server_options
 @json_option
 def download(
-    model: str, directory: Path, checkpoint: str | None, as_json: bool, server: ServerOptions
+    model: str,
+    directory: Path,
+    checkpoint: str | None,
+    base_model: str | None,
+    *,
+    merge: bool,
+    as_json: bool,
+    server: ServerOptions,
 ) -> None:
     """Download the weights of a model, where the server gives them.
 
-    MODEL is a job's id or a tuned model's name; DIRECTORY a new or an empty one.
+    MODEL is a job's id or a tuned model's name; DIRECTORY a new or an empty one. What --merge writes is one model in safetensors, which
+    vLLM, Ollama and the converter of llama.cpp take; the merging is done on this machine.
     """
+    if base_model is not None and not merge:
+        raise click.UsageError("--base-model goes with --merge.")
     step = int(checkpoint) if checkpoint is not None and checkpoint.isdecimal() else checkpoint
-    with connect(**server) as client:
-        bar = not as_json and sys.stderr is not None and sys.stderr.isatty()
-        client.models.download(model, directory, checkpoint=step, progress=bar or None)
+    progress = (not as_json and sys.stderr is not None and sys.stderr.isatty()) or None
+    with connect(**server) as client, contextlib.ExitStack() as stack:
+        is_adapter = merge and _is_adapter(client, model, step)
+        target = directory
+        if is_adapter:
+            with needs_extra():
+                from finetune_client.local.merge import check_can_merge
+            check_can_merge(directory)
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="finetune-"))
+            target = Path(place) / "adapter"
+        client.models.download(model, target, checkpoint=step, progress=progress)
+        if is_adapter:
+            _merge(target, directory, base_model, server=server, as_json=as_json)
     names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     if as_json:
-        facts = {"model": model, "directory": str(directory), "files": names}
+        facts = {"model": model, "directory": str(directory), "files": names, "merged": is_adapter}
         click.echo(json_line({"kind": "weights", **facts}))
-    else:
-        click.echo(printable(f"{model}: {len(names)} files written to {directory}."))
+        return
+    files = f"{len(names)} file{'s' * (len(names) != 1)}"
+    click.echo(printable(f"{model}: {files} written to {directory}."))
+    if merge and not is_adapter:
+        click.echo("It is no adapter, so there was nothing to merge.", err=True)
+
+
+def _is_adapter(client: Client, model: str, checkpoint: str | int | None) -> bool:
+    """Return whether what would be downloaded is an adapter, by the names of its files."""
+    from finetune_client.local.training.llm.sources import ADAPTER_CONFIG
+    from finetune_client.resources.weights import find_checkpoint
+
+    if "weights" in client.provider.lacks:
+        return False  # the download says so, before anything is sent
+    found = find_checkpoint(client.jobs, model, checkpoint, {})
+    names = (client.files.retrieve(name).filename or "" for name in found.result_files or ())
+    return any(re.split(r"[/\\]", name)[-1] == ADAPTER_CONFIG for name in names)
+
+
+def _merge(
+    adapter: Path,
+    directory: Path,
+    base_model: str | None,
+    *,
+    server: ServerOptions,
+    as_json: bool,
+) -> None:
+    from finetune_client.local import merge_adapter
+
+    if not as_json:
+        click.echo("Merging the adapter into its base model ...", err=True)
+    merge_adapter(
+        adapter,
+        directory,
+        base_model=base_model,
+        server_directory=server["local_directory"] or default_directory(),
+    )
 
 
 COMMANDS = [models]

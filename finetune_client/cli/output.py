@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,9 +14,17 @@ from click.core import ParameterSource
 from finetune_client.cli.reporting import JsonLines, PlainLines, Reporter, json_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["is_for_subcommand", "json_option", "metrics_option", "reporter", "show_rows"]
+__all__ = [
+    "is_for_subcommand",
+    "json_option",
+    "metrics_option",
+    "refused_overwriting",
+    "reporter",
+    "show_rows",
+    "writable",
+]
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -31,7 +40,8 @@ def json_option(command: Command) -> Command:
     return option(command)
 
 
-def _writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+def writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before anything is done that it is to be written for."""
     if path is not None and not os.access(path.parent, os.W_OK):
         raise click.BadParameter(
             f"There is no folder {str(path.parent)!r} that can be written to.", ctx, param
@@ -42,7 +52,7 @@ def _writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> 
 metrics_option = click.option(
     "--metrics",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_writable,
+    callback=writable,
     metavar="CSV",
     help="Write the training metrics to this file.",
 )
@@ -74,6 +84,17 @@ def is_for_subcommand(ctx: click.Context) -> bool:
                 f"Options go behind the command: {ctx.command_path} {ctx.invoked_subcommand} ..."
             )
     return True
+
+
+@contextmanager
+def refused_overwriting() -> Iterator[None]:
+    """Turn a file that is in the way into a sentence in the words of the command line."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise click.UsageError(
+            f"{error.filename} is there already: name another file, or replace it with --overwrite."
+        ) from None
 
 
 def show_rows(rows: Iterable[Any], columns: Sequence[str], *, as_json: bool) -> None:

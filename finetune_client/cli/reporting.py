@@ -138,7 +138,10 @@ class PlainLines:
         step = metrics_of(event).get("step")
         total = metrics_of(event).get("total_steps")
         if step is None:
-            self.line(f"{event.level or 'info'}: {event.message}")
+            first, *more = f"{event.level or 'info'}: {event.message}".split("\n")
+            self.line(first)
+            for line in more:  # indented, so that none is taken for an event of its own
+                self.line(f"  {line}")
         elif not total or step >= self._next_step or step == total:
             self._next_step = step + max(1, (total or 0) // _METRICS_LINES)
             self.line(metrics_line(event))

@@ -25,7 +25,7 @@ from finetune_client.cli.local import open_locally, with_base_model
 from finetune_client.cli.output import json_option, reporter, show_rows
 from finetune_client.cli.reporting import printable
 from finetune_client.cli.watching import watch
-from finetune_client.errors import RequestError
+from finetune_client.errors import NotFoundError, RequestError
 from finetune_client.job_files import JobFile
 from finetune_client.providers import COMPATIBLE, Provider, find_provider
 from finetune_client.rerun import adapt_request, has_images
@@ -177,7 +177,11 @@ def _read_source(
         named = provider or provider_of_account(folder)
         return job, COMPATIBLE if named is None else find_provider(named)
     with connect(base_url=base_url, provider=provider, allow_http=allow_http) as client:
-        found = client.jobs.retrieve(source)
+        try:
+            found = client.jobs.retrieve(source)
+        except NotFoundError as error:
+            error.message += f" There is no folder or job file {source!r} here either."
+            raise
         if keep_ids:
             return JobFile.of_job(found, client.provider), None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="finetune-")))

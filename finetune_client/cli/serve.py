@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from finetune_client.cli.llm_options import llm_options, named_base_models
 from finetune_client.cli.local import announced, made_directory, needs_extra
@@ -108,7 +109,10 @@ _KEYS_VARIABLE = "FINETUNE_SERVE_API_KEYS"
     help="What signs these events. The variable keeps it out of the list of processes.",
 )
 @llm_options
+@click.pass_context
 def serve(
+    ctx: click.Context,
+    /,
     host: str,
     allowed_hosts: tuple[str, ...],
     api_key_file: Path | None,
@@ -134,6 +138,8 @@ def serve(
     """
     with needs_extra():
         from finetune_client.local import LocalServer, serve as serve_until_interrupted
+    if temporary and ctx.get_parameter_source("directory") == ParameterSource.COMMANDLINE:
+        raise click.UsageError("--temporary keeps nothing, so it does not go with --directory.")
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns when two requests overlap
     api_keys = _api_keys(api_key_file)
     place = None if temporary else made_directory(directory)

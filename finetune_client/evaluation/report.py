@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 from dataclasses import dataclass, field
@@ -94,6 +95,11 @@ class ModelComparison:
             f"(95 % interval {self.low:+.3f} to {self.high:+.3f}), {self.wins} better, "
             f"{self.losses} worse, {self.ties} the same: {sure}"
         )
+
+
+def _shown(mean: float) -> str:
+    """Return a mean for people; there is none where nothing was graded."""
+    return "-" if math.isnan(mean) else f"{mean:.3f}"
 
 
 def bootstrap_interval(differences: Sequence[float], seed: int = 0) -> tuple[float, float]:
@@ -203,12 +209,13 @@ class Evaluation:
         for one in self.results:
             tokens = one.prompt_tokens + one.completion_tokens
             lines.append(
-                f"{one.model:<{width}}  {one.mean:>7.3f}  {one.count:>7}  {one.missing:>7}  "
+                f"{one.model:<{width}}  {_shown(one.mean):>7}  {one.count:>7}  {one.missing:>7}  "
                 f"{tokens:>9}"
             )
         lines += map(str, self.comparisons)
         lines += [
-            f"{one.cut_off} answers of {one.model} were cut off; a larger max_tokens may help."
+            f"{one.cut_off} answer{' ' if one.cut_off == 1 else 's '}of {one.model} "
+            f"{'was' if one.cut_off == 1 else 'were'} cut off; a larger max_tokens may help."
             for one in self.results
             if one.cut_off
         ]
@@ -231,7 +238,7 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(one.model)}</td><td>{one.mean:.3f}</td><td>{one.count}</td>"
+            f"<tr><td>{escape(one.model)}</td><td>{_shown(one.mean)}</td><td>{one.count}</td>"
             f"<td>{one.missing}</td><td>{one.prompt_tokens + one.completion_tokens}</td></tr>"
             for one in self.results
         )

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["known_base_models", "name_of_base_model", "trainer_of_base_models"]
+__all__ = ["CACHE_DIRECTORY", "known_base_models", "name_of_base_model", "trainer_of_base_models"]
 
 _FILE = "base_models.json"
+
+CACHE_DIRECTORY = "bases"
+"""The folder of a server's directory in which GGUF files are converted."""
 
 _log = logging.getLogger("finetune_client.local")
 
@@ -79,7 +82,7 @@ def trainer_of_base_models(
             locations[name] = location
     if not locations:
         return None
-    trainer = LlmTrainer(locations, cache=directory / "bases", **options)
+    trainer = LlmTrainer(locations, cache=directory / CACHE_DIRECTORY, **options)
     if remember and given:
         with replacing(directory / _FILE) as file:
             file.write(json.dumps(locations, indent=1).encode())

@@ -116,3 +116,26 @@ def test_command__that_is_not_there(finetune: Finetune) -> None:
     done = finetune("fly")
     assert done.exit_code == 2
     assert "No such command 'fly'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("lst", " Did you mean list?"),
+        ("log", " Did you mean logs?"),
+        ("fie", " Did you mean one of: files, fix?"),
+        ("jobs", " Did you mean one of: list, show, create, follow, wait, cancel?"),
+        ("job", " Did you mean one of: list, show, create, follow, wait, cancel?"),
+        ("xyzzy", ""),
+    ],
+)
+def test_command__that_does_not_exist_names_those_that_may_be_meant(
+    finetune: Finetune, typed: str, hint: str
+) -> None:
+    done = finetune(typed)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"Error: No such command {typed!r}.{hint}"
+
+
+def test_command__that_is_meant_by_jobs_exists() -> None:
+    assert {"list", "show", "create", "follow", "wait", "cancel"} <= COMMANDS.keys()

@@ -60,6 +60,7 @@ def test_estimate__says_that_a_file_is_not_fit(finetune: Finetune, train: Path) 
     train.write_text("{}\n", encoding="utf-8")
     done = finetune("estimate", train)
     assert done.exit_code == 0
+    assert "in 1 example, " in done.stdout
     assert done.stderr == f"{train} is not fit to train on; see: finetune check {train}\n"
 
 

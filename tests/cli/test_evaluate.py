@@ -88,6 +88,32 @@ def test_evaluate__refuses_a_grader_file_that_is_not_one(
     assert asked == []
 
 
+@responses.activate
+def test_evaluate__without_any_answer_has_failed(finetune: Finetune, valid: Path) -> None:
+    responses.post(f"{API}/chat/completions", json={"error": {"message": "busy"}}, status=400)
+    done = finetune("evaluate", valid, "-m", "base", "--limit", 1, **ENV)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1].split() == ["base", "-", "0", "1", "0"]
+    said = done.stderr.splitlines()
+    assert said[0] == "1 question to 1 model: 1 call."
+    assert said[1].startswith("base, question 1: busy (HTTP 400")
+    assert said[2:] == ["Error: No model gave an answer that could be graded."]
+    done = finetune("evaluate", valid, "-m", "base", "--limit", 1, "--json", **ENV)
+    lines = done.stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["evaluation", "error"]
+
+
+@pytest.mark.parametrize("option", ["--html", "--output"])
+def test_evaluate__refuses_a_file_that_it_could_not_write_before_it_asks(
+    finetune: Finetune, asked: list[dict[str, Any]], valid: Path, tmp_path: Path, option: str
+) -> None:
+    place = tmp_path / "no" / "report"
+    done = finetune("evaluate", valid, "-m", "base", option, place, **ENV)
+    assert done.exit_code == 2
+    assert "There is no folder" in done.stderr
+    assert asked == []
+
+
 def test_try__prints_the_answer(finetune: Finetune, asked: list[dict[str, Any]]) -> None:
     done = finetune("try", "tuned", "What is 7 times 7?", "--system", "Be short.", **ENV)
     assert (done.exit_code, done.stdout) == (0, "7 times 7 is 49.\n")

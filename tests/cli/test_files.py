@@ -10,6 +10,8 @@ import pytest
 import responses
 
 from finetune_client import Client
+from finetune_client.local import LocalServer, running
+from tests.support.gated_trainer import GatedTrainer, GatedTraining
 from tests.support.terminal import in_terminal
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from finetune_client import FineTuningJob
+    from finetune_client.local import TrainingTask
     from tests.cli.conftest import Finetune
 
 API = "https://api.example.com/v1"
@@ -70,8 +73,10 @@ def test_files__download_under_its_own_name_or_another(
     assert finetune("files", "download", name, **env).output == f"{name}: written to train.jsonl.\n"
     assert (folder / "train.jsonl").read_bytes() == content
     again = finetune("files", "download", name, **env)
-    assert again.exit_code == 1
-    assert "train.jsonl" in again.output
+    assert again.exit_code == 2
+    assert again.stderr.endswith(
+        "Error: train.jsonl is there already: name another file, or replace it with --overwrite.\n"
+    )
     [facts] = lines(finetune("files", "download", name, "-o", "a.jsonl", "--json", **env))
     assert facts == {
         "kind": "download",
@@ -147,6 +152,84 @@ def test_models__download_the_weights(finetune: Finetune, tmp_path: Path) -> Non
     )
     assert facts["files"] == ["model.safetensors"]
     assert (target / "model.safetensors").read_bytes() == b"1234"
+
+
+def test_models__merge_of_what_is_no_adapter_is_a_download(
+    finetune: Finetune, env: dict[str, str], job: FineTuningJob, tmp_path: Path
+) -> None:
+    place = tmp_path / "weights"
+    done = finetune("models", "download", job.id, place, "--merge", **env)
+    assert (done.exit_code, done.stdout) == (0, f"{job.id}: 1 file written to {place}.\n")
+    assert done.stderr == "It is no adapter, so there was nothing to merge.\n"
+    [facts] = lines(finetune("models", "download", job.id, place, "--merge", "--json", **env))
+    assert (facts["files"], facts["merged"]) == (["model.npz"], False)
+
+
+class _AdapterTraining(GatedTraining):
+    """A run whose model is an adapter, by the names of its files."""
+
+    def save_model(self, directory: Path) -> None:
+        (directory / "adapter_config.json").write_text("{}", encoding="utf-8")
+        (directory / "adapter_model.safetensors").write_bytes(b"")
+
+
+class AdapterTrainer(GatedTrainer):
+    def start(self, task: TrainingTask) -> GatedTraining:
+        return _AdapterTraining(self, task, 0)
+
+
+def test_models__merge_of_an_adapter_is_refused_before_it_is_downloaded(
+    finetune: Finetune, train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = AdapterTrainer(1, "mine")
+    trainer.let(1)
+    target = tmp_path / "weights"
+    monkeypatch.setattr("finetune_client.local.merge._PACKAGES", ("json", "not_there"))
+    with (
+        LocalServer(trainers=[trainer]) as server,
+        running(server) as url,
+        Client(base_url=url, api_key="local") as client,
+    ):
+        job = client.jobs.create(model="mine", training_file=train)
+        model = client.jobs.wait(job.id).fine_tuned_model
+        command = ("models", "download", model, target, "--base-url", url)
+        env = {"OPENAI_API_KEY": "local"}
+        done = finetune(*command, "--merge", **env)
+        assert done.exit_code == 2
+        assert done.stderr == (
+            "Error: Merging needs not_there, which is not installed. Install what it needs with: pip "
+            "install 'finetune-client[llm]'\n"
+        )
+        assert not target.exists()
+
+        monkeypatch.setattr("finetune_client.local.merge._PACKAGES", ("json",))
+        done = finetune(*command, "--merge", **env)
+        assert done.exit_code == 2
+        assert done.stderr == (
+            "Merging the adapter into its base model ...\n"
+            "Error: The adapter needs its base model, which it does not name. Say where it is: "
+            "--base-model, or base_model= in Python.\n"
+        )
+        assert not target.exists()
+
+        assert finetune(*command, **env).output == f"{model}: 2 files written to {target}.\n"
+        done = finetune(*command, "--merge", **env)
+        assert done.exit_code == 1
+        assert done.stderr == (
+            "Error: The command cannot continue: The directory is not empty; give a new one: "
+            f"{str(target)!r}.\n"
+        )
+    done = finetune("models", "download", model, target, "--base-model", "a/b")
+    assert done.exit_code == 2
+    assert done.stderr.endswith("Error: --base-model goes with --merge.\n")
+
+
+def test_models__merge_where_no_weights_are_given(finetune: Finetune, tmp_path: Path) -> None:
+    command = ("models", "download", "ftjob-1", tmp_path / "w", "--merge")
+    done = finetune(*command, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 2
+    assert "openai" in done.stderr
+    assert "weights" in done.stderr
 
 
 def test_permissions__create_list_delete(

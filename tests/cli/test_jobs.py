@@ -104,7 +104,33 @@ def test_show__of_a_job_that_is_not_there(finetune: Finetune, env: dict[str, str
 def test_list__metadata_must_be_a_pair(finetune: Finetune, env: dict[str, str]) -> None:
     done = finetune("list", "--metadata", "team", **env)
     assert done.exit_code == 2
-    assert "'team' is not of the form KEY=VALUE." in done.output
+    assert done.stderr.endswith(
+        "Error: Invalid value for '--metadata': 'team' is not of the form KEY=VALUE.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["follow", "wait"])
+def test_watching__of_a_server_that_is_not_there_ends_at_once(
+    finetune: Finetune, command: str
+) -> None:
+    """An outage is waited through, but not one that a wrong address is as likely to explain."""
+    with running(LocalServer()) as base_url:
+        pass
+    done = finetune(command, "ftjob-1", OPENAI_BASE_URL=base_url, OPENAI_API_KEY="sk-made-up")
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: Could not connect to 127.0.0.1:")
+
+
+@pytest.mark.parametrize("option", ["--plot", "--csv"])
+def test_metrics__a_folder_that_is_not_there_is_refused_before_anything_is_asked(
+    finetune: Finetune, tmp_path: Path, option: str
+) -> None:
+    done = finetune("metrics", "ftjob-1", option, tmp_path / "no" / "curve.svg")
+    assert done.exit_code == 2
+    assert done.stderr.endswith(
+        f"Error: Invalid value for '{option}': There is no folder {str(tmp_path / 'no')!r} that can "
+        "be written to.\n"
+    )
 
 
 def test_wait__says_how_to_go_on_in_the_words_of_the_command(

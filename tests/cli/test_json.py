@@ -72,7 +72,7 @@ def test_json__every_kind_has_the_keys_that_the_docs_promise(
     found: dict[str, list[dict[str, Any]]],
 ) -> None:
     keys = promised()
-    assert found.keys() == keys.keys() - {"weights", "evaluation", "archive"}
+    assert found.keys() == keys.keys() - {"weights", "evaluation", "archive", "log"}
     for kind, rows in found.items():
         assert keys[kind]
         for row in rows:

@@ -347,4 +347,5 @@ def test_rerun__wrong_usage(finetune: Finetune, args: tuple[str, ...], said: str
 def test_rerun__of_what_is_not_there(finetune: Finetune, remote: str) -> None:
     done = finetune("rerun", "ftjob-nope")
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: ")
+    assert done.stderr.startswith("Error: Could not find fine tune: ftjob-nope (HTTP 404, ")
+    assert done.stderr.endswith(" There is no folder or job file 'ftjob-nope' here either.\n")

@@ -137,6 +137,15 @@ def test_serve__refuses_what_would_not_be_safe(
     assert (done.exit_code, done.output) == (2, f"Error: {message}\n")
 
 
+def test_serve__temporary_keeps_nothing_in_a_directory(finetune: Finetune, tmp_path: Path) -> None:
+    done = finetune("serve", "--temporary", "--directory", tmp_path / "server")
+    assert done.exit_code == 2
+    assert done.stderr.endswith(
+        "Error: --temporary keeps nothing, so it does not go with --directory.\n"
+    )
+    assert not (tmp_path / "server").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such modes")
 def test_serve__refuses_a_key_file_that_others_may_read(finetune: Finetune, tmp_path: Path) -> None:
     path = tmp_path / "keys"

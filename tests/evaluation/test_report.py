@@ -98,7 +98,11 @@ def test_str__is_a_table_and_a_sentence_for_each_comparison() -> None:
 def test_str__says_how_many_answers_were_cut_off() -> None:
     found = evaluation(base=[1.0])
     found.answers["base"][1] = graded("base", 1, 1.0, finish_reason="length")
-    assert str(found).endswith("1 answers of base were cut off; a larger max_tokens may help.")
+    assert str(found).endswith("1 answer of base was cut off; a larger max_tokens may help.")
+    found = evaluation(base=[1.0, 1.0])
+    for number in (1, 2):
+        found.answers["base"][number] = graded("base", number, 1.0, finish_reason="length")
+    assert str(found).endswith("2 answers of base were cut off; a larger max_tokens may help.")
 
 
 def test_to_html__escapes_what_models_and_files_say(tmp_path: object) -> None:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Database", "StoreClosedError"]
+__all__ = ["DATABASE_FILE", "Database", "StoreClosedError"]
+
+DATABASE_FILE = "state.sqlite3"
+"""The name of the file in a server's directory."""
 
 _CLOSE_SECONDS = 5.0
 _SCHEMA = """

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.atomic_file import settle
-from finetune_client.local.storage.database import Database
+from finetune_client.local.storage.database import DATABASE_FILE, Database
 from finetune_client.local.storage.directories import remove_directory, write_directory
 from finetune_client.local.storage.directory_lock import lock_directory, unlock_directory
+from finetune_client.local.storage.job_logs import keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +81,8 @@ class Store:
     """One server's directory.
 
     It holds the database ``state.sqlite3``, the bytes of files and of parts in ``blobs/``, a
-    directory for each model in ``models/``, and one for each job that has not ended in ``jobs/``.
+    directory for each model in ``models/``, one for each job that has not ended in ``jobs/``, and
+    the logs of those that have in ``logs/``.
 
     Args:
         directory: Where everything stays across runs; without it a temporary directory, which
@@ -111,7 +113,7 @@ class Store:
         self._blobs = self.directory / "blobs"
         try:
             _refuse_records(self.directory)
-            self.database = Database(self.directory / "state.sqlite3", is_lasting=self.is_lasting)
+            self.database = Database(self.directory / DATABASE_FILE, is_lasting=self.is_lasting)
             opened.append(self.database)
             for folder in ("blobs", "models", "jobs"):
                 (self.directory / folder).mkdir(exist_ok=True)
@@ -132,7 +134,9 @@ class Store:
             for path in (self.directory / folder).iterdir():
                 if not pattern.fullmatch(path.name) or path.name in kept:
                     continue
-                if path.is_dir():
+                if folder == "jobs":
+                    self.remove_job(path.name)
+                elif path.is_dir():
                     remove_directory(path)
                 else:
                     self.drop(path.name)
@@ -176,6 +180,12 @@ class Store:
         if not _JOB_ID.fullmatch(job_id):
             raise ValueError(f"{job_id!r} is not the id of a job")
         return self.directory / "jobs" / job_id
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove the directory of a job that has ended, but for its log."""
+        directory = self.job_directory(job_id)
+        keep_log(self.directory, job_id)
+        remove_directory(directory)
 
     def drop(self, key: str) -> None:
         """Remove a blob or a model. On Windows what is being read stays until the next start."""

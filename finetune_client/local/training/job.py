@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.storage.directories import remove_directory
+from finetune_client.local.storage.job_logs import has_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,6 +100,12 @@ class TrainingJob:
     def directory(self) -> Path:
         """The directory of what the job needs until it has ended: files, snapshot, trainer's own."""
         return self._state.store.job_directory(self.id)
+
+    @property
+    def has_log(self) -> bool:
+        """Whether its trainer has written a log, which is kept when the job ends."""
+        store = self._state.store
+        return store.is_lasting and has_log(store.directory, self.id)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the job's object."""
@@ -312,8 +319,8 @@ class TrainingJob:
         self.clean_up()
 
     def clean_up(self) -> None:
-        """Remove the job's directory, once it has ended and no thread needs it."""
+        """Remove the job's directory but for its log, once it has ended and no thread needs it."""
         with self._state.lock:
             unused = self.workers == 0 and self.has_ended
         if unused:
-            remove_directory(self.directory)
+            self._state.store.remove_job(self.id)

@@ -21,6 +21,8 @@ __all__ = ["JobQueue"]
 
 _log = logging.getLogger("finetune_client.local")
 _RETRY_SECONDS = 2.0
+_TOLD_BY_LOGS = {"trainer_died", "training_failed"}
+"""Codes of failures whose reason only the log of the processes may have."""
 
 
 class JobQueue:
@@ -83,7 +85,10 @@ class JobQueue:
         except StoreClosedError:
             return  # the next start of the server continues from what was saved
         except TrainingError as error:
-            self._fail(job, error.code, str(error))
+            message = str(error)
+            if error.code in _TOLD_BY_LOGS and job.has_log:
+                message += f"\nOn the machine that trained it: finetune logs {job.id} --local."
+            self._fail(job, error.code, message)
         except Exception as error:  # noqa: BLE001 - whatever a trainer raises must end its job
             # Logged first: a disk that is full may not let the job end for a while.
             _log.exception("job %s failed within the server", job.id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.grading import GraderError, PythonGraders, load_grader
 from finetune_client.local.api.files import RESULTS_PURPOSE
 from finetune_client.local.storage.directories import link
+from finetune_client.local.storage.job_logs import TRAINER_DIRECTORY
 from finetune_client.local.training.job_queue import JobQueue
 from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
@@ -34,7 +35,6 @@ _CLOSE_SECONDS = 5.0
 """How long closing waits for the step that is under way, and then for a training to be closed."""
 _FILES = ("training_file", "validation_file")
 _PARENT = "parent"
-_OF_TRAINER = "trainer"
 _COLUMNS = {
     "step": "step",
     "train_loss": "train_loss",
@@ -242,7 +242,7 @@ class Runner:
             seed=wire["seed"],
             grader=settings.get("grader"),
             parent=None if is_base else directory / _PARENT,
-            directory=directory / _OF_TRAINER,
+            directory=directory / TRAINER_DIRECTORY,
             python_limits=self._state.limits.python_graders,
         )
 

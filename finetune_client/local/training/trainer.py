@@ -67,8 +67,8 @@ class TrainingTask:
         parent: The directory of the tuned model to start from, as `Training.save_model` wrote it;
             `None` for a base model.
         directory: The job's own directory, the same for `Trainer.start` and `Trainer.resume`. A
-            trainer may keep what it likes in it, such as logs and checkpoints; it is removed when
-            the job has ended.
+            trainer may keep what it likes in it, such as checkpoints; it is removed when the job has
+            ended. The end of what it appends to ``log.txt`` there stays, for ``finetune logs``.
         python_limits: What each call of a python grader may use.
     """
 

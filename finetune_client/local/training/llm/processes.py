@@ -57,6 +57,7 @@ def run_module(
     return subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", module, argument],
         check=False,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",

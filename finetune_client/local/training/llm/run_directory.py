@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["EventReader", "RunDirectory"]
+__all__ = ["EventReader", "RunDirectory", "RunLog"]
 
 _LOG_LINES = 20
 _LOG_BYTES = 16_384
@@ -27,14 +27,12 @@ class RunDirectory:
     Attributes:
         path: Where it is.
         owner: A lock that the server holds while it wants the run.
-        log: What the processes print.
         checkpoints: ``checkpoint-N`` after step N, each a model and what resuming needs.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.owner = path / "owner.lock"
-        self.log = path / "log.txt"
         self.checkpoints = path / "checkpoints"
         self._task = path / "task.json"
         self._events = path / "events.jsonl"
@@ -84,11 +82,26 @@ class RunDirectory:
         """Tell whether `request_cancel` has been called."""
         return self._cancel.exists()
 
-    def last_lines(self) -> str:
-        """Return the end of the log."""
+
+class RunLog:
+    """What the processes of one run print: the end of the job's log, which earlier runs have begun.
+
+    Args:
+        path: The log, to which nothing of this run has been written yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
         try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
+            self._start = path.stat().st_size
+        except FileNotFoundError:
+            self._start = 0
+
+    def last_lines(self) -> str:
+        """Return the end of it."""
+        try:
+            with self.path.open("rb") as log:
+                log.seek(max(self._start, log.seek(0, os.SEEK_END) - _LOG_BYTES))
                 text = log.read().decode(errors="replace")
         except FileNotFoundError:
             return ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
+_NAMED = ("torch", "transformers", "peft", "trl", "accelerate")
 _METHODS = {"supervised": "supervised", "dpo": "preferences", "reinforcement": "reinforcement"}
 
 
@@ -30,6 +33,7 @@ def train(run: RunDirectory, task: Mapping[str, Any]) -> None:
         TrainingError: It cannot be done.
     """
     disable_progress_bar()
+    _begin_log(task)
     setup = Setup.of(run, task)
     if setup.options.threads is not None:
         torch.set_num_threads(setup.options.threads)
@@ -46,3 +50,11 @@ def train(run: RunDirectory, task: Mapping[str, Any]) -> None:
         run.add_event("paused" if reporter.is_paused else "finished")
     if distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def _begin_log(task: Mapping[str, Any]) -> None:
+    """Write what trains what: the first line of each run in the log of its job."""
+    begins = "begins" if task["resume_from"] is None else "resumes from a snapshot"
+    versions = ", ".join(f"{name} {version(name)}" for name in _NAMED)
+    line = f"A run of {task['base']} ({task['method']}) {begins}: {versions}."
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log of the job

@@ -11,7 +11,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Source"]
+__all__ = ["ADAPTER_CONFIG", "Source", "is_hub_id"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""The file of a directory that holds an adapter rather than a whole model."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
@@ -49,7 +52,7 @@ class Source:
             _refuse_shared(path.resolve())
             _refuse_shared(path.resolve().parent)
             return cls(str(path.resolve().parent), path.name)
-        if isinstance(given, Path) or not _HUB_ID.fullmatch(given) or given.endswith(".gguf"):
+        if isinstance(given, Path) or not is_hub_id(given):
             raise ValueError(f"There is no model at {str(given)!r}.")
         return cls(given, is_local=False)
 
@@ -77,6 +80,11 @@ class Source:
         if self.gguf is not None:
             return Path(self.gguf).stem
         return Path(self.location).name if self.is_local else self.location
+
+
+def is_hub_id(text: str) -> bool:
+    """Return whether a text can be the id of a repository of the hub."""
+    return _HUB_ID.fullmatch(text) is not None and not text.endswith(".gguf")
 
 
 def _refuse_shared(path: Path) -> None:

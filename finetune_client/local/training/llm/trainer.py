@@ -5,7 +5,6 @@ Only those processes import torch; `docs/own-models.md` says what they do.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_client.file_lock import LockFile
 from finetune_client.local.storage.directories import link, remove_directory
+from finetune_client.local.storage.job_logs import LOG_FILE
 from finetune_client.local.training.llm import options as llm_options
 from finetune_client.local.training.llm.generator import Generator
 from finetune_client.local.training.llm.gpus import GpuPool, visible_gpus
@@ -21,9 +21,8 @@ from finetune_client.local.training.llm.processes import (
     ChildProcess,
     Launch,
     check_installed,
-    run_module,
 )
-from finetune_client.local.training.llm.run_directory import RunDirectory
+from finetune_client.local.training.llm.run_directory import RunDirectory, RunLog
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.trainer import Step, TrainingError
 
@@ -37,7 +36,6 @@ __all__ = ["LlmTrainer", "LlmTraining"]
 
 _log = logging.getLogger("finetune_client.local")
 
-_MERGING = "finetune_client.local.training.llm.merging"
 _CHILD = "finetune_client.local.training.llm.child"
 _POLL_SECONDS = 0.1
 _RESUMING = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
@@ -125,32 +123,6 @@ class LlmTrainer:
         """See `Trainer.generate`; one process answers, and keeps the last model loaded."""
         return self._generator.generate(self._sources[model], directory, request)
 
-    def merge(self, base: str, tuned: Path, directory: Path) -> None:
-        """Write a tuned model with its adapter merged into the base, for whatever takes no adapters.
-
-        Args:
-            base: The name of the base model.
-            tuned: The directory of the tuned model, which holds an adapter.
-            directory: An empty directory for the whole model.
-
-        Raises:
-            TrainingError: It cannot be done; its code says why.
-        """
-        task = {
-            "source": asdict(self._source(base)),
-            "cache": str(self._cache),
-            "tuned": str(tuned.resolve()),
-            "directory": str(directory.resolve()),
-        }
-        done = run_module(_MERGING, json.dumps(task), cwd=directory, threads=self._options.threads)
-        try:
-            answer = json.loads(done.stdout)
-        except ValueError:
-            message = f"The process that merged has ended. Its last words:\n{done.stderr[-2000:]}"
-            raise TrainingError(message, code="trainer_died") from None
-        if answer:
-            raise TrainingError(answer["message"], code=answer["code"])
-
     def close(self) -> None:
         """See `Trainer.close`."""
         self._generator.close()
@@ -215,6 +187,7 @@ class LlmTraining:
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
+        self._log = RunLog(directory / LOG_FILE)
         self._gpus = gpus
         self._before_start = before_start
         self._checkpoint = snapshot
@@ -260,7 +233,7 @@ class LlmTraining:
             except OSError:
                 _log.debug("No locks in %s; processes watch their parent alone.", run.path)
                 run.owner.touch()
-            self._process = self._launch.start(_CHILD, run.path, run.log, owner, gpus)
+            self._process = self._launch.start(_CHILD, run.path, self._log.path, owner, gpus)
             self._run = run
             return run, self._process
 
@@ -280,7 +253,7 @@ class LlmTraining:
                     self._begin(event)
                 yield event
             if has_ended:
-                raise self._death(run, process)
+                raise self._death(process)
             self._closed.wait(_POLL_SECONDS)
 
     def _begin(self, started: Mapping[str, Any]) -> None:
@@ -302,9 +275,8 @@ class LlmTraining:
             checkpoint=event["checkpoint"],
         )
 
-    @staticmethod
-    def _death(run: RunDirectory, process: ChildProcess) -> TrainingError:
-        lines = run.last_lines()
+    def _death(self, process: ChildProcess) -> TrainingError:
+        lines = self._log.last_lines()
         message = (
             f"The process that trained ended without a word ({process.ending()}). "
             "Create the job again; if that was memory, with a smaller batch_size, shorter examples "

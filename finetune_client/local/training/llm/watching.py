@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from finetune_client.file_lock import lock
@@ -61,7 +62,8 @@ def watch_parent(look: Callable[[], None] = lambda: None) -> None:
 
 
 def _end(status: int, message: str) -> None:
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the log of the run
+    with suppress(OSError):  # a pipe whose reader has ended too
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - the log of the run
     os._exit(status)
 
 

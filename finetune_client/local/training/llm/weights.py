@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from finetune_client.local.training.llm.sources import ADAPTER_CONFIG
 from finetune_client.local.training.trainer import TrainingError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "longest_input",
     "matmul_dtype",
     "save",
+    "stored_dtype",
     "takes_kept_logits",
 ]
 
@@ -44,7 +46,7 @@ _UNLIMITED = 1_000_000
 
 def is_adapter(directory: Path) -> bool:
     """Tell whether a directory holds an adapter rather than a whole model."""
-    return (directory / "adapter_config.json").exists()
+    return (directory / ADAPTER_CONFIG).exists()
 
 
 def has_bfloat16() -> bool:
@@ -141,6 +143,20 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
         raise _not_found(location, error) from error
 
 
+def stored_dtype(location: str) -> torch.dtype:
+    """Return the type of the weights of a model on the disk; float32 where its config does not say.
+
+    Raises:
+        TrainingError: There is no such model.
+    """
+    check_there(location)
+    try:
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_found(location, error) from error
+    return config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+
+
 def check_there(location: str) -> None:
     """Raise if a directory is gone: transformers would ask the hub for a repository of its name."""
     if Path(location).is_absolute() and not Path(location).is_dir():
@@ -170,11 +186,13 @@ def _check_memory(location: str, dtype: torch.dtype, trained: float) -> None:
         return
     size = weights * (dtype.itemsize + trained * 3 * _FLOAT_BYTES)
     if size > room:
-        what = "the weights, gradients and averages" if trained else "the weights"
+        what, advice = "the weights", "Choose a smaller model"
+        if trained:
+            what = "the weights, gradients and averages"
+            advice = "Train an adapter instead of all weights, choose a smaller model"
         raise TrainingError(
             f"The model '{_shown(location)}' needs about {size / 1e9:.1f} GB for {what} alone, and "
-            f"{room / 1e9:.1f} GB are there. Train an adapter instead of all weights, choose a "
-            "smaller model, or use a machine with more memory.",
+            f"{room / 1e9:.1f} GB are there. {advice}, or use a machine with more memory.",
             code="out_of_memory",
         )
 

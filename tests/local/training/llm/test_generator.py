@@ -17,7 +17,6 @@ from finetune_client.local.training.trainer import (
     GenerateRequest,
     GenerationError,
     Piece,
-    TrainingError,
 )
 from tests.local.training.llm.conftest import chat
 
@@ -180,25 +179,3 @@ def test_generate__after_its_process_has_died(trainer: LlmTrainer) -> None:
     trainer._generator.release()
     assert not Path(f"/proc/{process.pid}").exists()
     assert trainer._generator._process is None
-
-
-def test_merge__writes_a_whole_model_that_answers_the_same(
-    trainer: LlmTrainer, train_here: Callable[..., Outcome], tmp_path: Path, tokenizer: Any
-) -> None:
-    tuned = train_here([chat(number) for number in range(10)], n_epochs=6, batch_size=5).model
-    directory = tmp_path / "merged"
-    directory.mkdir()
-    trainer.merge("tiny-llama", tuned, directory)
-    assert {"model.safetensors", "config.json", "tokenizer.json"} <= {
-        path.name for path in directory.iterdir()
-    }
-    pieces = trainer.generate(
-        "tiny-llama", tuned, GenerateRequest(messages=ASK, temperature=0, max_tokens=12)
-    )
-    assert greedy(_load(directory), tokenizer, 12) == text_of(pieces)
-
-
-def test_merge__of_what_is_not_there(trainer: LlmTrainer, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError) as caught:
-        trainer.merge("tiny-llama", tmp_path / "gone", tmp_path)
-    assert str(caught.value) == "The directory of the model 'gone' is gone."

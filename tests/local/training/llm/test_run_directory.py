@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.local.training.llm.run_directory import RunDirectory
+from finetune_client.local.training.llm.run_directory import RunDirectory, RunLog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +43,20 @@ def test_requests__to_a_directory_that_is_gone(tmp_path: Path) -> None:
 
 
 def test_last_lines__are_few(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    assert run.last_lines() == ""
-    run.log.write_bytes(b"\xff" * 20_000 + b"\n" + b"".join(b"%d\n" % n for n in range(50)))
-    assert run.last_lines().splitlines() == [str(n) for n in range(30, 50)]
+    log = RunLog(tmp_path / "log.txt")
+    assert log.last_lines() == ""
+    log.path.write_bytes(b"\xff" * 20_000 + b"\n" + b"".join(b"%d\n" % n for n in range(50)))
+    assert log.last_lines().splitlines() == [str(n) for n in range(30, 50)]
+
+
+def test_last_lines__are_those_of_the_last_run(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"of the first run\n")
+    log = RunLog(path)
+    assert log.last_lines() == ""
+    with path.open("ab") as file:
+        file.write(b"of the second\n")
+    assert log.last_lines() == "of the second"
 
 
 def test_task__is_read_as_written(tmp_path: Path) -> None:

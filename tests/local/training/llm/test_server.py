@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from finetune_client.local import LocalServer
+from finetune_client.local import LocalServer, read_job_log
 from finetune_client.local.training.llm.trainer import LlmTrainer
 from tests.local.training.llm.conftest import answer_tokens, chat
 from tests.support.local_api import LocalApi, jsonl
@@ -158,7 +158,9 @@ def test_job__is_rewarded_by_a_python_grader(
     wait_until_ended(int((tmp_path / "second").read_text(encoding="utf-8")))
 
 
-def test_job__is_paused_resumed_and_cancelled(open_server: Callable[[], LocalApi]) -> None:
+def test_job__is_paused_resumed_and_cancelled(
+    open_server: Callable[[], LocalApi], tmp_path: Path
+) -> None:
     api = open_server()
     given = {
         "model": "tiny-llama",
@@ -179,6 +181,11 @@ def test_job__is_paused_resumed_and_cancelled(open_server: Callable[[], LocalApi
     began = time.monotonic()
     assert api.ok("POST", f"{path}/cancel")["status"] == "cancelled"
     assert time.monotonic() - began < 5
+    runs = [line for line in read_job_log(tmp_path / "server", job["id"]) if "A run of" in line]
+    assert [line.partition(": torch ")[0] for line in runs] == [
+        "A run of tiny-llama (supervised) begins",
+        "A run of tiny-llama (supervised) resumes from a snapshot",
+    ]
 
 
 SERVER = """

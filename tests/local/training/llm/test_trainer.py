@@ -291,7 +291,7 @@ def test_training__has_gpus_of_its_own_and_takes_relative_paths(
         gpus_per_job=2,
     )
     assert len(list(training.steps())) == 1
-    (log,) = (tmp_path / "job").glob("run-*/log.txt")
+    log = tmp_path / "job" / "log.txt"
     assert log.read_text().splitlines()[0] == "GPUs: 4,7"
 
 
