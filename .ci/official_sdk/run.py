@@ -7,10 +7,12 @@ In an environment of its own, with the SDK's source distribution:
    requests that both clients send must be the same;
 2. the calls that scripts make are made on both clients, and must send the same requests (see
    ``compare_requests.py``);
-3. its signatures are compared with what that page was made from (see ``signatures.py``);
-4. it goes through the whole life of a job on our server (see ``life.py``), and asks models there,
+3. both, and plain requests, meet a server that fails, and do what that page says (see
+   ``behaviour.py``);
+4. its signatures are compared with what that page was made from (see ``signatures.py``);
+5. it goes through the whole life of a job on our server (see ``life.py``), and asks models there,
    whole and as a stream (``tests/local/test_official_sdk.py``);
-5. what is made for it takes our client instead: wandb's logger (see ``wandb_logger.py``).
+6. what is made for it takes our client instead: wandb's logger (see ``wandb_logger.py``).
 
 Where PyPI cannot be reached, it says so and is skipped. ``--write`` updates the signatures.
 """
@@ -58,6 +60,7 @@ def main() -> int:
         passed = compare_tests(python, sdk, work)
         for script in (
             ["compare_requests.py"],
+            ["behaviour.py"],
             ["signatures.py", *sys.argv[1:]],
             ["life.py"],
             ["wandb_logger.py"],

@@ -1,7 +1,8 @@
 """A server that takes and gives bytes as fast as it can, so that the client is what is measured.
 
 It speaks just enough of the API: files (one request, or in parts) are counted and dropped, the
-content of every file is the one file it was started with. Run it with a path; it prints its port.
+content of every file is the one file it was started with, and jobs are fixed bytes. Run as a module
+with a path, it prints its port.
 """
 
 from __future__ import annotations
@@ -10,12 +11,62 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.answers import FINISHED_JOB, QUEUED_JOB, page
+from tests.benchmarks.comparing import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["JOB", "JOBS", "JOBS_QUEUED", "serving"]
 
 BLOCK = 1024 * 1024
+JOBS = "/fine_tuning/jobs"
+JOB = f"{JOBS}/{FINISHED_JOB['id']}"
+JOBS_QUEUED = 99
+"""The limit of a list that is answered with queued jobs; both lists have 100 jobs."""
+
+
+def _rendered(data: Any) -> bytes:
+    """Write an answer as the API does, headers and all."""
+    body = json.dumps(data, indent=2).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_123\r\n"
+        "openai-version: 2020-10-01\r\nopenai-processing-ms: 12\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_FIXED = {
+    f"GET /v1{JOB}": _rendered(FINISHED_JOB),
+    f"GET /v1{JOBS}?limit=100": _rendered(page(FINISHED_JOB)),
+    f"GET /v1{JOBS}?limit={JOBS_QUEUED}": _rendered(page(QUEUED_JOB)),
+    f"POST /v1{JOBS}": _rendered(QUEUED_JOB),
+}
+"""What is asked for -> the answer."""
+
+
+@contextmanager
+def serving(content: Path) -> Iterator[str]:
+    """Run a server in a process of its own, and give the base URL.
+
+    Args:
+        content: What every file contains.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks._sink_server", str(content)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.kill()
 
 
 class Connection:
@@ -47,7 +98,10 @@ class Connection:
         if re.search(r"(?im)^expect: *100-continue", head):
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         first = self._drop(size, start)
-        if method == "GET" and path.endswith("/content"):
+        fixed = _FIXED.get(f"{method} {path}")
+        if fixed:
+            self._sock.sendall(fixed)
+        elif method == "GET" and path.endswith("/content"):
             self._give()
         else:
             self._say(self._result(path, size, first, head))

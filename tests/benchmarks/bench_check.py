@@ -1,13 +1,13 @@
-"""How fast `check` is, as a ratio to a bare `json.loads` over the same lines, and what it holds.
+"""How long `check` takes, as a ratio to a bare `json.loads` over the same lines, and what it holds.
 
-    python tests/benchmarks/bench_check.py [--megabytes 150] [--rounds 5] [--without-msgspec]
+    python -m tests.benchmarks.bench_check [--megabytes 150] [--rounds 4]
 
 The texts have hyphens, quotes, line feeds, underscores and `<` about as often as answers in prose
 and Markdown have; one line in five has characters beyond ASCII.
 
-A ratio of 0.5 means: half the speed of json.loads. The times compared are the best of all rounds;
-each round times all of them one after another. Memory is the highest resident set of a process
-that does nothing but check the file.
+A ratio of 2 means: half the speed of json.loads. One process is compared by its processor time, two by
+the time on the clock. With msgspec and without it are processes of their own. Memory is the highest
+resident set of a process that does nothing but check the file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,10 +22,39 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.training_data import check
+from tests.benchmarks.comparing import (
+    Comparison,
+    Rounds,
+    alternate,
+    in_child,
+    is_installed,
+    print_ratios,
+    work,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["COMPARISONS", "measured"]
+
+ROUNDS = 4
+MEGABYTES = 150
+_WITH, _WITHOUT = ", with msgspec", ", without msgspec"
+_LIMITS = {_WITH: (1.0, 1.4), _WITHOUT: (0.25, 0.35)}
+"""The least speed in one process and in two, in multiples of that of `json.loads`."""
+
+COMPARISONS = tuple(
+    Comparison(
+        what=f"check a training file in {name}{title}",
+        against="`json.loads` of its lines",
+        ours=name + title,
+        theirs=f"json.loads beside {name}{title}",
+        most=round(1 / least, 2),
+        needs="msgspec" if title == _WITH else "",
+    )
+    for title, (one, two) in _LIMITS.items()
+    for name, least in (("one process", one), ("two processes", two))
+)
 
 PLAIN = (
     "the model answers a question about weather and history in plain words, so that it gives what "
@@ -98,69 +125,100 @@ def bare(path: Path) -> None:
             json.loads(line)
 
 
-def timed(action: Callable[[], object]) -> tuple[float, float]:
-    """Give the seconds that passed, and those that this process worked."""
-    begun = time.perf_counter(), time.process_time()
-    action()
-    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+def measured(rounds: int = ROUNDS, megabytes: int = MEGABYTES) -> Rounds:
+    """Check a file whose lines are escaped, as `json.dumps` writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.jsonl"
+        write(path, megabytes * 1_000_000, ascii_only=True, words=60)
+        return _of_both(path, rounds)
 
 
-def memory(path: Path, workers: int) -> list[int]:
-    """Check a file in a process of its own; give its peak and that of its largest worker."""
-    command = [sys.executable, __file__, "--check", str(path), "--workers", str(workers)]
-    if "--without-msgspec" in sys.argv:
-        command.append("--without-msgspec")
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [int(number) for number in ran.stdout.split()]
+def _of_both(path: Path, rounds: int) -> Rounds:
+    taken: Rounds = {}
+    for title in (*([_WITH] if is_installed("msgspec") else []), _WITHOUT):
+        found = in_child(
+            "bench_check", "--file", str(path), "--rounds", str(rounds), *_flags(title)
+        )
+        taken |= {name + title: times for name, times in found.items()}
+    return taken
 
 
-def measure(name: str, path: Path, lines: int, rounds: int) -> None:
-    ways: dict[str, Callable[[], object]] = {
-        "json.loads": partial(bare, path),
-        "check": partial(check, path, workers=1),
-        "check by two": partial(check, path, workers=2),
+def _flags(title: str) -> list[str]:
+    return ["--without-msgspec"] if title == _WITHOUT else []
+
+
+def _compete(path: Path, rounds: int) -> Rounds:
+    from finetune_client.training_data import check
+
+    clocks: Rounds = {name: [] for name in ("one process", "json.loads beside one process")}
+
+    def both(name: str, action: Callable[[], object]) -> float:
+        """Give the seconds that passed, and note those that this process worked."""
+        begun = time.perf_counter(), work()
+        action()
+        if name in clocks:
+            clocks[name].append(work() - begun[1])
+        return time.perf_counter() - begun[0]
+
+    things: dict[str, Callable[[], object]] = {
+        "json.loads beside one process": partial(bare, path),
+        "one process": partial(check, path, workers=1),
+        "two processes": partial(check, path, workers=2),
     }
-    times: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, action in ways.items():
-            times[way].append(timed(action))
-    best = {way: min(passed for passed, _ in taken) for way, taken in times.items()}
-    worked = {way: min(work for _, work in taken) for way, taken in times.items()}
-    size = path.stat().st_size
-    print(f"{name}: {size / 1e6:.0f} MB, {lines} lines of {size / lines:.0f} bytes")
-    print(f"  json.loads    {best['json.loads']:6.2f} s  ({rounds} rounds)")
-    for way in ("check", "check by two"):
-        print(f"  {way:13} {best[way]:6.2f} s  ratio {best['json.loads'] / best[way]:.2f}")
-    ratio = worked["json.loads"] / worked["check"]
-    print(f"  ratio of the processor's time, which a busy machine blurs less: {ratio:.2f}")
-    allowed = 80 + 16 * lines / 2**20
+    check(path, workers=1)  # loads what the first call needs
+    passed = alternate({name: partial(both, name, one) for name, one in things.items()}, rounds)
+    return {
+        **clocks,
+        "two processes": passed["two processes"],
+        "json.loads beside two processes": passed["json.loads beside one process"],
+    }
+
+
+def _memory(path: Path, title: str) -> None:
+    """Print the peak of a process that checks a file alone, and that of its largest worker."""
     for workers in (1, 2):
-        peaks = memory(path, workers)
-        shown = " and ".join(f"{peak / 1024:.0f} MiB" for peak in peaks if peak)
-        print(f"  memory, {workers} process(es): {shown} (80 MiB + 16 bytes a line: {allowed:.0f})")
+        peaks = in_child(
+            "bench_check", "--peak", str(path), "--workers", str(workers), *_flags(title)
+        )
+        shown = " and ".join(f"{peak[0] / 2**20:.0f} MiB" for peak in peaks.values() if peak[0])
+        print(f"  memory{title}, {workers} process(es): {shown}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=150)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--check", type=Path, help="check this file and print the memory it took")
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--without-msgspec", action="store_true", help="as if it was not installed")
-    given = parser.parse_args()
+def _peaks(path: Path, workers: int) -> Rounds:
+    import resource
+
+    from finetune_client.training_data import check
+
+    check(path, workers=workers)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        name: [resource.getrusage(who).ru_maxrss * unit]
+        for name, who in (("own", resource.RUSAGE_SELF), ("worker", resource.RUSAGE_CHILDREN))
+    }
+
+
+def _child(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if given.without_msgspec:  # here and, since they get the same path, in worker processes
             Path(folder, "msgspec.py").write_text("raise ImportError", encoding="utf-8")
             sys.path.insert(0, folder)
-        run(given)
+        found = (
+            _peaks(given.peak, given.workers) if given.peak else _compete(given.file, given.rounds)
+        )
+    print(json.dumps(found))
 
 
-def run(given: argparse.Namespace) -> None:
-    if given.check:
-        check(given.check, workers=given.workers)
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        theirs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        print(own, theirs)
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the check of a training file.")
+    parser.add_argument("--megabytes", type=int, default=MEGABYTES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--without-msgspec", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.file or given.peak:
+        _child(given)
         return
     with tempfile.TemporaryDirectory() as folder:
         for name, ascii_only, words in (
@@ -170,7 +228,13 @@ def run(given: argparse.Namespace) -> None:
         ):
             path = Path(folder) / "train.jsonl"
             lines = write(path, given.megabytes * 1_000_000, ascii_only=ascii_only, words=words)
-            measure(name, path, lines, given.rounds)
+            size = path.stat().st_size
+            print(f"{name}: {size / 1e6:.0f} MB, {lines} lines of {size / lines:.0f} bytes")
+            print_ratios(COMPARISONS, _of_both(path, given.rounds))
+            print(f"  the bound of memory, 80 MiB + 16 bytes a line: {80 + 16 * lines / 2**20:.0f}")
+            for title in (_WITH, _WITHOUT):
+                if title == _WITHOUT or is_installed("msgspec"):
+                    _memory(path, title)
 
 
 if __name__ == "__main__":

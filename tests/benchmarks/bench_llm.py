@@ -1,6 +1,6 @@
 """Time our supervised training against a plain script of transformers with the same settings.
 
-    python -m tests.benchmarks.bench_llm MODEL_DIRECTORY [STEPS]
+    python -m tests.benchmarks.bench_llm MODEL_DIRECTORY [--steps 4] [--rounds 3]
 
 MODEL_DIRECTORY holds safetensors. Both train on the short example files, with a batch of four on
 one thread; what is compared is the time of the processor, which other programs change least. The
@@ -9,15 +9,33 @@ start is measured on an idle machine, in processes of their own.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.comparing import Comparison, Rounds, alternate, in_child, print_ratios
+
+__all__ = ["COMPARISONS", "measured"]
+
+ROUNDS = 3
+STEPS = 4
+COMPARISONS = (
+    Comparison(
+        what="trainer: a step of supervised training",
+        against="a plain script of transformers and PEFT",
+        ours="step",
+        theirs="plain step",
+        most=1.1,
+        needs="torch with transformers and PEFT, or a model's directory (--model)",
+    ),
+)
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
 IMPORTS = """
 import sys, torch, transformers, peft
@@ -161,15 +179,36 @@ def start(model: Path) -> tuple[float, float]:
     return first, alone
 
 
+def measured(
+    rounds: int = ROUNDS, *, model: Path, steps: int = STEPS, python: str = sys.executable
+) -> Rounds:
+    """Train in a process of its own, whose interpreter has torch, in turn with the plain script."""
+    options = ["--rounds", str(rounds), "--steps", str(steps), "--json"]
+    return in_child("bench_llm", str(model.resolve()), *options, python=python)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure training.")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    model, steps = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 8
-    for _ in range(2):
-        mine, theirs = ours(model, steps), plain(model, steps)
-        print(f"a step: ours {mine:.2f} s, plain {theirs:.2f} s, ratio {mine / theirs:.2f}")
-        print(f"with a validation file: {ours(model, steps, validates=True):.2f} s")
+    model = options.model.resolve()
+    things = {
+        "step": partial(ours, model, options.steps),
+        "plain step": partial(plain, model, options.steps),
+    }
+    rounds = alternate(things, options.rounds)
+    if options.json:
+        print(json.dumps(rounds))
+        return
+    print_ratios(COMPARISONS, rounds)
+    print(f"a step: {', '.join(f'{taken:.2f} s' for taken in rounds['step'])}")
+    print(f"with a validation file: {ours(model, options.steps, validates=True):.2f} s")
     for _ in range(2):
         first, alone = start(model)
         print(f"to the first step: {first:.1f} s, imports and loading alone {alone:.1f} s")

@@ -1,15 +1,18 @@
 """How long reading and writing take, against `json.loads` on the same bytes in the same run.
 
-Run it as a script; each figure is the best of many short runs, so that a busy machine does less
-harm. It also measures what importing the types costs, each time in an interpreter of its own.
+    python -m tests.benchmarks.bench_models [--rounds N]
+
+It is processor time, of short runs that take turns. It also measures what importing the types costs,
+each time in an interpreter of its own.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
-import timeit
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.models import (
@@ -19,55 +22,27 @@ from finetune_client.models import (
     FineTuningJobEvent,
     Page,
 )
+from tests.benchmarks.answers import FINISHED_JOB, QUEUED_JOB, page
+from tests.benchmarks.comparing import (
+    ROOT,
+    Comparison,
+    Rounds,
+    alternate,
+    print_ratios,
+    timed,
+    work,
+)
+from tests.benchmarks.house import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUNS = 60
-SECONDS = 0.01
+__all__ = ["COMPARISONS", "measured"]
 
-FINISHED_JOB: dict[str, Any] = {
-    "object": "fine_tuning.job",
-    "id": "ftjob-abc123",
-    "model": "gpt-4o-mini-2024-07-18",
-    "created_at": 1721764800,
-    "finished_at": 1721768400,
-    "fine_tuned_model": "ft:gpt-4o-mini-2024-07-18:my-org:custom_suffix:7q8mpxmy",
-    "organization_id": "org-123",
-    "result_files": ["file-abc123"],
-    "status": "succeeded",
-    "validation_file": None,
-    "training_file": "file-abc123",
-    "hyperparameters": {"n_epochs": 4, "batch_size": 1, "learning_rate_multiplier": 1.0},
-    "trained_tokens": 5768,
-    "error": {},
-    "user_provided_suffix": None,
-    "seed": 950189191,
-    "estimated_finish": 0,
-    "integrations": [],
-    "method": {
-        "type": "supervised",
-        "supervised": {
-            "hyperparameters": {"n_epochs": 4, "batch_size": 1, "learning_rate_multiplier": 1.0}
-        },
-    },
-    "metadata": {"key": "value"},
-    "usage_metrics": None,
-    "shared_with_openai": False,
-}
-AUTO_SETTINGS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
-QUEUED_JOB: dict[str, Any] = {
-    **FINISHED_JOB,
-    "finished_at": None,
-    "fine_tuned_model": None,
-    "result_files": [],
-    "status": "queued",
-    "hyperparameters": AUTO_SETTINGS,
-    "trained_tokens": None,
-    "estimated_finish": None,
-    "method": {"type": "supervised", "supervised": {"hyperparameters": AUTO_SETTINGS}},
-}
-"""The same job before it runs. Its JSON is shorter, so that reading it counts for more."""
+ROUNDS = 41
+SECONDS = 0.02
+"""Of one run of the shortest call."""
+
 CHECKPOINT: dict[str, Any] = {
     "object": "fine_tuning.job.checkpoint",
     "id": "ftckpt_qtZ5Gyk4BLq1SfLFWp3RtO3P",
@@ -103,40 +78,70 @@ CHAT: dict[str, Any] = {
 }
 
 
-def best(*calls: Callable[[], object]) -> list[float]:
-    """Return the seconds of each call, at its best; they take turns, so that all meet the same load."""
-    timers = [timeit.Timer(call) for call in calls]
-    number = max(1, int(SECONDS / max(timers[0].timeit(3) / 3, 1e-9)))
-    rounds = [[timer.timeit(number) / number for timer in timers] for _ in range(RUNS)]
-    return [min(times) for times in zip(*rounds, strict=True)]
-
-
-def page(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a list object of 100 such rows, with their own ids."""
-    rows = [{**row, "id": f"{row['id']}{number}"} for number in range(100)]
-    return {"object": "list", "data": rows, "has_more": True}
-
-
-def compare(name: str, data: dict[str, Any], read: Callable[[Any], Any]) -> None:
-    """Print what reading and writing take, in multiples of `json.loads`."""
-    sent = json.dumps(data).encode()
-    plain = json.loads(sent)
-    value = read(plain)
-    loads, reading, writing = best(lambda: json.loads(sent), lambda: read(plain), value.to_dict)
-    print(
-        f"{name:22} json.loads {loads * 1e6:8.2f} us"
-        f"   read {reading / loads:5.2f}   write {writing / loads:5.2f}"
+def _comparison(name: str, most: float | None, what: str | None = None) -> Comparison:
+    return Comparison(
+        what=what or f"read {name}",
+        against="`json.loads`",
+        ours=what or f"read {name}",
+        theirs=f"json.loads of {name}",
+        most=most,
     )
 
 
-def import_cost(statement: str) -> float:
-    """Return the seconds that a statement adds to starting Python, at its best."""
+COMPARISONS = (
+    _comparison("a finished job", 1.3),
+    _comparison("a queued job", 1.5),
+    _comparison("100 finished jobs", 2.0),
+    _comparison("100 queued jobs", 2.0),
+    _comparison("100 checkpoints", 2.0),
+)
+FURTHER = (
+    _comparison("100 events", 2.0),
+    _comparison("a chat example", None),
+    *(
+        _comparison(name, most, f"write {name}")
+        for name, most in (
+            ("a finished job", 1.5),
+            ("a queued job", 1.5),
+            ("100 finished jobs", None),
+            ("100 queued jobs", None),
+            ("100 checkpoints", None),
+            ("100 events", None),
+            ("a chat example", None),
+        )
+    ),
+)
+"""What this script prints and the whole table has not."""
 
-    def started(code: str) -> float:
-        command = [sys.executable, "-c", code]
-        return min(timeit.repeat(lambda: subprocess.run(command, check=True), number=1, repeat=15))
+_THINGS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
+    "a finished job": (FINISHED_JOB, FineTuningJob.from_dict),
+    "a queued job": (QUEUED_JOB, FineTuningJob.from_dict),
+    "100 finished jobs": (page(FINISHED_JOB), lambda data: Page.from_dict(data, FineTuningJob)),
+    "100 queued jobs": (page(QUEUED_JOB), lambda data: Page.from_dict(data, FineTuningJob)),
+    "100 checkpoints": (
+        page(CHECKPOINT),
+        lambda data: Page.from_dict(data, FineTuningJobCheckpoint),
+    ),
+    "100 events": (page(EVENT), lambda data: Page.from_dict(data, FineTuningJobEvent)),
+    "a chat example": (CHAT, ChatExample.from_dict),
+}
 
-    return started(statement) - started("pass")
+
+def measured(rounds: int = ROUNDS) -> Rounds:
+    """Read and write everything in turn."""
+    taken: Rounds = {}
+    for name, (data, read) in _THINGS.items():
+        sent = json.dumps(data).encode()
+        plain = json.loads(sent)
+        calls: dict[str, Callable[[], object]] = {
+            f"json.loads of {name}": partial(json.loads, sent),
+            f"read {name}": partial(read, plain),
+            f"write {name}": read(plain).to_dict,
+        }
+        times = max(1, int(SECONDS / timed(calls[f"json.loads of {name}"], 5)))
+        things = {key: partial(timed, call, times, clock=work) for key, call in calls.items()}
+        taken |= alternate(things, rounds)
+    return taken
 
 
 def modules_loaded(statement: str) -> int:
@@ -144,28 +149,21 @@ def modules_loaded(statement: str) -> int:
     code = (
         f"{statement}\nimport sys; print(sum(m.startswith('finetune_client') for m in sys.modules))"
     )
-    return int(subprocess.check_output([sys.executable, "-c", code]))
+    return int(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))
 
 
 def main() -> None:
     """Print all figures."""
-    for name, job in (("queued", QUEUED_JOB), ("finished", FINISHED_JOB)):
-        compare(f"a {name} job", job, FineTuningJob.from_dict)
-        compare(f"100 {name} jobs", page(job), lambda data: Page.from_dict(data, FineTuningJob))
-    compare(
-        "100 checkpoints",
-        page(CHECKPOINT),
-        lambda data: Page.from_dict(data, FineTuningJobCheckpoint),
-    )
-    compare("100 events", page(EVENT), lambda data: Page.from_dict(data, FineTuningJobEvent))
-    compare("a chat example", CHAT, ChatExample.from_dict)
+    parser = argparse.ArgumentParser(description="Measure reading and writing.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    print_ratios((*COMPARISONS, *FURTHER), measured(parser.parse_args().rounds))
     for statement in (
         "import finetune_client.models",
         "from finetune_client.models import FineTuningJob",
         "from finetune_client.models import *",
     ):
         print(
-            f"{statement:50} {import_cost(statement) * 1e3:6.1f} ms"
+            f"{statement:50} {min(seconds(ROOT, statement) for _ in range(9)) * 1e3:6.1f} ms"
             f"   {modules_loaded(statement):3} modules of ours"
         )
 

@@ -1,23 +1,39 @@
 """What it costs to walk 100,000 rows: memory held, and time beside reading the same pages.
 
-python tests/benchmarks/bench_pager.py
+python -m tests.benchmarks.bench_pager [--rounds N]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import resource
-import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from functools import partial
 
 from finetune_client.models import FineTuningJob, Page
 from finetune_client.resources import Pager
+from tests.benchmarks.comparing import (
+    Comparison,
+    Rounds,
+    alternate,
+    print_ratios,
+    timed,
+    work,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["COMPARISONS", "measured"]
 
+ROUNDS = 5
 ROWS, SIZE = 100_000, 100
+COMPARISONS = (
+    Comparison(
+        what="walk a list of 100,000 jobs, row by row",
+        against="reading the same pages",
+        ours="walk",
+        theirs="pages alone",
+        most=1.3,
+    ),
+)
 
 
 def fetch(after: str | None) -> Page[FineTuningJob]:
@@ -42,15 +58,25 @@ def pages_alone() -> int:
         cursor = page.data[-1].id
 
 
-def seconds(walk: Callable[[], object]) -> float:
-    """Time one run of a callable."""
-    begin = time.perf_counter()
-    walk()
-    return time.perf_counter() - begin
+def rows_walked() -> int:
+    """Go through all rows."""
+    return sum(1 for _ in Pager(fetch, name="GET /jobs"))
+
+
+def measured(rounds: int = ROUNDS) -> Rounds:
+    """Walk the list, and read its pages, in turn; it is processor time."""
+    calls = {"walk": rows_walked, "pages alone": pages_alone}
+    things = {name: partial(timed, call, clock=work) for name, call in calls.items()}
+    return alternate(things, rounds)
 
 
 def main() -> None:
     """Print the figures."""
+    import resource  # Windows has none, and needs none for `measured`
+
+    parser = argparse.ArgumentParser(description="Measure walking a list.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    rounds = parser.parse_args().rounds
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number, _ in enumerate(Pager(fetch, name="GET /jobs")):
         if number == ROWS // 100:
@@ -59,12 +85,7 @@ def main() -> None:
     print(
         f"peak RSS: {early - before} KiB more after 1,000 rows, {late - early} KiB more after all"
     )
-    runs = [
-        (seconds(lambda: sum(1 for _ in Pager(fetch, name="GET /jobs"))), seconds(pages_alone))
-        for _ in range(3)
-    ]
-    walked, alone = min(run[0] for run in runs), min(run[1] for run in runs)
-    print(f"walking costs {walked / alone:.2f} times fetching the same pages")
+    print_ratios(COMPARISONS, measured(rounds))
     tracemalloc.start()
     for number, _ in enumerate(Pager(fetch, name="GET /jobs")):
         if number == ROWS - 1:

@@ -1,6 +1,6 @@
 """The structural figures of the package: how large, how deep, what it loads, what one call runs.
 
-python tests/benchmarks/house.py [--root DIR] [--check]
+python -m tests.benchmarks.house [--root DIR] [--check]
 
 With ``--root`` it measures another checkout of the project, with ``--check`` it exits with 1 if a
 figure misses its bar. How the figures are counted, where the table's notes are too short for it:
@@ -19,7 +19,6 @@ figure misses its bar. How the figures are counted, where the table's notes are 
   function whose code stands in a file of the package (so without dataclasses' generated
   ``__init__``), a comprehension or a resumed generator being an entry too. The bars are for the
   shortest job there is, which a stub of requests' adapter returns without a connection.
-- Times are of the statement alone, each in an interpreter of its own, the two taking turns.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import ast
 import io
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import threading
@@ -45,6 +43,9 @@ from unittest.mock import patch
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from tests.benchmarks.answers import QUEUED_JOB
+from tests.benchmarks.comparing import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -52,37 +53,10 @@ if TYPE_CHECKING:
     import requests
 
 PACKAGE = "finetune_client"
-ROOT = Path(__file__).parents[2]
 USE = f"from {PACKAGE} import Client; Client(api_key='x').jobs"
-PAIRS = 11
 KINDS = (("runtime",), ("runtime", "typing"), ("runtime", "function"))
 
 SHORT_JOB: dict[str, Any] = {"id": "ftjob-abc123"}
-_SETTINGS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
-QUEUED_JOB: dict[str, Any] = {
-    "object": "fine_tuning.job",
-    "id": "ftjob-abc123",
-    "model": "gpt-4o-mini-2024-07-18",
-    "created_at": 1721764800,
-    "finished_at": None,
-    "fine_tuned_model": None,
-    "organization_id": "org-123",
-    "result_files": [],
-    "status": "queued",
-    "validation_file": None,
-    "training_file": "file-abc123",
-    "hyperparameters": _SETTINGS,
-    "trained_tokens": None,
-    "error": {},
-    "user_provided_suffix": None,
-    "seed": 950189191,
-    "estimated_finish": None,
-    "integrations": [],
-    "method": {"type": "supervised", "supervised": {"hyperparameters": _SETTINGS}},
-    "metadata": {"key": "value"},
-    "usage_metrics": None,
-    "shared_with_openai": False,
-}
 
 
 @dataclass(frozen=True)
@@ -274,22 +248,19 @@ def loaded(root: Path, statement: str) -> list[str]:
 
 
 def seconds(root: Path, statement: str) -> float:
-    """Time a statement in a new interpreter."""
-    begin, end = "begin = time.perf_counter()", "print(time.perf_counter() - begin)"
+    """Return the processor's seconds that a statement takes in a new interpreter."""
+    begin, end = "begin = time.process_time()", "print(time.process_time() - begin)"
     return float(in_child(root, f"{begin}; {statement}; {end}"))
 
 
 def load_figures(root: Path) -> list[Figure]:
-    """Measure what importing the package and making a client costs."""
+    """Count what importing the package and making a client loads."""
     held, alone = loaded(root, USE), loaded(root, "import requests")
     own = sum(name.partition(".")[0] == PACKAGE for name in held)
-    ratios = [seconds(root, USE) / seconds(root, "import requests") for _ in range(PAIRS)]
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {PAIRS} pairs"
     return [
         Figure("our modules loaded for client.jobs", own, USE, most=70),
         Figure("modules loaded for client.jobs", len(held), "all of sys.modules"),
         Figure("modules loaded by requests", len(alone), "import requests"),
-        Figure("time for client.jobs : import requests", statistics.median(ratios), spread),
     ]
 
 
