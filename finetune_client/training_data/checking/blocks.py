@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from finetune_client.errors import RequestError, TrainingDataError
@@ -27,7 +28,8 @@ class Block(NamedTuple):
 
     Attributes:
         data: Their bytes, to look through all of them at once.
-        lines: The lines without their line feeds; None stands for one that was too long to keep.
+        lines: The lines with their line feeds (the last one of a file gets one if it has none);
+            None stands for one that was too long to keep.
         size: How many bytes of the file they took.
     """
 
@@ -45,14 +47,14 @@ def blocks(
     """
     rest = _Rest(most)
     for chunk in _chunks(file, size, head):
-        end = chunk.rfind(b"\n")
-        if end < 0:
+        end = chunk.rfind(b"\n") + 1
+        if not end:
             rest.add(chunk)
             continue
         yield rest.complete(chunk[:end])
-        rest.add(chunk[end + 1 :])
+        rest.add(chunk[end:])
     if rest.size:
-        yield rest.complete(b"", line_feed=0)
+        yield rest.complete(b"\n", added=1)
 
 
 def _chunks(file: BinaryReader, size: int | None, head: bytes) -> Iterator[bytes]:
@@ -104,28 +106,30 @@ class _Rest:
         else:
             self._parts.clear()
 
-    def complete(self, chunk: bytes, line_feed: int = 1) -> Block:
-        """Put the lines that `chunk` ends together, and start again."""
-        size = self.size + len(chunk) + line_feed
-        first = chunk.find(b"\n")
-        ends = len(chunk) if first < 0 else first
-        lines: list[bytes | None] = []
+    def complete(self, chunk: bytes, added: int = 0) -> Block:
+        """Put the lines that `chunk` ends together, and start again.
+
+        Args:
+            chunk: What ends with a line feed.
+            added: How many bytes of it are not in the file.
+        """
+        size = self.size + len(chunk) - added
+        ends = chunk.index(b"\n")
         if self.size + ends <= self._most:
             data = b"".join((*self._parts, chunk))
-            lines.extend(self._kept(data.split(b"\n")))
+            lines = self._lines(data)
         else:
             data = chunk[ends + 1 :]
-            lines.append(None)
-            if first >= 0:
-                lines.extend(self._kept(data.split(b"\n")))
+            lines = [None, *self._lines(data)]
         self.size = 0
         self._parts.clear()
         return Block(data, lines, size)
 
-    def _kept(self, lines: list[bytes]) -> Iterable[bytes | None]:
-        if self._most >= BLOCK:
-            return lines
-        return (None if len(line) > self._most else line for line in lines)
+    def _lines(self, data: bytes) -> list[bytes | None]:
+        lines: list[bytes | None] = [*io.BytesIO(data)]  # three times as fast as `split`
+        if self._most < BLOCK:
+            lines = [None if line and len(line) - 1 > self._most else line for line in lines]
+        return lines
 
 
 def next_line_start(file: BinaryReader, position: int) -> int:

@@ -163,7 +163,7 @@ def _unread(read: Iterable[Block], rules: TrainingRules) -> FileCounts:
     """Count the lines of a file, without looking at them."""
     counts = FileCounts(problems=ProblemCollector(rules.accepts))
     for block in read:
-        counts.lines += len(block.lines) - (block.data == b"\0")  # half of a line feed in UTF-16
+        counts.lines += len(block.lines) - (block.data == b"\0\n")  # half of a line feed in UTF-16
         counts.size += block.size
     return counts
 

@@ -41,17 +41,23 @@ class Distribution:
             return
         self._total += sum(values)
         self._most = max(self._most, *values)
-        self._count(Counter(values).items())
+        width = self._width
+        rounded = values if width == 1 else [value - value % width for value in values]
+        self._counts.update(rounded)
+        self._limit()
 
     def add_part(self, other: Distribution) -> None:
         self._total += other._total
         self._most = max(self._most, other._most)
         self._widen(other._width)
         self._count(other._counts.items())
+        self._limit()
 
     def _count(self, counts: Iterable[tuple[int, int]]) -> None:
         for value, times in counts:
             self._counts[value - value % self._width] += times
+
+    def _limit(self) -> None:
         while len(self._counts) > MOST_VALUES:
             self._widen(self._width * 2)
 

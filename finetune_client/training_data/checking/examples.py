@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from finetune_client.training_data.formats import FormatName
     from finetune_client.training_data.problems import ProblemCollector
 
-__all__ = ["ExampleCheck", "Measure"]
+__all__ = ["ExampleCheck", "KnownTools", "Measure"]
 
 OUTPUTS = (
     ("preferred_output", "preferred_completion"),
@@ -47,7 +47,7 @@ class Measure(NamedTuple):
     images: int = 0
 
 
-class _KnownTools(NamedTuple):
+class KnownTools(NamedTuple):
     """Tools with which nothing is wrong, as a line had them.
 
     Attributes:
@@ -81,7 +81,7 @@ class ExampleCheck:
             "preference": self._preference,
             "reinforcement": self._reinforcement,
         }
-        self._known_tools: dict[int, _KnownTools] = {}
+        self._known_tools: dict[int, KnownTools] = {}
         self._definitions: list[str] = []
         self.endings = Endings()
         self.variables = GraderVariables(variables)
@@ -222,10 +222,15 @@ class ExampleCheck:
             functions = defined_functions(example["functions"], self._report_problem)
         return CallCheck(self._report_problem, tools, functions)
 
+    def known_tools(self, tools: object) -> KnownTools | None:
+        """Return what is known of the tools of an example, if they are those of one before."""
+        known = self._known_tools.get(id(tools))
+        return known if known is not None and known.tools is tools else None
+
     def _defined_tools(self, tools: object, path: str) -> Definitions:
         """Check the tools of an example, which are often the very ones of lines before it."""
-        known = self._known_tools.get(id(tools))
-        if known is not None and known.tools is tools:
+        known = self.known_tools(tools)
+        if known is not None:
             self._definitions.append(known.text)
             return known.defined
         text = AS_TEXT.encode(tools)
@@ -236,7 +241,7 @@ class ExampleCheck:
         if tools and self._report_problem.counts.total() == before:
             if len(self._known_tools) >= MOST_REMEMBERED:
                 self._known_tools.clear()
-            self._known_tools[id(tools)] = _KnownTools(tools, text, defined)
+            self._known_tools[id(tools)] = KnownTools(tools, text, defined)
         return defined
 
     def _measure(self, example: dict[str, Any], *outputs: Any) -> Measure:

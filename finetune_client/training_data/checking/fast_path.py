@@ -7,17 +7,17 @@ way must be sure of what it passes; it need not know why it refuses the rest.
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated, Any
 
-from finetune_client.training_data.checking.unwanted_text import LONGEST_NULL_TEXT, is_null_text
-from finetune_client.training_data.formats import FORMATS
-from finetune_client.training_data.tokens import (
-    BYTES_PER_TOKEN,
-    TOKENS_PER_EXAMPLE,
-    TOKENS_PER_MESSAGE,
-    EstimateCounter,
+from finetune_client.training_data.checking.good_examples import (
+    NOT_GOOD,
+    TEXT_ROLES,
+    RoleSequences,
+    is_good_text,
 )
+from finetune_client.training_data.checking.unwanted_text import LONGEST_NULL_TEXT
+from finetune_client.training_data.tokens import BYTES_PER_TOKEN, EstimateCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,13 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatMeasurer", "chat_measurer"]
 
-_ROLES = frozenset(FORMATS["chat"].roles) - {"tool", "function"}
-_MOST_SEQUENCES = 4096
-"""Sequences of roles that are remembered."""
-
-_BEGINNINGS = (b'{"messages": [{"', b'{"messages":[{"')
-_NOT_PLAIN = float("nan")
-"""Stands for the tokens of a text that is not plainly good; no sum with it is below a limit."""
+_OPEN, _CLOSE = b"{}"
+_PART = BYTES_PER_TOKEN - 1
 
 
 class _Value:
@@ -58,7 +53,8 @@ def chat_measurer(counter: Counter, context_length: int | None) -> ChatMeasurer 
         forbid_unknown_fields=True,
         gc=False,
     )
-    messages: Any = list[message]  # type: ignore[valid-type]  # made at run time
+    # A list without a message is refused even where another one, which msgspec keeps, follows.
+    messages: Any = Annotated[list[message], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]
     example = msgspec.defstruct(
         "Example", [("messages", messages)], forbid_unknown_fields=True, gc=False
     )
@@ -75,8 +71,7 @@ class ChatMeasurer:
     calls `dec_hook` for every value of an unknown type, those included that it drops. So a line
     in which more values were seen than its messages have holds a key twice. (To compare the
     numbers of quotes in the line and in its texts would show the same, and take as long as a
-    fifth of `json.loads`.) The key ``messages`` cannot be there twice unseen, since a line has to
-    begin with a message in it.
+    fifth of `json.loads`.)
     """
 
     def __init__(
@@ -92,34 +87,29 @@ class ChatMeasurer:
         self._values = values
         self._count = counter.count
         self._estimated = isinstance(counter, EstimateCounter)
-        self._most = float("inf") if context_length is None else context_length
-        self._tokens_of_roles: dict[tuple[str, ...], float] = {}
+        self._most = NOT_GOOD - 1 if context_length is None else context_length
+        self._sequences = RoleSequences(TEXT_ROLES)
 
     def measure(self, lines: Iterable[bytes | None]) -> tuple[list[int], list[int]]:
-        """Return the numbers of messages and of tokens of each line, 0 if it is not plainly good.
+        """Return the numbers of messages and of tokens of each line; a line has no tokens if it is
+        not plainly good.
 
         All lines of a block are decoded first and their texts looked at together afterwards, in
         calls that each go over all of them: a call for each line takes a fifth more time.
         """
         numbers = self._numbers(lines)
-        roles, texts = self._values[::2], self._values[1::2]
-        sizes = self._sizes(texts)
-        known, most = self._tokens_of_roles, self._most
+        roles = self._values[::2]
+        sums = list(accumulate(self._sizes(self._values[1::2]), initial=0))
+        sequences, most = self._sequences, self._most
         tokens: list[int] = []
         start = 0
-        for index, number in enumerate(numbers):
+        for number in numbers:
             stop = start + number
-            sequence = tuple(roles[start:stop])
             try:
-                total = known[sequence]
-            except (KeyError, TypeError):  # a role may be a list, which has no hash
-                total = self._learn(sequence)
-            total += sum(sizes[start:stop])
-            if total <= most:
-                tokens.append(int(total))
-            else:
-                tokens.append(0)
-                numbers[index] = 0
+                total = sequences[tuple(roles[start:stop])] + sums[stop] - sums[start]
+            except TypeError:  # a role may be a list, which has no hash
+                total = NOT_GOOD
+            tokens.append(total if total <= most else 0)
             start = stop
         return numbers, tokens
 
@@ -132,17 +122,16 @@ class ChatMeasurer:
         for line in lines:
             try:
                 messages = decode(line).messages  # type: ignore[arg-type]  # None is a TypeError
-                good = line.startswith(_BEGINNINGS) and line.endswith(b"}")  # type: ignore[union-attr]
+                if line[0] != _OPEN or line[-2] != _CLOSE:  # type: ignore[index]
+                    messages = ()
             except unreadable:
-                good, messages = False, []
-            if good and len(values) - seen != 2 * len(messages):
-                good = self._drop_weights(messages, seen)
-            if good:
-                numbers.append(len(messages))
-            else:
-                numbers.append(0)
+                messages = ()
+            number = len(messages)
+            if len(values) != seen + 2 * number and not self._drop_weights(messages, seen):
                 del values[seen:]
-            seen = len(values)
+                number = 0
+            seen += 2 * number
+            numbers.append(number)
         return numbers
 
     def _drop_weights(self, messages: list[Any], start: int) -> bool:
@@ -163,39 +152,25 @@ class ChatMeasurer:
             for (role, _, weight), has in zip(turns, weighted, strict=True)
         ) and any(weight and role == "assistant" for role, _, weight in turns)
 
-    def _sizes(self, texts: list[Any]) -> list[float]:
+    def _sizes(self, texts: list[Any]) -> list[int]:
         try:
             # A special token may be written with escapes, so it is looked for here, not before.
-            plain = (
-                all(map(str.strip, texts))
-                and not [1 for text in texts if "|" in text and "<" in text and "<|" in text]
-                and not [
-                    1 for text in texts if len(text) <= LONGEST_NULL_TEXT and is_null_text(text)
+            odd = [
+                text
+                for text in texts
+                if "|" in text or len(text) <= LONGEST_NULL_TEXT or text.isspace()
+            ]
+            if all(map(_is_plain, odd)):
+                if not self._estimated:
+                    return list(map(self._count, texts))
+                return [
+                    (len(text if text.isascii() else text.encode()) + _PART) // BYTES_PER_TOKEN
+                    for text in texts
                 ]
-            )
-        except TypeError:  # not text
-            plain = False
-        if not plain:
-            return [self._size(text) for text in texts]
-        if not self._estimated:
-            return list(map(self._count, texts))
-        sizes = [len(text) if text.isascii() else len(text.encode()) for text in texts]
-        return [-(-size // BYTES_PER_TOKEN) for size in sizes]
+        except (TypeError, AttributeError):  # not text
+            pass
+        return [self._count(text) if _is_plain(text) else NOT_GOOD for text in texts]
 
-    def _size(self, text: Any) -> float:
-        if type(text) is str and text.strip() and "<|" not in text and not is_null_text(text):
-            return self._count(text)
-        return _NOT_PLAIN
 
-    def _learn(self, roles: tuple[Any, ...]) -> float:
-        """Return what a sequence of roles adds to the tokens of its texts, if it is a good one."""
-        try:
-            good = roles[-1:] == ("assistant",) and _ROLES.issuperset(roles)
-        except TypeError:  # a list or an object, which has no hash
-            good = False
-        if not good or any(role == following for role, following in pairwise(roles)):
-            return _NOT_PLAIN
-        if len(self._tokens_of_roles) >= _MOST_SEQUENCES:
-            self._tokens_of_roles.clear()
-        tokens = TOKENS_PER_EXAMPLE + TOKENS_PER_MESSAGE * len(roles)
-        return self._tokens_of_roles.setdefault(roles, tokens)
+def _is_plain(text: object) -> bool:
+    return is_good_text(text) and "<|" not in text  # type: ignore[operator]  # it is a text

@@ -16,6 +16,7 @@ from finetune_client.training_data.checking.decoding import (
 )
 from finetune_client.training_data.checking.examples import ExampleCheck
 from finetune_client.training_data.checking.fast_path import chat_measurer
+from finetune_client.training_data.checking.good_examples import GoodChat
 from finetune_client.training_data.checking.unwanted_text import (
     LONGEST_NULL_TEXT,
     TextCheck,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckSettings", "LineChecker", "hash_lines"]
 
-_BLANKS = b" \t\r"
+_BLANKS = b" \t\r\n"
 
 
 class _Measured(NamedTuple):
@@ -101,13 +102,13 @@ class LineChecker:
         )
         self.counts.endings = self._examples.endings
         self.counts.variables = self._examples.variables
-        self._fast = (
-            chat_measurer(settings.counter, settings.context_length)
-            if settings.format == "chat"
-            else None
-        )
         self._decoder = LineDecoder(self._report_problem)
-        self._count_definitions = lru_cache(maxsize=MOST_REMEMBERED)(settings.counter.count)
+        self._remembered_count = lru_cache(maxsize=MOST_REMEMBERED)(settings.counter.count)
+        self._fast = self._good = None
+        if settings.format == "chat":
+            counter, most = settings.counter, settings.context_length
+            self._fast = chat_measurer(counter, most)
+            self._good = GoodChat(counter.count, self._count_definitions, most)
 
     def check(self, block: Block) -> None:
         """Check the lines of a block, and count what is in them.
@@ -118,24 +119,22 @@ class LineChecker:
         counts, lines = self.counts, block.lines
         if b"\r" in block.data:
             lines = self._without_returns(lines)
-        unmeasured = [0] * len(lines)
-        lengths, sizes = self._fast.measure(lines) if self._fast else (unmeasured, unmeasured)
+        unread = [0] * len(lines)
+        lengths, sizes = self._fast.measure(lines) if self._fast else (unread, unread)
         secretive = self._settings.secrets and holds_secret(block.data)
         if secretive:
             for index, line in enumerate(lines):
-                if lengths[index] and line is not None and holds_secret(line):
-                    lengths[index] = 0
+                if sizes[index] and line is not None and holds_secret(line):
+                    sizes[index] = 0
         measured = _Measured(
-            hashes=list(map(hash, compress(lines, lengths))),
-            numbers=list(compress(count(counts.lines + 1), lengths)),
-            lengths=list(filter(None, lengths)),
-            sizes=list(compress(sizes, lengths)),
+            hashes=list(map(hash, compress(lines, sizes))),
+            numbers=list(compress(count(counts.lines + 1), sizes)),
+            lengths=list(compress(lengths, sizes)),
+            sizes=list(filter(None, sizes)),
         )
-        if 0 in lengths:
-            for number, (line, length) in enumerate(
-                zip(lines, lengths, strict=True), counts.lines + 1
-            ):
-                if not length:
+        if 0 in sizes:
+            for number, (line, size) in enumerate(zip(lines, sizes, strict=True), counts.lines + 1):
+                if not size:
                     suspicious = secretive and line is not None and holds_secret(line)
                     self._check_line(line, number, measured, suspicious=suspicious)
             measured.sort()
@@ -155,8 +154,8 @@ class LineChecker:
         rest = list(lines)
         number = 0
         for index, line in enumerate(lines):
-            if line is not None and line[-1:] == b"\r" and line.strip():
-                rest[index] = line[:-1]
+            if line is not None and line[-2:] == b"\r\n" and line.strip():
+                rest[index] = line[:-2] + b"\n"
                 if report_problem.remaining("crlf"):
                     report_problem.line = self.counts.lines + 1 + index
                     report_problem("crlf")
@@ -187,43 +186,57 @@ class LineChecker:
         if example is None:
             self.counts.examples += 1  # lines that are no examples are no duplicates either
             return
-        measured.hashes.append(hash(line))
+        measured.hashes.append(hash(line + b"\n"))
         measured.numbers.append(number)
         try:
-            measure = self._check_example(example, line, number, suspicious=suspicious)
-            if measure is not None:
-                measured.lengths.append(len(measure.messages))
-                measured.sizes.append(self._count_tokens(measure))
+            found = self._check_example(example, line, number, suspicious=suspicious)
         except RecursionError:
             report_problem("too_deep")
+            return
+        if found is not None:
+            length, size = found
+            measured.lengths.append(length)
+            measured.sizes.append(size)
 
     def _check_example(
         self, example: dict[str, Any], line: bytes, number: int, *, suspicious: bool
-    ) -> Measure | None:
-        report_problem, settings = self._report_problem, self._settings
+    ) -> tuple[int, int] | None:
+        """Check an example; return its messages and tokens, or None if it is of another format."""
         if suspicious or self._decoder.has_odd_values or holds_special_text(line):
             self._texts.check(example)
-        found = format_of(example)
-        if found is not None and found != _without_grader(settings.format):
-            given = settings.given_method
-            mismatch = given is not None and FORMATS[found].method != given
-            report_problem(
-                "wrong_format" if mismatch else "mixed_formats",
-                found=FORMATS[found].example,
-                expected=FORMATS[settings.format].example,
-                method=given,
-            )
+        has_nulls = may_have_null_keys(line)
+        if self._good and not has_nulls:
+            known_tools = self._examples.known_tools(example.get("tools"))
+            if size := self._good.tokens(example, known_tools):
+                return len(example["messages"]), size
+        if not self._has_right_format(example):
             return None
-        if may_have_null_keys(line):
+        if has_nulls:
             nulls = NullKeys()
-            example = nulls.removed(example, settings.format)
+            example = nulls.removed(example, self._settings.format)
             if nulls.found:
                 self.counts.null_keys.add(number, nulls.found)
         measure = self._examples.check(example)
         if null_texts := self._null_texts(measure):
             self.counts.null_texts.add(number, null_texts)
         self.counts.image_examples += measure.images > 0
-        return measure
+        return len(measure.messages), self._count_tokens(measure)
+
+    def _has_right_format(self, example: dict[str, Any]) -> bool:
+        """Report an example of another format than the file's."""
+        settings = self._settings
+        found = format_of(example)
+        if found is None or found == _without_grader(settings.format):
+            return True
+        given = settings.given_method
+        mismatch = given is not None and FORMATS[found].method != given
+        self._report_problem(
+            "wrong_format" if mismatch else "mixed_formats",
+            found=FORMATS[found].example,
+            expected=FORMATS[settings.format].example,
+            method=given,
+        )
+        return False
 
     def _null_texts(self, measure: Measure) -> list[str]:
         """Return the texts that are no more than a null; what a tool answers may be that."""
@@ -241,11 +254,9 @@ class LineChecker:
     def _count_tokens(self, measure: Measure) -> int:
         settings = self._settings
         count = settings.counter.count
-        if measure.messages:  # its other texts define tools, which are the same in most lines
+        if measure.messages:  # its other texts define tools
             tokens = count_messages(settings.counter, measure.messages)
-            for text in measure.texts:
-                remembered = len(text) <= LONGEST_REMEMBERED
-                tokens += self._count_definitions(text) if remembered else count(text)
+            tokens += sum(map(self._count_definitions, measure.texts))
         else:
             tokens = sum(map(count, measure.texts))
         most = settings.context_length
@@ -253,6 +264,12 @@ class LineChecker:
             code = "too_long" if settings.counter.exact else "maybe_too_long"
             self._report_problem(code, tokens=tokens, most=most)
         return tokens
+
+    def _count_definitions(self, text: str) -> int:
+        """Count the tokens of tools, which are the same in most lines."""
+        if len(text) <= LONGEST_REMEMBERED:
+            return self._remembered_count(text)
+        return self._settings.counter.count(text)
 
 
 def _without_grader(format: FormatName) -> FormatName:
@@ -269,5 +286,5 @@ def hash_lines(blocks: Iterable[Block]) -> LineHashes:
             number += 1
             line = (raw or b"").removeprefix(BOM_UTF8).strip(_BLANKS)
             if line:
-                hashes.add([hash(line)], [number])
+                hashes.add([hash(line + b"\n")], [number])
     return hashes

@@ -15,7 +15,8 @@ def lines_of(content: bytes, most: int = 1 << 20) -> list[bytes | None]:
 
 
 def split(content: bytes) -> list[bytes]:
-    return content.removesuffix(b"\n").split(b"\n") if content else []
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    return [line + b"\n" for line in lines]
 
 
 @settings(max_examples=100, deadline=None)
@@ -31,7 +32,7 @@ def test_blocks__lines_of_any_length_in_blocks_of_any_size(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", size)
         read = list(blocks(io.BytesIO(content), 20))
-    expected = [line if len(line) <= 20 else None for line in split(content)]
+    expected = [line if len(line) <= 21 else None for line in split(content)]
     if size <= 20:
         assert [line for block in read for line in block.lines] == expected
     assert sum(block.size for block in read) == len(content)
@@ -41,21 +42,21 @@ def test_blocks__all_of_their_bytes_are_in_data() -> None:
     content = b"\n".join(b"%d" % n * 100 for n in range(3000))
     read = list(blocks(io.BytesIO(content), 1 << 20))
     assert len(read) > 2
-    assert [block.data.split(b"\n") for block in read] == [block.lines for block in read]
+    assert [split(block.data) for block in read] == [block.lines for block in read]
 
 
 def test_blocks__a_line_longer_than_is_kept() -> None:
     long = b"a" * (3 * BLOCK)
-    assert lines_of(b"b\n" + long + b"\nc\nd", BLOCK) == [b"b", None, b"c", b"d"]
+    assert lines_of(b"b\n" + long + b"\nc\nd", BLOCK) == [b"b\n", None, b"c\n", b"d\n"]
     assert lines_of(long + b"\n" + long, BLOCK) == [None, None]
     assert lines_of(long, BLOCK) == [None]
-    assert lines_of(b"\n" + long, 3 * BLOCK) == [b"", long]
+    assert lines_of(b"\n" + long, 3 * BLOCK) == [b"\n", long + b"\n"]
 
 
 def test_blocks__a_part_of_a_file() -> None:
     file = io.BytesIO(b"a\nb\nc\nd\n")
     file.seek(2)
-    assert [block.lines for block in blocks(file, 10, 4)] == [[b"b", b"c"]]
+    assert [block.lines for block in blocks(file, 10, 4)] == [[b"b\n", b"c\n"]]
 
 
 def test_blocks__a_file_that_fails() -> None:

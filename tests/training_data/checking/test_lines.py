@@ -38,13 +38,18 @@ def without_msgspec() -> Any:
     return patch.dict(sys.modules, {"msgspec": None})
 
 
+def block_of(lines: list[bytes | None]) -> Block:
+    ended = [None if line is None else line + b"\n" for line in lines]
+    data = b"".join(line for line in ended if line is not None)
+    return Block(data, ended, len(data))
+
+
 def counts_of(
     lines: list[bytes | None], settings: CheckSettings, *, fast: bool = True
 ) -> FileCounts:
     with nullcontext() if fast else without_msgspec():
         checker = LineChecker(settings)
-    data = b"\n".join(line for line in lines if line is not None)
-    checker.check(Block(data, lines, len(data)))
+    checker.check(block_of(lines))
     return checker.counts
 
 
@@ -169,8 +174,7 @@ def test_check__plainly_good_lines_go_the_fast_way(context_length: int | None) -
     checker._check_line = None  # type: ignore[assignment,method-assign]  # must not be called
     weighted = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\\"b\\": \\ud83d\\ude42","weight":1}]}'
     windows = good_lines("chat", 11)[10] + b"\r"
-    block: list[bytes | None] = [*good_lines("chat"), weighted, windows]
-    checker.check(Block(b"\n".join([*good_lines("chat"), windows]), block, 0))
+    checker.check(block_of([*good_lines("chat"), weighted, windows]))
     assert checker.counts.examples == 12
     assert checker.counts.problems.counts == {"crlf": 1}
 
