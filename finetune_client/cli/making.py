@@ -150,7 +150,7 @@ def convert(
     """
     target = _target(file, output, "converted")
     if target != _STDOUT:  # before FILE is opened: Windows replaces no file that is open
-        with _refused_overwriting():
+        with refused_overwriting():
             refuse_existing(target, overwrite=overwrite)
     rows = training_data.read_rows(file, columns, **reading)
     first = next(rows, None)

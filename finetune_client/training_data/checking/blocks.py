@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from finetune_client.errors import RequestError, TrainingDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Protocol
 
     class BinaryReader(Protocol):

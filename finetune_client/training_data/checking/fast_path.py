@@ -91,8 +91,9 @@ class ChatMeasurer:
         self._sequences = RoleSequences(TEXT_ROLES)
 
     def measure(self, lines: Iterable[bytes | None]) -> tuple[list[int], list[int]]:
-        """Return the numbers of messages and of tokens of each line; a line has no tokens if it is
-        not plainly good.
+        """Return the numbers of messages and of tokens of each line.
+
+        A line that is not plainly good has 0 tokens, whatever its number of messages says.
 
         All lines of a block are decoded first and their texts looked at together afterwards, in
         calls that each go over all of them: a call for each line takes a fifth more time.
