@@ -10,18 +10,16 @@ import os
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from finetune_client.backports import Self
 from finetune_client.errors import FineTuneError
 from finetune_client.local.storage.database import DATABASE_FILE
 from finetune_client.local.storage.job_logs import open_log
 from finetune_client.local.training.job import FINAL_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = ["read_job_log"]
 

@@ -174,4 +174,4 @@ class ChatMeasurer:
 
 
 def _is_plain(text: object) -> bool:
-    return is_good_text(text) and "<|" not in text  # type: ignore[operator]  # it is a text
+    return is_good_text(text) and "<|" not in text

@@ -9,7 +9,7 @@ problems; so this look must be sure of what it passes, and need not know why it 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from finetune_client.training_data.checking.arguments import (
     expected_types,
@@ -37,7 +37,7 @@ _MOST_SEQUENCES = 4096
 """Sequences of roles that are remembered."""
 
 
-def is_good_text(text: object) -> bool:
+def is_good_text(text: object) -> TypeGuard[str]:
     """Return whether a content is text, and neither blank nor a mere null."""
     return type(text) is str and bool(text.strip()) and not is_null_text(text)
 
@@ -178,7 +178,9 @@ class _SpecialMessages:
         if type(function) is not dict or len(function) != 2:
             return NOT_GOOD
         name, arguments = function.get("name"), function.get("arguments")
-        defined = self._defined.get(name) if type(name) is str else None
+        if type(name) is not str or type(arguments) is not str:
+            return NOT_GOOD
+        defined = self._defined.get(name)
         if defined is None:
             return NOT_GOOD
         given = read_arguments(arguments)
