@@ -1,4 +1,4 @@
-"""The fast way, with msgspec, and the plain way through a line come to the same report."""
+"""The fast way, with msgspec, the short look at an example, and the complete check agree."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import example, given, settings, strategies as st
 from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.training_data import check
 from finetune_client.training_data.checking.blocks import Block
+from finetune_client.training_data.checking.good_examples import GoodChat
 from finetune_client.training_data.checking.lines import CheckSettings, LineChecker
 from finetune_client.training_data.tokens import resolve_counter
 from tests.support.example_lines import BAD_LINES, GOOD_LINES, Line, good_lines
@@ -36,6 +37,11 @@ COUNTED = replace(SETTINGS, counter=resolve_counter(len))
 
 def without_msgspec() -> Any:
     return patch.dict(sys.modules, {"msgspec": None})
+
+
+def without_short_look() -> Any:
+    """Let every example be checked completely."""
+    return patch.object(GoodChat, "tokens", return_value=0)
 
 
 def block_of(lines: list[bytes | None]) -> Block:
@@ -69,7 +75,9 @@ def shown(counts: FileCounts) -> dict[str, Any]:
 def assert_same_both_ways(lines: list[bytes | None], settings: CheckSettings = SETTINGS) -> None:
     pytest.importorskip("msgspec")
     fast, plain = (counts_of(lines, settings, fast=fast) for fast in (True, False))
-    assert shown(fast) == shown(plain)
+    with without_short_look():
+        complete = counts_of(lines, settings, fast=False)
+    assert shown(fast) == shown(plain) == shown(complete)
 
 
 PLAIN_TEXTS = [
@@ -231,6 +239,8 @@ def test_check__both_ways_give_the_same_report(case: Line) -> None:
     fast = check(content, **case.options)
     with without_msgspec():
         assert check(content, **case.options) == fast
+        with without_short_look():
+            assert check(content, **case.options) == fast
 
 
 def test_check__says_nothing_of_secrets_when_told_so() -> None:
