@@ -99,8 +99,9 @@ def evaluate(
         )
         asked, of, calls = (f"{number} {what}{'s' * (number != 1)}" for number, what in numbers)
         cost = f"{asked} to {of}: {calls}"
-        if output is not None and output.exists():
-            cost += f", less those whose answers are in {output}"
+        known = [str(one) for one in (output, reference) if one is not None and one.exists()]
+        if known:
+            cost += f", less those whose answers are in {' and '.join(known)}"
         confirm_cost(client, f"{cost}.", yes=yes, quiet=as_json)
         found = evaluate_models(
             client,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from finetune_client.errors import APIError, RequestError
 from finetune_client.evaluation.answers import AnswerFile
 from finetune_client.evaluation.asking import ask
-from finetune_client.evaluation.questions import read_questions
+from finetune_client.evaluation.questions import read_questions, some_of
 from finetune_client.evaluation.report import Evaluation, GradedAnswer
 from finetune_client.grading import GraderError, check_grader, check_runnable, run_grader
 from finetune_client.models.codec import to_plain
@@ -82,7 +82,8 @@ def evaluate(
         The evaluation; print it, or show it in a notebook.
 
     Raises:
-        RequestError: The grader, a model or a row is not valid; nothing was sent.
+        RequestError: The grader, a model or a row is not valid, or the default grader has no answer
+            of the file to compare with; nothing was sent.
         TrainingDataError: The file cannot be read.
         APIError: The key or a model is refused, or the service fails again and again. Answers that
             came are in ``output``.
@@ -92,6 +93,8 @@ def evaluate(
     if not names:
         raise RequestError("evaluate needs at least one model. Nothing was sent.")
     questions = read_questions(file, limit=limit)
+    if grader is DEFAULT_GRADER:
+        _check_references(questions)
     sent = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed, **settings}
     kept = _kept_answers(reference, questions)
     asked = [name for name in names if name not in kept]
@@ -117,6 +120,17 @@ def evaluate(
             continue
         graded[answer.model][answer.number] = GradedAnswer(answer=answer, reward=reward)
     return Evaluation(models=names, questions=questions, answers=graded, failures=failures)
+
+
+def _check_references(questions: Sequence[Question]) -> None:
+    """Raise if the default grader has nothing to compare an answer with."""
+    without = [one.number for one in questions if "reference" not in one.item]
+    if without:
+        raise RequestError(
+            f"There is no expected answer in row {some_of(without)}, which the default grader compares answers "
+            "with. Give a grader that needs none, or rows whose last message is the assistant's, or "
+            "with a 'completion' or a 'reference'. Nothing was sent."
+        )
 
 
 def _model_name(model: str | FineTuningJob) -> str:

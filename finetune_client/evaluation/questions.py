@@ -13,7 +13,7 @@ from finetune_client.training_data import read_rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Question", "read_questions"]
+__all__ = ["Question", "read_questions", "some_of"]
 
 _MOST_NAMED = 5
 
@@ -65,15 +65,19 @@ def read_questions(
         else:
             questions.append(question)
     if wrong:
-        named = ", ".join(map(str, wrong[:_MOST_NAMED])) + (", ..." if wrong[_MOST_NAMED:] else "")
         raise RequestError(
-            f"No question could be found in row {named}: a row needs 'messages' that end with a "
+            f"No question could be found in row {some_of(wrong)}: a row needs 'messages' that end with a "
             "question or with the assistant's answer to it, an 'input' with such messages, or a "
             "'prompt'. Nothing was sent."
         )
     if not questions:
         raise TrainingDataError(f"There are no questions in {source}: it has no rows.")
     return questions
+
+
+def some_of(numbers: Sequence[int]) -> str:
+    """Return the first few numbers of rows, for a message."""
+    return ", ".join(map(str, numbers[:_MOST_NAMED])) + (", ..." if numbers[_MOST_NAMED:] else "")
 
 
 def _question(number: int, row: Mapping[str, Any]) -> Question | None:

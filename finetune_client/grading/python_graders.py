@@ -281,7 +281,7 @@ class _Process:
             self._directory.cleanup()
 
     def _kill(self) -> None:
-        if os.name == "posix":
+        if sys.platform != "win32":
             # Its process group too, which may outlive it.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

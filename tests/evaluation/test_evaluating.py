@@ -127,6 +127,22 @@ def test_evaluate__refuses_before_it_asks(
     assert service.asked == []
 
 
+def test_evaluate__refuses_questions_that_the_default_grader_cannot_grade(
+    client: Client, service: Service
+) -> None:
+    rows = [{"prompt": "Peru?", "completion": "Lima"}, {"prompt": "Chad?"}]
+    with pytest.raises(RequestError) as caught:
+        evaluate(client, rows, models=["base"])
+    assert str(caught.value) == (
+        "There is no expected answer in row 2, which the default grader compares answers with. Give "
+        "a grader that needs none, or rows whose last message is the assistant's, or with a "
+        "'completion' or a 'reference'. Nothing was sent."
+    )
+    assert service.asked == []
+    found = evaluate(client, rows, models=["base"], grader=lambda text, item: len(text))
+    assert found.results[0].count == 2
+
+
 def test_evaluate__an_answer_that_cannot_be_graded_is_named(
     client: Client, questions: Path
 ) -> None:
