@@ -34,7 +34,7 @@ def test_get__the_whole_request(stubs: responses.RequestsMock) -> None:
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
                     "Cache-Control": "no-cache, no-store",
-                    "User-Agent": "finetune-client/0.1.0",
+                    "User-Agent": "finetune-client/0.2.0",
                     "X-Mine": "1",
                 },
                 strict_match=True,

@@ -190,7 +190,7 @@ def test_stream__of_content_that_lies_elsewhere(stubs: responses.RequestsMock) -
     assert sizes == [65536, 34464]
     sent = dict(stubs.calls[1].request.headers)
     assert sent == {
-        "User-Agent": "finetune-client/0.1.0",
+        "User-Agent": "finetune-client/0.2.0",
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "Range": "bytes=5-",

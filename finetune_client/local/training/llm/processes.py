@@ -40,6 +40,9 @@ def environment(threads: int | None) -> dict[str, str]:
     env["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     env["HF_HUB_DISABLE_TELEMETRY"] = "1"
     env["TRL_EXPERIMENTAL_SILENCE"] = "1"
+    # Threads of OpenMP that wait for each other by turning in circles take two to three times the
+    # processor time as soon as another program wants the same cores.
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if threads is not None:
         env["OMP_NUM_THREADS"] = str(threads)
     return env
