@@ -40,10 +40,10 @@ GOOD = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "c
 SECTION = "## When things go wrong"
 
 
-class Ours:
-    def __init__(self, url: str) -> None:
-        self._client = Client("sk-test", base_url=url, provider="openai")
-        self.jobs: Any = self._client.jobs
+class Calls:
+    """The calls that are written the same with ours and the official client."""
+
+    jobs: Any
 
     def retrieve(self) -> Any:
         return self.jobs.retrieve("ftjob-1")
@@ -53,6 +53,12 @@ class Ours:
 
     def list(self) -> Any:
         return len(list(islice((job.id for job in self.jobs.list()), 1000)))
+
+
+class Ours(Calls):
+    def __init__(self, url: str) -> None:
+        self._client = Client("sk-test", base_url=url, provider="openai")
+        self.jobs = self._client.jobs
 
     def upload(self, path: Path) -> Any:
         return self.jobs.create(model=JOB["model"], training_file=path).id
@@ -64,19 +70,10 @@ class Ours:
         self._client.close()
 
 
-class Official:
+class Official(Calls):
     def __init__(self, url: str) -> None:
         self._client = OpenAI(api_key="sk-test", base_url=url)
-        self.jobs: Any = self._client.fine_tuning.jobs
-
-    def retrieve(self) -> Any:
-        return self.jobs.retrieve("ftjob-1")
-
-    def create(self) -> Any:
-        return self.jobs.create(**JOB).id
-
-    def list(self) -> Any:
-        return len(list(islice((job.id for job in self.jobs.list()), 1000)))
+        self.jobs = self._client.fine_tuning.jobs
 
     def upload(self, path: Path) -> Any:
         file = self._client.files.create(file=path, purpose="fine-tune")

@@ -134,22 +134,15 @@ def ledger_option(*, required: bool) -> Callable[[Command], Command]:
     )
 
 
-def named_server(
-    *,
-    base_url: str | None,
-    provider: str | None,
-    allow_http: bool,
-    local: bool = False,
-    local_directory: Path | None = None,
-    allow_python_graders: bool = False,  # noqa: ARG001 - see `named_grading`
-) -> str:
-    """Write the options that name the same server in another command."""
-    if local:
-        chosen = local_directory is not None
-        return f" --local --directory {shlex.quote(str(local_directory))}" if chosen else " --local"
-    given = {"--base-url": base_url, "--provider": provider}
+def named_server(server: ServerOptions) -> str:
+    """Write the options of `server_options` that name the same server in another command."""
+    if server["local"]:
+        directory = server["local_directory"]
+        chosen = "" if directory is None else f" --directory {shlex.quote(str(directory))}"
+        return f" --local{chosen}"
+    given = {"--base-url": server["base_url"], "--provider": server["provider"]}
     named = "".join(f" {name} {shlex.quote(value)}" for name, value in given.items() if value)
-    return f"{named} --allow-http" if allow_http else named
+    return f"{named} --allow-http" if server["allow_http"] else named
 
 
 def named_grading(server: ServerOptions) -> str:

@@ -138,7 +138,7 @@ def create(
         ask = cost_question(
             client, [job_file.request.to_dict()], price=price, yes=yes, as_json=as_json
         )
-        named = named_server(**server)
+        named = named_server(server)
         job = create_job(client, job_file, named=named, as_json=as_json, ask=ask)
         if as_json or not job_file.paths:
             _show(job, as_json=as_json)
@@ -166,7 +166,7 @@ def follow(
     if len(job_ids) > 1 and (after or metrics):
         raise click.UsageError("--after and --metrics are for a single job.")
     with connect(**server) as client:
-        again, to_follow = f"{' '.join(job_ids)}{named_server(**server)}", named_grading(server)
+        again, to_follow = f"{' '.join(job_ids)}{named_server(server)}", named_grading(server)
         if len(job_ids) > 1:
             table = job_table(as_json=as_json)
             watch_several(client, table, job_ids, again=f"{again}{to_follow}")
@@ -184,7 +184,7 @@ def follow(
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool, server: ServerOptions) -> None:
     """Wait until a job is done. Exit status 1 when it failed or the time is over."""
-    named = f"{named_server(**server)}{named_grading(server)}"
+    named = f"{named_server(server)}{named_grading(server)}"
     hint = f"continues. Wait again with: finetune wait {job_id}{named}"
     with connect(**server) as client:
         client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
@@ -219,7 +219,7 @@ def _show_error(job: FineTuningJob, server: ServerOptions) -> None:
     said = (job.error and job.error.message) or "The server does not say why it failed."
     for line in said.split("\n"):
         click.echo(printable(line), err=True)
-    command = f"finetune logs {job.id}{named_server(**server)}"
+    command = f"finetune logs {job.id}{named_server(server)}"
     if server["local"] and command not in said and has_log(job.id, server["local_directory"]):
         click.echo(f"Its log: {command}", err=True)
 

@@ -80,14 +80,18 @@ def rerun(
     elsewhere = bool(local or server["base_url"] or server["provider"])
     if elsewhere and model is None:
         raise click.UsageError("On another server --model is needed: its models have other names.")
-    source_server: dict[str, Any] = {
-        "base_url": source_base_url,
-        "provider": source_provider,
-        "allow_http": server["allow_http"],
-    }
-    target: dict[str, Any] = {**server, **({} if elsewhere else source_server)}
+    target = server
+    if not elsewhere:
+        target = {**server, "base_url": source_base_url, "provider": source_provider}
     with ExitStack() as stack:
-        job, origin = _read_source(source, stack, **source_server, keep_ids=not elsewhere)
+        job, origin = _read_source(
+            source,
+            stack,
+            base_url=source_base_url,
+            provider=source_provider,
+            allow_http=server["allow_http"],
+            keep_ids=not elsewhere,
+        )
         if elsewhere:
             _leave_out_ids(job)
         if local and model is not None:
@@ -115,7 +119,7 @@ def rerun(
         if dry_run:
             show_what_is_sent(client, job, as_json=as_json, notes=notes)
             return
-        named = named_server(**target)
+        named = named_server(target)
         ask = cost_question(client, [job.request.to_dict()], price=price, yes=yes, as_json=as_json)
         made = create_job(client, job, named=named, as_json=as_json, ask=ask)
         if local:

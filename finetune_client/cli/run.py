@@ -69,7 +69,7 @@ def run(
     a path (extra llm). What was made stays, and the last lines say how to use it. No ledger is used.
     """
     out = reporter(as_json=as_json)
-    named, directory = named_server(**server), server["local_directory"]
+    named, directory = named_server(server), server["local_directory"]
     with contextlib.ExitStack() as stack:
         here: LocalServer | None = None
         if server["local"]:

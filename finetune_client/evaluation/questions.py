@@ -66,8 +66,8 @@ def read_questions(
             questions.append(question)
     if wrong:
         raise RequestError(
-            f"No question could be found in row {some_of(wrong)}: a row needs 'messages' that end with a "
-            "question or with the assistant's answer to it, an 'input' with such messages, or a "
+            f"No question could be found in row {some_of(wrong)}: a row needs 'messages' that end "
+            "with a question or with the assistant's answer to it, an 'input' with such messages, or a "
             "'prompt'. Nothing was sent."
         )
     if not questions:

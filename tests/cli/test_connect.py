@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from finetune_client.cli.connect import connect, named_server
+from finetune_client.cli.connect import ServerOptions, connect, named_server
 from finetune_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -30,7 +30,19 @@ BOX = "http://box.example:8000/v1"
 def test_named_server__as_options(
     base_url: str | None, provider: str | None, allow_http: bool, named: str
 ) -> None:
-    assert named_server(base_url=base_url, provider=provider, allow_http=allow_http) == named
+    server: ServerOptions = {
+        "base_url": base_url,
+        "provider": provider,
+        "allow_http": allow_http,
+        "local": False,
+        "local_directory": None,
+        "allow_python_graders": False,
+    }
+    assert named_server(server) == named
+    assert named_server({**server, "local": True}) == " --local"
+    folder = Path("my tunes")
+    local = named_server({**server, "local": True, "local_directory": folder})
+    assert local == " --local --directory 'my tunes'"
 
 
 @pytest.mark.parametrize("provider", [None, "openai", "azure", "azure-classic"])

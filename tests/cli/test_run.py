@@ -455,15 +455,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_run__ctrl_c_names_what_python_graders_need(finetune: Finetune, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "finetune_client.cli", "run", *rewarded_by_code(tmp_path)]
-    child = subprocess.Popen(
-        [*command, "--allow-python-graders", "--epochs", "50"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.startswith("step "):
-            break
+    child = _running(*rewarded_by_code(tmp_path), "--allow-python-graders", "--epochs", "50")
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=30)
     follow = re.search(r"finetune (follow (ftjob-\w+) --local .* --allow-python-graders)$", said)
@@ -475,10 +467,15 @@ def test_run__ctrl_c_names_what_python_graders_need(finetune: Finetune, tmp_path
 def _training(train: Path, **env: str) -> subprocess.Popen[str]:
     """Start a long local run, and wait until it has made a step."""
     train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(5000)), encoding="utf-8")
-    command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
+    settings = ("-m", "tiny", "--local", "--epochs", "50", "--batch-size", "1")
+    return _running(str(train), *settings, **env)
+
+
+def _running(*arguments: str, **env: str) -> subprocess.Popen[str]:
+    """Start ``finetune run``, and wait until it has made a step."""
     child = subprocess.Popen(
-        [*command, "--local", "--epochs", "50", "--batch-size", "1"], env={**os.environ, **env},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "finetune_client.cli", "run", *arguments],
+        env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     for line in child.stdout:

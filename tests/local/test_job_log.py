@@ -51,6 +51,18 @@ class WritingTrainer(GatedTrainer):
             log.write(text)
 
 
+def end_one(connect: Connect, directory: Path, log: str) -> str:
+    """Let a server train a job whose trainer writes a log, close the server, and return the id."""
+    trainer = WritingTrainer(log)
+    server = LocalServer(directory, trainers=[trainer])
+    api = connect(server)
+    job = begin(api, trainer)
+    trainer.let(2)
+    api.ended(job)
+    server.close()
+    return job
+
+
 def begin(api: LocalApi, trainer: GatedTrainer) -> str:
     """Create a job, and return its id when its first step has begun."""
     job: str = api.create(model="mine", training_file=api.upload(jsonl(chat_lines(10))))["id"]
@@ -113,13 +125,7 @@ def test_log__of_a_temporary_server_is_not_promised(connect: Connect) -> None:
 
 def test_log__that_is_long_keeps_its_last_whole_lines(connect: Connect, tmp_path: Path) -> None:
     numbers = [f"line {number}" for number in range(40_000)]
-    trainer = WritingTrainer("\n".join(numbers) + "\n")
-    server = LocalServer(tmp_path, trainers=[trainer])
-    api = connect(server)
-    job = begin(api, trainer)
-    trainer.let(2)
-    api.ended(job)
-    server.close()
+    job = end_one(connect, tmp_path, "\n".join(numbers) + "\n")
     kept = list(read_job_log(tmp_path, job))
     assert kept == numbers[-len(kept) :]
     size = (tmp_path / "logs" / f"{job}.txt").stat().st_size
@@ -232,13 +238,7 @@ def test_log__of_what_is_not_there(connect: Connect, tmp_path: Path) -> None:
 def test_log__is_there_after_the_server_was_killed_before_it_was_kept(
     connect: Connect, tmp_path: Path
 ) -> None:
-    trainer = WritingTrainer("")
-    server = LocalServer(tmp_path, trainers=[trainer])
-    api = connect(server)
-    job = begin(api, trainer)
-    trainer.let(2)
-    api.ended(job)
-    server.close()
+    job = end_one(connect, tmp_path, "")
     assert not (tmp_path / "logs").exists()  # an empty log is none
     left = tmp_path / "jobs" / job / "trainer"
     left.mkdir(parents=True)

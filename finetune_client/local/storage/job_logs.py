@@ -63,7 +63,8 @@ def open_log(root: Path, job_id: str) -> int | None:
 def keep_log(root: Path, job_id: str) -> None:
     """Keep the log of a job whose directory is about to be removed, or its end if it is long.
 
-    A log that cannot be kept, such as on a full disk, is lost with a warning: the job has ended all the same.
+    A log that cannot be kept, such as on a full disk, is lost with a warning: the job has ended all
+    the same.
 
     Args:
         root: The server's directory.

@@ -6,6 +6,7 @@ Success is the event ``finished`` or ``paused``, never the exit status: launcher
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -33,6 +34,9 @@ def main(directory: str) -> int:
         # transformers would spread one process over all GPUs that it sees, by a way long outdated.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+        # A service manager and a shutdown send it to the server too: that one decides when a run
+        # ends, and a run that ended before it would be taken for one that has failed.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         from finetune_client.local.training.llm.runs import train
 

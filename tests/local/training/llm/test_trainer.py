@@ -184,6 +184,20 @@ def test_training__whose_processes_are_killed_has_failed(
     assert_gone(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_training__that_is_told_to_end_waits_for_its_server_to_end_it(
+    make: Callable[..., LlmTraining], tmp_path: Path
+) -> None:
+    training = make(FOREVER)
+    steps = training.steps()
+    next(steps)
+    [child] = processes_in(tmp_path)
+    os.kill(child, signal.SIGTERM)
+    assert [next(steps).number, next(steps).number] == [2, 3]
+    training.close()
+    assert_gone(tmp_path, 5)
+
+
 SERVER = """
 import os, signal, sys
 from pathlib import Path
