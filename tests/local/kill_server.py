@@ -28,36 +28,59 @@ import requests
 from tests.support.local_api import chat_lines, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Trial"]
+__all__ = ["TRAIN", "Server", "Trial"]
 
 TRAIN = jsonl(chat_lines(10))
 PATIENCE = 60.0
 """Seconds in which a request must have been answered, over all restarts."""
 
 SERVER = """
-import sys, time
-from finetune_client.local import LocalServer, running
-with LocalServer(sys.argv[1], step_seconds=0.01, workers=2) as server:
-    with running(server, port=int(sys.argv[2])):
+import json, random, sys, time
+from finetune_client.local import LocalServer, parse_faults, running
+directory, port, seed, faults, per_second, api_keys = json.loads(sys.argv[1])
+options = {"step_seconds": 0.01, "workers": 2, "api_keys": api_keys}
+with LocalServer(directory, faults="" if faults else None, **options) as server:
+    with running(server, port=port):
         print("ready", flush=True)
-        time.sleep(3600)
+        chance = random.Random(seed)
+        while True:
+            time.sleep(chance.expovariate(per_second) if faults else 3600)
+            if not server.faults.waiting():
+                server.faults.add(*parse_faults(chance.choice(faults)))
 """
 
 
 class Server:
-    """The server, in a process of its own."""
+    """The server, in a process of its own.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: What it keeps is here.
+        seed: Decides which faults come when.
+        faults: What goes wrong at random moments, as `parse_faults` reads it.
+        per_second: How often, in the mean; one waits for a request before the next one comes.
+        api_keys: As those of `LocalServer`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        seed: int = 0,
+        faults: Sequence[str] = (),
+        per_second: float = 0.0,
+        api_keys: Mapping[str, str] | None = None,
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
-        self._directory = directory
+        self._options: list[Any] = [str(directory), self.port, seed, faults, per_second, api_keys]
         self._child: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-c", SERVER, str(self._directory), str(self.port)]
+        command = [sys.executable, "-c", SERVER, json.dumps(self._options)]
+        self._options[2] += 1  # other faults, after each start
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._child.stdout is not None
         assert self._child.stdout.readline() == "ready\n"
