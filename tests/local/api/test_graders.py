@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,7 +215,7 @@ def test_python__errors_are_those_of_the_api(connect: Connect, source: str, deta
 
 def test_python__that_cannot_be_started(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     api = connect(LocalServer(allow_python_graders=True))
-    monkeypatch.setattr("sys.executable", "/no/such/python")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
     answer = run(api, CODE, "abc", {"whole": 4})
     assert answer["reward"] == 0.0
     found = {name: value for name, value in answer["metadata"]["errors"].items() if value}
