@@ -8,6 +8,7 @@ from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
     GenerateRequest,
     GenerationError,
+    Notice,
     Piece,
     Step,
     Trainer,
@@ -21,6 +22,7 @@ __all__ = [
     "GenerateRequest",
     "GenerationError",
     "LocalServer",
+    "Notice",
     "Piece",
     "ServerLimits",
     "Step",

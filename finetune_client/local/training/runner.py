@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.local.api.files import RESULTS_PURPOSE
 from finetune_client.local.storage.directories import link
 from finetune_client.local.training.job_queue import JobQueue
-from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
+from finetune_client.local.training.trainer import Notice, Step, TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
@@ -180,10 +180,11 @@ class Runner:
             if job.stop.is_set():
                 training.stop()
             step = None
-            for step in training.steps():
-                if not job.step:
-                    for notice in training.notices:
-                        job.add_event(notice, level="warn")
+            for told in training.steps():
+                if isinstance(told, Notice):
+                    self._add_notice(job, told)
+                    continue
+                step = told
                 if not self._add_step(job, training, step):
                     return
                 self._wait(job.stop, self._step_seconds)
@@ -235,6 +236,12 @@ class Runner:
             parent=None if is_base else directory / _PARENT,
             directory=directory / _OF_TRAINER,
         )
+
+    def _add_notice(self, job: TrainingJob, notice: Notice) -> None:
+        """Tell of a notice, unless it was told before the job was paused or the server stopped."""
+        with self._state.database.write():
+            if not job.has_ended and not job.step:
+                job.add_event(notice.message, level=notice.level, data=notice.data)
 
     def _add_step(self, job: TrainingJob, training: Training, step: Step) -> bool:
         """Add a step to the job, and return whether the job is still to be trained."""

@@ -7,13 +7,14 @@ another process, and the server holds no model in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 __all__ = [
     "GenerateRequest",
     "GenerationError",
+    "Notice",
     "Piece",
     "Step",
     "Trainer",
@@ -78,6 +79,21 @@ class TrainingTask:
     grader: Mapping[str, Any] | None
     parent: Path | None
     directory: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """What a user should know before the first step; the job has an event for it.
+
+    Attributes:
+        message: Whole sentences.
+        level: ``warn`` for what may need a remedy, such as examples that are cut short.
+        data: The same for programs; the event's ``data``.
+    """
+
+    message: str
+    level: Literal["info", "warn"] = "info"
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,17 +169,16 @@ class Training(Protocol):
 
     Attributes:
         total_steps: How many steps the run has; known once the first step has been yielded.
-        notices: What a user should know before the first step, such as examples that are cut short:
-            a sentence each, known then too.
     """
 
     total_steps: int
-    notices: Sequence[str]
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         """Train until the run is done, and yield each step; called once.
 
         It may block for as long as a step takes, and yield steps that another process has made.
+        Before the first step it may yield notices, each as soon as it is known, which users are
+        told if the job has no step yet.
 
         Raises:
             TrainingError: It cannot continue.

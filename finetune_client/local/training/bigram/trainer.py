@@ -83,7 +83,6 @@ class BigramTraining:
 
     def __init__(self, task: TrainingTask, files: ExampleFiles, state: Mapping[str, Any]) -> None:
         settings, valid = task.hyperparameters, task.validation_file
-        self.notices: Sequence[str] = ()
         self._task = task
         self._examples = files.read(task.training_file, task.method)
         self._validation = [] if valid is None else files.read(valid, task.method)

@@ -33,6 +33,9 @@ def main(directory: str) -> int:
         # transformers would spread one process over all GPUs that it sees, by a way long outdated.
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+    # What was trained is for others too, and each checkpoint may be the model: of a config that asks
+    # for shards alone, as FSDP2 does by itself, transformers would save no model, without a word.
+    os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"
     try:
         from finetune_client.local.training.llm.runs import train
 

@@ -44,20 +44,23 @@ def make_tokenizer(template: str | None = TEMPLATE) -> Any:
     return tokenizer
 
 
-def make_model(directory: Path, template: str | None = TEMPLATE) -> Path:
-    """Write a random Llama of 90 thousand weights."""
+def make_model(directory: Path, template: str | None = TEMPLATE, **sizes: int) -> Path:
+    """Write a random Llama, of 90 thousand weights if its config is given no other sizes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     tokenizer = make_tokenizer(template)
     torch.manual_seed(0)
+    small = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+    }
     config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
+        **{**small, **sizes},
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
