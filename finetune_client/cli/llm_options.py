@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from finetune_client.cli.local import threads_option
 from finetune_client.local.base_models import name_of_base_model
 
 if TYPE_CHECKING:
@@ -31,7 +32,18 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["auto", "float32", "bfloat16"]),
         help="In which numbers matrices are multiplied.",
     ),
-    click.option("--threads", type=click.IntRange(1), help="Threads of each process on a CPU."),
+    click.option(
+        "--tokens-per-pass",
+        type=click.IntRange(1),
+        help="Tokens that a process takes at once: fewer take less memory.",
+    ),
+    click.option(
+        "--activation-checkpointing",
+        is_flag=True,
+        default=None,
+        help="Compute activations twice instead of keeping them: slower, less memory.",
+    ),
+    threads_option,
     click.option(
         "--processes", type=click.IntRange(1), help="Processes that train a job together."
     ),

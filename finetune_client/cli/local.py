@@ -34,6 +34,7 @@ __all__ = [
     "open_locally",
     "show_result",
     "show_size",
+    "threads_option",
     "with_base_model",
 ]
 
@@ -41,6 +42,12 @@ _RUNNING = "server.json"
 """The file of a directory that says where the server on it listens."""
 
 _LONGEST_ANSWER = 120
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of each process that trains a real model on a CPU. Default: all cores.",
+)
 
 
 def default_directory() -> Path:
@@ -88,7 +95,11 @@ def connect_locally(directory: Path | None, *, allow_python_graders: bool = Fals
 
 @contextlib.contextmanager
 def open_locally(
-    directory: Path | None, base_models: Mapping[str, str], *, allow_python_graders: bool
+    directory: Path | None,
+    base_models: Mapping[str, str],
+    *,
+    allow_python_graders: bool,
+    threads: int | None = None,
 ) -> Iterator[tuple[Client, LocalServer | None]]:
     """Open the same, and yield the server too if it is in this process.
 
@@ -96,6 +107,11 @@ def open_locally(
         directory: As the user named it.
         base_models: Real models that the server is to have, if it is in this process.
         allow_python_graders: Whether it runs them then.
+        threads: Of each process that trains a real model; `None` for as many as there are cores.
+
+    Raises:
+        ConfigurationError: The directory is in use and nobody says by which server, or by one that
+            is to have `threads`.
     """
     with needs_extra():
         from finetune_client.local import LocalServer
@@ -104,10 +120,18 @@ def open_locally(
         try:
             server = stack.enter_context(
                 LocalServer(
-                    place, base_models=base_models, allow_python_graders=allow_python_graders
+                    place,
+                    base_models=base_models,
+                    llm_options={} if threads is None else {"threads": threads},
+                    allow_python_graders=allow_python_graders,
                 )
             )
         except BlockingIOError:
+            if threads is not None:
+                raise ConfigurationError(
+                    f"A server is running on the directory {str(place)!r}, and trains with the "
+                    "threads it was started with. Leave out --threads, or stop that server."
+                ) from None
             yield stack.enter_context(_client_of_running(place)), None
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--model") from None

@@ -23,7 +23,7 @@ from finetune_client.cli.job_options import (
     new_job,
     override,
 )
-from finetune_client.cli.local import open_locally, show_result, with_base_model
+from finetune_client.cli.local import open_locally, show_result, threads_option, with_base_model
 from finetune_client.cli.output import json_option, metrics_option, reporter
 from finetune_client.cli.watching import watch
 
@@ -41,6 +41,7 @@ __all__ = ["COMMANDS"]
 @click.option("--model", "-m", required=True, help="The base model, such as gpt-4o-mini or tiny.")
 @click.option("--validation", type=DATA_FILE, metavar="FILE", help="Examples to validate on.")
 @job_options
+@threads_option
 @grader_option
 @expires_after_option
 @metrics_option
@@ -53,6 +54,7 @@ def run(
     validation: Path | None,
     ledger_path: Path | None,
     expires_after: int | None,
+    threads: int | None,
     metrics: Path | None,
     price: float | None,
     yes: bool,
@@ -76,9 +78,14 @@ def run(
             model, base_models = with_base_model(model, directory)
             client, here = stack.enter_context(
                 open_locally(
-                    directory, base_models, allow_python_graders=server["allow_python_graders"]
+                    directory,
+                    base_models,
+                    allow_python_graders=server["allow_python_graders"],
+                    threads=threads,
                 )
             )
+        elif threads is not None:
+            raise click.UsageError("--threads goes with --local alone.")
         else:
             client = stack.enter_context(connect(**server, ledger_path=ledger_path))
         described = new_job(client.provider, model=model)

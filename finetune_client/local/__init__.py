@@ -11,6 +11,7 @@ from finetune_client.local.state import ServerLimits
 from finetune_client.local.training.trainer import (
     GenerateRequest,
     GenerationError,
+    Notice,
     Piece,
     Step,
     Trainer,
@@ -24,6 +25,7 @@ __all__ = [
     "GenerateRequest",
     "GenerationError",
     "LocalServer",
+    "Notice",
     "Piece",
     "PythonLimits",
     "ServerLimits",

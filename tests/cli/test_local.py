@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -21,6 +21,7 @@ from finetune_client.cli.local import (
     with_base_model,
 )
 from finetune_client.local import LocalServer, running
+from finetune_client.local.training.llm.trainer import LlmTrainer
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Finetune
@@ -68,6 +69,42 @@ def test_connect_locally__says_so_where_another_command_has_the_directory(tmp_pa
     assert str(caught.value) == (
         f"Another command is using the directory {str(tmp_path)!r}. Wait until it has ended, or "
         f"start a server that several commands can use: finetune serve --directory {tmp_path}"
+    )
+
+
+def test_threads__are_those_of_the_training(
+    finetune: Finetune, train: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    real = LlmTrainer.__init__
+
+    def seen(self: LlmTrainer, *args: Any, **options: Any) -> None:
+        given.append(options.get("threads"))
+        real(self, *args, **options)
+
+    monkeypatch.setattr(LlmTrainer, "__init__", seen)
+    done = finetune("run", train, "-m", base, "--local", "--threads", 3)
+    assert done.exit_code == 1  # the model has no weights
+    assert given == [3]
+
+
+def test_threads__are_of_local_training_alone(finetune: Finetune, train: Path) -> None:
+    done = finetune("run", train, "-m", "tiny", "--threads", 3)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == "Error: --threads goes with --local alone."
+
+
+def test_threads__of_a_server_that_runs_are_its_own(
+    finetune: Finetune, train: Path, tmp_path: Path
+) -> None:
+    with LocalServer(tmp_path) as server, running(server) as url, announced(tmp_path, url):
+        done = finetune(
+            "run", train, "-m", "tiny", "--local", "--directory", tmp_path, "--threads", 3
+        )
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"Error: A server is running on the directory {str(tmp_path)!r}, and trains with the "
+        "threads it was started with. Leave out --threads, or stop that server.\n"
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from finetune_client.local import Step, TrainingTask
+    from finetune_client.local import Notice, Step, TrainingTask
     from tests.cli.conftest import Finetune
 
 LINES = ["one", "two\x1b[31m", "three"]
@@ -26,7 +26,7 @@ class _Training(GatedTraining):
         super().__init__(trainer, task, 0)
         self._log = task.directory / "log.txt"
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         yield from super().steps()
         self._log.write_text("\n".join(LINES), encoding="utf-8")
         raise TrainingError("It ended.\nThe last lines of its log:\nthree", code="trainer_died")

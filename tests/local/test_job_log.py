@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from finetune_client.local import Step, TrainingTask
+    from finetune_client.local import Notice, Step, TrainingTask
 
     Connect = Callable[[LocalServer], LocalApi]
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 class _DyingTraining(GatedTraining):
     """A run that ends as one whose process was killed."""
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         yield from super().steps()
         raise TrainingError("The process ended.", code="trainer_died")
 

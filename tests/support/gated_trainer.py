@@ -6,10 +6,10 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local import Piece, Step
+from finetune_client.local import Notice, Piece, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from finetune_client.local import GenerateRequest, TrainingTask
@@ -26,7 +26,7 @@ class GatedTrainer:
     def __init__(self, total_steps: int = 6, *names: str) -> None:
         self.total_steps = total_steps
         self.names = names or ("tiny",)
-        self.notices: tuple[str, ...] = ()
+        self.notices: tuple[Notice, ...] = ()
         self.allowed = threading.Semaphore(0)
         self.told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.tasks: list[TrainingTask] = []
@@ -87,9 +87,9 @@ class GatedTraining:
         self._ending = threading.Event()
         self._closed = threading.Event()
         self.total_steps = trainer.total_steps
-        self.notices: Sequence[str] = trainer.notices
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
+        yield from self._trainer.notices
         while self._done < self.total_steps and not self._ending.is_set():
             self._trainer.told.put(f"step {self._done + 1}")
             while not self._trainer.allowed.acquire(timeout=0.01):

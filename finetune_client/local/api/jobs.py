@@ -27,6 +27,7 @@ from finetune_client.local.http.lists import Listing, json_response, list_page
 from finetune_client.local.http.request_fields import json_body
 from finetune_client.local.training.hyperparameters import COMMON
 from finetune_client.local.training.job import JobStatusError, TrainingJob
+from finetune_client.local.training.trainer import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +84,8 @@ class Jobs:
                 self._check_grader(job)
             except GraderError as error:
                 if job.status != "paused":
-                    job.warn_once(f"The job waits for a server that runs it. {error}")
+                    message = f"The job waits for a server that runs it. {error}"
+                    job.add_notice(Notice(message=message, level="warn"))
                 continue
             if job.status == "validating_files":
                 self._runner.submit(job)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finetune_client.local.state import State
-    from finetune_client.local.training.trainer import Step, Training
+    from finetune_client.local.training.trainer import Notice, Step, Training
 
 __all__ = ["FINAL_STATUSES", "JobStatusError", "TrainingJob"]
 
@@ -136,15 +136,15 @@ class TrainingJob:
                 (event["id"], self.id, type, json.dumps(event)),
             )
 
-    def warn_once(self, message: str) -> None:
-        """Add an event of level ``warn``, unless the job has one that says the same, or has ended."""
+    def add_notice(self, notice: Notice) -> None:
+        """Add an event for it, unless the job has one that says the same, or has ended."""
         with self._state.database.write() as rows:
             told = rows.execute(
                 "SELECT wire FROM events WHERE job = ? AND type = 'message'", (self.id,)
             )
-            is_new = all(json.loads(wire)["message"] != message for (wire,) in told)
+            is_new = all(json.loads(wire)["message"] != notice.message for (wire,) in told)
             if is_new and not self.has_ended:
-                self.add_event(message, level="warn")
+                self.add_event(notice.message, level=notice.level, data=notice.data)
 
     def set_status(self, status: str, message: str, *, level: str = "info", **fields: Any) -> None:
         """Set the status and the fields that change with it, and add an event."""

@@ -14,7 +14,7 @@ from finetune_client.local.api.files import RESULTS_PURPOSE
 from finetune_client.local.storage.directories import link
 from finetune_client.local.storage.job_logs import TRAINER_DIRECTORY
 from finetune_client.local.training.job_queue import JobQueue
-from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
+from finetune_client.local.training.trainer import Notice, Step, TrainingError, TrainingTask
 from finetune_client.local.training.validation import InterruptedCheckError, check_files
 
 if TYPE_CHECKING:
@@ -188,11 +188,11 @@ class Runner:
             if job.stop.is_set():
                 training.stop()
             step = None
-            told = 0
-            for step in training.steps():
-                for notice in training.notices[told:]:
-                    told += 1
-                    job.warn_once(notice)
+            for told in training.steps():
+                if isinstance(told, Notice):
+                    job.add_notice(told)
+                    continue
+                step = told
                 if not self._add_step(job, training, step):
                     return
                 self._wait(job.stop, self._step_seconds)

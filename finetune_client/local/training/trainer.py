@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from finetune_client.grading import PythonLimits
 
 __all__ = [
     "GenerateRequest",
     "GenerationError",
+    "Notice",
     "Piece",
     "Step",
     "Trainer",
@@ -83,6 +84,21 @@ class TrainingTask:
     parent: Path | None
     directory: Path
     python_limits: PythonLimits = field(default_factory=PythonLimits)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """What a user should know; the job has an event for it.
+
+    Attributes:
+        message: Whole sentences.
+        level: ``warn`` for what may need a remedy, such as examples that are cut short.
+        data: The same for programs; the event's ``data``.
+    """
+
+    message: str
+    level: Literal["info", "warn"] = "info"
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,18 +174,16 @@ class Training(Protocol):
 
     Attributes:
         total_steps: How many steps the run has; known once the first step has been yielded.
-        notices: What a user should know, such as examples that are cut short: a sentence each. It
-            may grow with each step; what it holds when a step is yielded is told before that step,
-            once for a job.
     """
 
     total_steps: int
-    notices: Sequence[str]
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         """Train until the run is done, and yield each step; called once.
 
         It may block for as long as a step takes, and yield steps that another process has made.
+        Between them it may yield notices, each as soon as it is known; a job's users are told once
+        of those with the same message.
 
         Raises:
             TrainingError: It cannot continue.

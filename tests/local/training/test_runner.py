@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finetune_client.local import LocalServer
+from finetune_client.local import LocalServer, Notice
 from finetune_client.local.training.bigram.trainer import BigramTrainer
 from finetune_client.local.training.sample_grader import SampleGrader
 from tests.support.gated_trainer import GatedTrainer
@@ -273,7 +273,10 @@ def test_training__of_a_trainer_that_breaks_is_a_failed_job(
 
 def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: Connect) -> None:
     trainer = GatedTrainer(3)
-    trainer.notices = ("One line is cut.",)
+    trainer.notices = (
+        Notice(message="One line is cut.", level="warn"),
+        Notice(message="It takes 1 GB.", data={"needed_bytes": 10**9}),
+    )
     api = connect(LocalServer(trainer=trainer))
     settings = {"batch_size": "auto", "n_epochs": 1}
     job = api.create(
@@ -292,8 +295,13 @@ def test_trainer__is_asked_to_save_only_at_checkpoints_and_at_the_end(connect: C
         "model 3",
         "close",
     ]
-    told = [event["message"] for event in api.events(job["id"])]
-    assert told.index("One line is cut.") < told.index("Step 1/3: training loss=1.00")
+    events = api.events(job["id"])
+    first = [event["message"] for event in events].index("One line is cut.")
+    assert [(event["level"], event["message"], event["data"]) for event in events[first:]][:2] == [
+        ("warn", "One line is cut.", {}),
+        ("info", "It takes 1 GB.", {"needed_bytes": 10**9}),
+    ]
+    assert events[first + 2]["message"] == "Step 1/3: training loss=1.00"
     (task,) = trainer.tasks
     assert (task.method, task.model, task.base, task.seed) == ("supervised", "tiny", "tiny", 3)
     assert (task.validation_file, task.grader, task.parent) == (None, None, None)

@@ -18,7 +18,7 @@ from finetune_client.local.training.bigram.objectives import (
     Supervised,
 )
 from finetune_client.local.training.sample_grader import SampleGrader
-from finetune_client.local.training.trainer import Step, TrainingError, TrainingTask
+from finetune_client.local.training.trainer import Notice, Step, TrainingError, TrainingTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,8 +84,7 @@ class BigramTraining:
 
     def __init__(self, task: TrainingTask, files: ExampleFiles, state: Mapping[str, Any]) -> None:
         settings, valid = task.hyperparameters, task.validation_file
-        self._notices: list[str] = []
-        self.notices: Sequence[str] = self._notices
+        self._warnings: list[str] = []
         self._task = task
         self._examples = files.read(task.training_file, task.method)
         self._validation = [] if valid is None else files.read(valid, task.method)
@@ -99,14 +98,16 @@ class BigramTraining:
         self._adam = bigram.Adam(_STEP_SIZE * settings["learning_rate_multiplier"], state or None)
         self._grader = None
         if task.grader is not None:
-            self._grader = SampleGrader(task.grader, task.python_limits, self._notices.append)
+            self._grader = SampleGrader(task.grader, task.python_limits, self._warnings.append)
         self._objective = _objective(task, self._examples, self._validation, start, self._grader)
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         """See `Training.steps`."""
         while self._done < self.total_steps and not self._is_stopped:
             with np.errstate(over="ignore", invalid="ignore"):
                 step = self._step(self._done + 1)
+            while self._warnings:
+                yield Notice(message=self._warnings.pop(0), level="warn")
             yield step
 
     def stop(self) -> None:

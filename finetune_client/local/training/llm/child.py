@@ -37,6 +37,9 @@ def main(directory: str) -> int:
         # A service manager and a shutdown send it to the server too: that one decides when a run
         # ends, and a run that ended before it would be taken for one that has failed.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # What was trained is for others too, and each checkpoint may be the model: of a config that asks
+    # for shards alone, as FSDP2 does by itself, transformers would save no model, without a word.
+    os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"
     try:
         from finetune_client.local.training.llm.runs import train
 

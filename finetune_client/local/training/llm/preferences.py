@@ -13,6 +13,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from finetune_client.local.training.llm import weights
 from finetune_client.local.training.llm.batches import Batches
+from finetune_client.local.training.llm.memory import Pass
 from finetune_client.local.training.llm.reporting import add_up
 from finetune_client.local.training.llm.supervised import RowLoader
 
@@ -192,6 +193,13 @@ def prepare(setup: Setup) -> tuple[PreferenceTrainer, PreferenceMeasures, int]:
         )
         return batch
 
+    taken = batch_size // (passes * setup.processes)
+    setup.tell_memory(
+        _largest(pairs, taken),
+        _largest(validation, pass_pairs) if validation else None,
+        passes=passes,
+        references=1 if setup.trains_all else 0,
+    )
     model = setup.model()
     is_adapter = hasattr(model, "peft_config")
     trainer = PreferenceTrainer(
@@ -199,13 +207,13 @@ def prepare(setup: Setup) -> tuple[PreferenceTrainer, PreferenceMeasures, int]:
         saved_tokenizer=None if is_adapter else setup.tokenizer,
         model=model,
         # An adapter's reference is the model without it, or with a copy of it from the start.
-        ref_model=None if is_adapter else setup.model().requires_grad_(False),
+        ref_model=None if is_adapter else setup.model(is_reference=True),
         args=setup.arguments(
             model,
             passes=passes,
             kind=DPOConfig,
             beta=float(setup.settings["beta"]),
-            per_device_train_batch_size=batch_size // (passes * setup.processes),
+            per_device_train_batch_size=taken,
         ),
         train_dataset=Dataset.from_dict({"pair": list(range(len(pairs)))}),
         processing_class=setup.tokenizer,
@@ -216,6 +224,14 @@ def prepare(setup: Setup) -> tuple[PreferenceTrainer, PreferenceMeasures, int]:
         trainer, validation, batch_size=batch_size, pass_pairs=pass_pairs, collate=collate
     )
     return trainer, measures, batches.steps
+
+
+def _largest(pairs: Sequence[Pair], size: int) -> Pass:
+    """Return the largest pass of so many pairs."""
+    rows, length = 2 * min(size, len(pairs)), max(map(_length, pairs))
+    return Pass(
+        rows=rows, length=length, predicted=rows * length, scored=rows * length, is_tiled=True
+    )
 
 
 def _length(pair: Pair) -> int:

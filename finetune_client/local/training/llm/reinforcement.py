@@ -12,6 +12,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from finetune_client.grading import PythonLimits
 from finetune_client.local.training.llm import weights
+from finetune_client.local.training.llm.memory import Pass
 from finetune_client.local.training.llm.options import samples_per_prompt
 from finetune_client.local.training.llm.reporting import add_up
 from finetune_client.local.training.sample_grader import SampleGrader
@@ -168,10 +169,19 @@ def prepare(setup: Setup) -> tuple[ReinforcementTrainer, ReinforcementMeasures, 
     passes = setup.even_passes(
         batch_size * samples, pass_rows, f"batch_size times {samples} samples"
     )
+    taken = batch_size * samples // (passes * setup.processes)
+    largest = Pass(
+        rows=taken,
+        length=longest + answer,
+        predicted=taken * answer,
+        scored=taken * answer,
+        is_tiled=True,
+    )
+    setup.tell_memory(largest, passes=passes, sampled=passes * largest.tokens)
     model = setup.model()
     trainer = ReinforcementTrainer(
         grader=SampleGrader(
-            setup.task["grader"], PythonLimits(**setup.task["python_limits"]), setup.notice
+            setup.task["grader"], PythonLimits(**setup.task["python_limits"]), setup.warn
         ),
         saved_tokenizer=None if hasattr(model, "peft_config") else setup.tokenizer,
         model=model,
@@ -179,7 +189,7 @@ def prepare(setup: Setup) -> tuple[ReinforcementTrainer, ReinforcementMeasures, 
             model,
             passes=passes,
             kind=GRPOConfig,
-            per_device_train_batch_size=batch_size * samples // (passes * setup.processes),
+            per_device_train_batch_size=taken,
             num_generations=samples,
             max_completion_length=answer,
         ),

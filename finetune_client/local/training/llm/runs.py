@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ def train(run: RunDirectory, task: Mapping[str, Any]) -> None:
         run, measures, epoch_steps=epoch_steps, interval=setup.settings.get("eval_interval")
     )
     trainer.add_callback(reporter)
+    unheeded = _unheeded(is_sharded=trainer.is_fsdp_enabled)
+    if unheeded and setup.rank == 0:
+        setup.warn(unheeded)
     trainer.train(resume_from_checkpoint=task["resume_from"])
     if setup.rank == 0:
         run.add_event("paused" if reporter.is_paused else "finished")
@@ -58,3 +62,21 @@ def _begin_log(task: Mapping[str, Any]) -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in _NAMED)
     line = f"A run of {task['base']} ({task['method']}) {begins}: {versions}."
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the log of the job
+
+
+def _unheeded(*, is_sharded: bool) -> str | None:
+    """Return what accelerate does not do of what its config asks for, as it says nothing itself."""
+    env = os.environ
+    if env.get("ACCELERATE_USE_FSDP", "").lower() == "true" and not is_sharded:
+        return (
+            "The config file of accelerate asks for FSDP, but accelerate shards models on GPUs and "
+            "other accelerators alone: on this CPU each process holds the whole model."
+        )
+    # Its launcher sets an address for several processes, and leaves it to mpirun to start them.
+    if "ACCELERATE_MIXED_PRECISION" in env and "MASTER_ADDR" in env and "WORLD_SIZE" not in env:
+        return (
+            "The config file of accelerate asks for several processes, but with its distributed_type "
+            "accelerate starts only one. MULTI_GPU starts them on CPUs, too; so does the option "
+            "processes, without a config file."
+        )
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import TrainingArguments
 
-from finetune_client.local.training.llm import weights
+from finetune_client.local.training.llm import memory, weights
 from finetune_client.local.training.llm.example_files import ExampleFile
 from finetune_client.local.training.llm.options import LORA_ALPHA, Options, learning_rate
 from finetune_client.local.training.llm.rendering import Renderer
@@ -90,7 +91,7 @@ class Setup:
         return int(os.environ.get("RANK", "0"))
 
     @property
-    def _trains_all(self) -> bool:
+    def trains_all(self) -> bool:
         """Whether all weights are trained; a job that starts from a whole model trains one."""
         parent = self.task["parent"]
         return self.options.full or (parent is not None and not weights.is_adapter(Path(parent)))
@@ -107,28 +108,95 @@ class Setup:
         if self.rank == 0:
             for file in files:
                 for notice in file.notices if file is not None else ():
-                    self.notice(notice)
+                    self.warn(notice)
 
-    def notice(self, message: str) -> None:
-        """Tell the user one thing, a sentence."""
-        self.run.add_event("notice", message=message)
+    def warn(self, message: str) -> None:
+        """Tell the user one thing that may need a remedy, in whole sentences."""
+        self.run.add_event("notice", level="warn", message=message, data={})
 
-    def model(self) -> Any:
+    def tell_memory(
+        self,
+        largest: memory.Pass,
+        measured: memory.Pass | None = None,
+        *,
+        passes: int,
+        references: int = 0,
+        sampled: int = 0,
+    ) -> None:
+        """Tell the user how much memory training will take, and warn if that is not free.
+
+        Args:
+            largest: The largest pass that is trained on.
+            measured: The largest pass that is measured without a gradient.
+            passes: How many passes a step has.
+            references: How many further copies of the model there are.
+            sampled: The tokens of all answers that a process samples at once.
+
+        Raises:
+            TrainingError: There is no such model.
+        """
+        if self.rank or self.task["resume_from"] is not None:
+            return  # it was told when the run began
+        if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
+            return  # where DeepSpeed keeps what, its own config decides
+        on_gpu = torch.cuda.is_available()
+        training = memory.Training(
+            rank=None if self.trains_all else self._adapter_rank,
+            itemsize=weights.matmul_dtype(self.options.dtype).itemsize,
+            checkpointing=self.options.activation_checkpointing,
+            largest=largest,
+            measured=measured,
+            references=references,
+            sampled=sampled,
+            is_accumulated=passes > 1,
+            on_gpu=on_gpu,
+            processes=self.processes,
+            shards=self.processes if weights.is_sharded() else 1,
+        )
+        # On a CPU the processes of this machine share its memory, and have the libraries loaded.
+        sharing = 1 if on_gpu else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        libraries = 0 if on_gpu else memory.process_memory()
+        self.run.add_event(
+            "notice",
+            **memory.notice_of(
+                memory.estimate(weights.shape(self.location), training, libraries=libraries),
+                weights.free_memory() + libraries * sharing,
+                training,
+                processes=sharing,
+            ),
+        )
+
+    @property
+    def _adapter_rank(self) -> int:
+        """The rank of the adapter that is trained; one that is continued keeps its own."""
+        parent = self.task["parent"]
+        if parent is None:
+            return self.options.lora_rank
+        text = Path(parent, "adapter_config.json").read_text(encoding="utf-8")
+        return int(json.loads(text)["r"])
+
+    def model(self, *, is_reference: bool = False) -> Any:
         """Return the model to train, with an adapter unless all weights are trained.
+
+        Args:
+            is_reference: Return the whole model that the trained one is compared with instead.
 
         Raises:
             TrainingError: It cannot be loaded, or memory is too short.
         """
         parent = self.task["parent"]
         dtype = weights.matmul_dtype(self.options.dtype)
-        if self._trains_all:
+        if self.trains_all:
             whole = self.location if parent is None else parent
+            trained = 0.0 if is_reference else 1.0
             if parent is None or not weights.is_adapter(Path(parent)):
-                return weights.load_model(whole, torch.float32, trained=1.0)
-            from peft import PeftModel
+                model = weights.load_model(whole, torch.float32, trained=trained)
+            else:
+                from peft import PeftModel
 
-            base = weights.load_model(self.location, torch.float32, trained=1.0)
-            return PeftModel.from_pretrained(base, parent).merge_and_unload().requires_grad_(True)
+                base = weights.load_model(self.location, torch.float32, trained=trained)
+                model = PeftModel.from_pretrained(base, parent).merge_and_unload()
+            return model.requires_grad_(not is_reference)
         from peft import LoraConfig, PeftModel, get_peft_model
 
         base = weights.load_model(self.location, dtype)
@@ -183,7 +251,7 @@ class Setup:
         config = model.config.get_text_config()
         rate = learning_rate(
             self.task["method"],
-            full=self._trains_all,
+            full=self.trains_all,
             model_type=config.model_type,
             hidden_size=config.hidden_size,
         )

@@ -12,6 +12,7 @@ from transformers import PrinterCallback, Trainer
 
 from finetune_client.local.training.llm import weights
 from finetune_client.local.training.llm.batches import Batches
+from finetune_client.local.training.llm.memory import Pass
 from finetune_client.local.training.llm.rendering import NOT_TRAINED, Row
 from finetune_client.local.training.llm.reporting import add_up
 
@@ -208,6 +209,20 @@ def _plain(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
+def _largest(rows: Sequence[Row], size: int) -> Pass:
+    """Return the pass of the longest rows, so many of them."""
+    longest = sorted(rows, key=lambda row: -len(row.tokens))[:size]
+    trained = [
+        [place for place, label in enumerate(row.labels) if label != NOT_TRAINED] for row in longest
+    ]
+    return Pass(
+        rows=len(longest),
+        length=len(longest[0].tokens),
+        predicted=len(longest) * len(set().union(*trained)),
+        scored=sum(map(len, trained)),
+    )
+
+
 def prepare(setup: Setup) -> tuple[SupervisedTrainer, SupervisedMeasures, int]:
     """Return the trainer, its measures and the steps of an epoch.
 
@@ -233,6 +248,13 @@ def prepare(setup: Setup) -> tuple[SupervisedTrainer, SupervisedMeasures, int]:
     )
     padding = setup.tokenizer.pad_token_id
     rows = [row for one in examples for row in one]
+    valid_rows = [row for one in validation for row in one]
+    valid_size = setup.pass_rows(max((len(row.tokens) for row in valid_rows), default=1))
+    setup.tell_memory(
+        _largest(rows, math.ceil(step_rows / (passes * setup.processes))),
+        _largest(valid_rows, valid_size) if valid_rows else None,
+        passes=passes,
+    )
     model = setup.model()
     trainer = SupervisedTrainer(
         loader=RowLoader(rows, batches, lambda part: collate(part, padding)),
@@ -242,12 +264,11 @@ def prepare(setup: Setup) -> tuple[SupervisedTrainer, SupervisedMeasures, int]:
         train_dataset=rows,
     )
     trainer.remove_callback(PrinterCallback)
-    longest = max((len(row.tokens) for one in validation for row in one), default=1)
     measures = SupervisedMeasures(
         trainer,
         validation,
         batch_size=batch_size,
-        pass_rows=setup.pass_rows(longest),
+        pass_rows=valid_size,
         padding=padding,
     )
     return trainer, measures, batches.steps

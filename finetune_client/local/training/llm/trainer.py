@@ -24,7 +24,7 @@ from finetune_client.local.training.llm.processes import (
 )
 from finetune_client.local.training.llm.run_directory import RunDirectory, RunLog
 from finetune_client.local.training.llm.sources import Source
-from finetune_client.local.training.trainer import Step, TrainingError
+from finetune_client.local.training.trainer import Notice, Step, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,10 @@ _log = logging.getLogger("finetune_client.local")
 
 _CHILD = "finetune_client.local.training.llm.child"
 _POLL_SECONDS = 0.1
-_RESUMING = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
+_RESUMING = (
+    *("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args"),
+    "pytorch_model_fsdp",
+)
 """How the names begin of what a checkpoint holds beside the model."""
 
 
@@ -165,9 +168,7 @@ class LlmTraining:
         before_start: Called before the processes are started.
 
     Attributes:
-        notices: What a user should know; those about the data are known once the first step is
-            yielded.
-        processes: How many processes train; known then, too.
+        processes: How many processes train; known once the first step is yielded.
     """
 
     def __init__(
@@ -182,8 +183,6 @@ class LlmTraining:
     ) -> None:
         self.total_steps = 0
         self.processes = 0
-        self._notices: list[str] = []
-        self.notices: Sequence[str] = self._notices
         self._launch = launch
         self._task = {**task, "resume_from": None if snapshot is None else str(snapshot)}
         self._directory = directory
@@ -197,7 +196,7 @@ class LlmTraining:
         self._is_stopped = False
         self._closed = threading.Event()
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Step | Notice]:
         """See `Training.steps`."""
         gpus = [] if self._gpus is None else self._gpus.take(self._is_given_up)
         try:
@@ -207,6 +206,10 @@ class LlmTraining:
                 for event in self._events(run, process):
                     if event["event"] == "step":
                         yield self._step(run, event)
+                    elif event["event"] == "notice":
+                        yield Notice(
+                            message=event["message"], level=event["level"], data=event["data"]
+                        )
         finally:
             self.close()
             if self._gpus is not None:
@@ -247,8 +250,6 @@ class LlmTraining:
                     return
                 if event["event"] == "error":
                     raise TrainingError(event["message"], code=event["code"])
-                if event["event"] == "notice":
-                    self._notices.append(event["message"])
                 if event["event"] == "started":
                     self._begin(event)
                 yield event

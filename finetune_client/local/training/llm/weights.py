@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import os
 import shutil
 import tempfile
@@ -17,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.pytorch_utils import Conv1D
 
+from finetune_client.local.training.llm import memory
 from finetune_client.local.training.llm.sources import ADAPTER_CONFIG
 from finetune_client.local.training.trainer import TrainingError
 
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_there",
+    "free_memory",
     "has_bfloat16",
     "is_adapter",
+    "is_sharded",
     "load_model",
     "load_tokenizer",
     "localize",
     "longest_input",
     "matmul_dtype",
     "save",
+    "shape",
     "stored_dtype",
     "takes_kept_logits",
 ]
@@ -179,12 +183,11 @@ def _shown(location: str) -> str:
 
 
 def _check_memory(location: str, dtype: torch.dtype, trained: float) -> None:
-    """Raise if the weights, their gradients and the optimiser's averages cannot fit."""
-    weights = _count_weights(Path(location))
-    room = _memory()
-    if weights is None or room is None:
-        return
-    size = weights * (dtype.itemsize + trained * 3 * _FLOAT_BYTES)
+    """Raise if the weights, their gradients and the optimizer's averages cannot fit."""
+    if is_sharded():
+        return  # one process holds a part of them, and where, its config decides
+    size = shape(location).weights * (dtype.itemsize + trained * 3 * _FLOAT_BYTES)
+    room = free_memory()
     if size > room:
         what, advice = "the weights", "Choose a smaller model"
         if trained:
@@ -197,31 +200,54 @@ def _check_memory(location: str, dtype: torch.dtype, trained: float) -> None:
         )
 
 
-def _count_weights(directory: Path) -> int | None:
-    """Return how many weights the safetensors of a directory hold, from their headers alone."""
-    files = sorted(directory.glob("*.safetensors")) if directory.is_dir() else []
-    total = 0
-    for path in files:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for size in tensor["shape"]:
-                    count *= size
-                total += count
-    return total or None
+def shape(location: str) -> memory.Shape:
+    """Return the sizes of a model from its config; no weight is loaded, nor any memory taken.
+
+    Of experts in one tensor only the weights are counted, not what goes in and comes out.
+
+    Raises:
+        TrainingError: There is no such model.
+    """
+    check_there(location)
+    try:
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_found(location, error) from error
+    text = config.get_text_config()
+    # What has no attention keeps no keys and values.
+    heads = getattr(text, "num_attention_heads", None) or 0
+    head = getattr(text, "head_dim", None) or text.hidden_size // max(1, heads)
+    keys = getattr(text, "num_key_value_heads", None) or heads
+    scores = model.get_output_embeddings()
+    return memory.Shape(
+        weights=sum(one.numel() for one in model.parameters()),
+        layers=text.num_hidden_layers,
+        hidden_size=text.hidden_size,
+        vocabulary=text.vocab_size,
+        features=sum(
+            sum(module.weight.shape)
+            for module in model.modules()
+            if isinstance(module, torch.nn.Linear | Conv1D) and module is not scores
+        ),
+        cache=2 * keys * head * text.num_hidden_layers,
+    )
 
 
-def _memory() -> int | None:
-    """Return the bytes of memory that a model may use here; `None` where nobody can tell."""
+def is_sharded() -> bool:
+    """Tell whether accelerate is to divide the model among processes; on a CPU it never does."""
+    wanted = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return torch.accelerator.is_available() and any(
+        os.environ.get(name, "").lower() == "true" for name in wanted
+    )
+
+
+def free_memory() -> int:
+    """Return the bytes that a model may use here: of the GPU, or of the machine."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024
-    return None
+    return memory.free_memory()
 
 
 def longest_input(tokenizer: Any, location: str) -> int:

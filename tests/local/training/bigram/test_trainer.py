@@ -20,6 +20,7 @@ from finetune_client.local.training.bigram.model import (
     load,
 )
 from finetune_client.local.training.bigram.trainer import BigramTrainer
+from tests.support.training_steps import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ def saved(training: Training, below: Path) -> Path:
 
 
 def losses(changed: TrainingTask) -> list[float]:
-    return [step.metrics["train_loss"] for step in BigramTrainer().start(changed).steps()]
+    return [step.metrics["train_loss"] for step in steps_of(BigramTrainer().start(changed))]
 
 
 def symbols(text: str) -> list[tuple[int, int]]:
@@ -105,7 +106,7 @@ def test_metrics__are_those_of_the_model(
 ) -> None:
     whole = task(validation=EXAMPLES[:5], hyperparameters={"batch_size": 24, "n_epochs": 3})
     training = BigramTrainer().start(whole)
-    steps = training.steps()
+    steps = steps_of(training)
     before = weights(training)
     step = next(steps)
     after = weights(training)
@@ -166,13 +167,13 @@ def test_seed__matters_even_where_a_batch_is_the_whole_file(task: MakeTask) -> N
 @pytest.mark.parametrize("stop", [1, 5, 11, 12])
 def test_resume__goes_on_as_if_never_paused(stop: int, task: MakeTask, tmp_path: Path) -> None:
     trainer, all_of_it = BigramTrainer(), task(validation=EXAMPLES[:3])
-    through = list(trainer.start(all_of_it).steps())
+    through = list(steps_of(trainer.start(all_of_it)))
     first = trainer.start(all_of_it)
-    steps = first.steps()
+    steps = steps_of(first)
     told: list[Step] = [next(steps) for _ in range(stop)]
     first.save_snapshot(tmp_path)
     second = trainer.resume(all_of_it, tmp_path)
-    told += list(second.steps())
+    told += list(steps_of(second))
     assert told == through
     assert second.total_steps == 12
 
@@ -180,8 +181,8 @@ def test_resume__goes_on_as_if_never_paused(stop: int, task: MakeTask, tmp_path:
 def test_start__from_a_tuned_model(task: MakeTask, tmp_path: Path) -> None:
     trainer = BigramTrainer()
     first = trainer.start(task())
-    told = list(first.steps())
-    second = next(trainer.start(task(parent=saved(first, tmp_path))).steps())
+    told = list(steps_of(first))
+    second = next(steps_of(trainer.start(task(parent=saved(first, tmp_path)))))
     assert second.metrics["train_loss"] < told[-1].metrics["train_loss"] + 0.1
 
 
@@ -207,7 +208,7 @@ def test_dpo__learns_to_prefer(
     settings = {"beta": 0.5, "n_epochs": 10}
     given = task(method="dpo", examples=preferences(), hyperparameters=settings)
     training = BigramTrainer().start(given)
-    told = list(training.steps())
+    told = list(steps_of(training))
     assert told[0].metrics["train_loss"] == pytest.approx(math.log(2))
     assert told[-1].metrics["train_loss"] < 0.2
     learned = weights(training)
@@ -232,7 +233,7 @@ def test_dpo__loss_is_that_of_the_paper(
     given = task(method="dpo", examples=examples, hyperparameters={"beta": beta, "batch_size": 12})
     training = BigramTrainer().start(given)
     start = weights(training)
-    steps = training.steps()
+    steps = steps_of(training)
     next(steps)
     now = weights(training)
     second = next(steps)
@@ -260,7 +261,7 @@ def test_reinforcement__earns_more_in_the_end(task: MakeTask, tmp_path: Path) ->
     words = [{"prompt": "", "completion": text} for text in ("yes", "no", "maybe")]
     able = {"n_epochs": 50, "batch_size": 3, "learning_rate_multiplier": 2.0}
     speaker = BigramTrainer().start(task(words, hyperparameters=able))
-    list(speaker.steps())
+    list(steps_of(speaker))
     lines = [{"start": "maybe"}] * 8
     settings = {"compute_multiplier": 2.0, "eval_interval": 3, "eval_samples": 2, "n_epochs": 25}
     rewarded = task(
@@ -271,7 +272,7 @@ def test_reinforcement__earns_more_in_the_end(task: MakeTask, tmp_path: Path) ->
         parent=saved(speaker, tmp_path),
         hyperparameters=settings,
     )
-    told = [step.metrics for step in BigramTrainer().start(rewarded).steps()]
+    told = [step.metrics for step in steps_of(BigramTrainer().start(rewarded))]
     rewards = [metrics["train_mean_reward"] for metrics in told]
     assert sum(rewards[:5]) < 2.5
     assert sum(rewards[-5:]) > 4

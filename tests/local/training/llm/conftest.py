@@ -45,20 +45,23 @@ def make_tokenizer(template: str | None = TEMPLATE) -> Any:
     return tokenizer
 
 
-def make_model(directory: Path, template: str | None = TEMPLATE) -> Path:
-    """Write a random Llama of 90 thousand weights."""
+def make_model(directory: Path, template: str | None = TEMPLATE, **sizes: int) -> Path:
+    """Write a random Llama, of 90 thousand weights if its config is given no other sizes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     tokenizer = make_tokenizer(template)
     torch.manual_seed(0)
+    small = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+    }
     config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
+        **{**small, **sizes},
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -111,11 +114,14 @@ class Outcome:
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["event"] == "step"]
+        return self.of("step")
 
     @property
-    def notices(self) -> list[str]:
-        return [event["message"] for event in self.events if event["event"] == "notice"]
+    def warnings(self) -> list[str]:
+        return [notice["message"] for notice in self.of("notice") if notice["level"] == "warn"]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == kind]
 
     def metrics(self, name: str) -> list[float]:
         return [step["metrics"][name] for step in self.steps if name in step["metrics"]]

@@ -109,7 +109,7 @@ def test_dpo__resumes_and_passes_change_nothing(
         assert parts.metrics(name) == pytest.approx(whole.metrics(name), abs=1e-6)
     with monkeypatch.context() as patch:
         patch.setattr(
-            RunDirectory, "is_pause_requested", lambda run: len(list(run.events().read())) > 2
+            RunDirectory, "is_pause_requested", lambda run: len(list(run.events().read())) > 3
         )
         first = train_here(LINES, **GIVEN)
     assert first.steps[-1]["number"] == 3

@@ -53,7 +53,8 @@ def test_reinforcement__rewards_are_those_of_the_grader(
 
     monkeypatch.setattr(sample_grader, "run_grader", spy)
     done = train_here(LINES, validation=LINES[:2], **GIVEN, eval_samples=3)
-    assert done.events[0]["total_steps"] == 4
+    [started] = done.of("started")
+    assert started["total_steps"] == 4
     assert len(done.steps) == 4
     measured = seen.copy()
     for step in done.steps:
@@ -109,7 +110,7 @@ def test_reinforcement__rewards_of_a_python_grader(
             assert run_grader(multi, text, line, python).reward == reward
             if line["whole"] == 0:
                 assert reward == 0.25 * run_grader(GRADER, text, line).reward
-    [told] = done.notices
+    [told] = done.warnings
     assert told.endswith(
         "(python_grader_runtime_error: vowels: ZeroDivisionError: division by zero (line 3 of the "
         "source)). Further errors of this kind are not told."

@@ -47,8 +47,9 @@ def score(model: Any, tokenizer: Any, lines: list[dict[str, Any]]) -> tuple[floa
 
 def test_supervised__counts_tokens_and_learns(train_here: Train) -> None:
     done = train_here(LINES, n_epochs=3, batch_size=4)
-    assert done.events[0]["event"] == "started"
-    assert done.events[0]["total_steps"] == 9
+    notice, started, *_ = done.events
+    assert (notice["event"], notice["level"]) == ("notice", "info")  # of memory
+    assert (started["event"], started["total_steps"]) == ("started", 9)
     assert done.events[-1] == {"event": "finished"}
     assert [step["number"] for step in done.steps] == list(range(1, 10))
     assert [step["number"] for step in done.steps if step["checkpoint"]] == [3, 6, 9]
@@ -106,12 +107,14 @@ def test_supervised__resumes_in_the_middle_of_an_epoch_with_the_same_numbers(
     whole = train_here(LINES, **given)
     with monkeypatch.context() as patch:
         patch.setattr(
-            RunDirectory, "is_pause_requested", lambda run: len(list(run.events().read())) > 4
+            RunDirectory, "is_pause_requested", lambda run: len(list(run.events().read())) > 5
         )
         first = train_here(LINES, **given)
-    assert [event["event"] for event in first.events] == ["started", *["step"] * 5, "paused"]
+    told = [event["event"] for event in first.events]
+    assert told == ["notice", "started", *["step"] * 5, "paused"]
     assert not first.steps[-1]["checkpoint"]
     rest = train_here(LINES, **given, resume_from=first.run.checkpoint(5))
+    assert rest.events[0]["event"] == "started"  # what memory it takes was told
     assert first.steps + rest.steps == whole.steps
 
 
@@ -166,7 +169,7 @@ def test_supervised__tells_what_is_cut(train_here: Train) -> None:
     done = train_here(
         [*LINES, long, longer], validation=[long], n_epochs=1, options={"max_length": 100}
     )
-    assert done.notices == [
+    assert done.warnings == [
         (
             "Longer than 100 tokens: 2 lines (11, 12) of the training_file, at most 358 tokens. 297 "
             "tokens at the ends are cut off. Nothing is left to train on in 1 line (12)."

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,8 +14,9 @@ import pytest
 
 from finetune_client.local.training.llm.options import Options
 from finetune_client.local.training.llm.trainer import LlmTrainer
-from finetune_client.local.training.trainer import TrainingError, TrainingTask
+from finetune_client.local.training.trainer import Notice, Step, TrainingError, TrainingTask
 from tests.local.training.llm.conftest import chat
+from tests.support.training_steps import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +100,7 @@ def test_training__pauses_and_resumes_with_the_same_numbers(
     expected = train_here(LINES, validation=VALID, **SETTINGS).steps
     first = make(SETTINGS)
     seen = []
-    for step in first.steps():
+    for step in steps_of(first):
         seen.append(step)
         first.stop()
     assert first.total_steps == len(expected)
@@ -109,7 +111,7 @@ def test_training__pauses_and_resumes_with_the_same_numbers(
     assert_gone(tmp_path)
     if len(seen) < len(expected):  # it may have been done before it heard of the pause
         second = make(SETTINGS, snapshot)
-        seen += second.steps()
+        seen += steps_of(second)
         model = tmp_path / "model"
         model.mkdir()
         second.save_model(model)
@@ -125,13 +127,13 @@ def test_training__resumed_after_its_last_step_still_has_the_model(
     make: Callable[..., LlmTraining], tmp_path: Path
 ) -> None:
     first = make({"n_epochs": 1, "batch_size": 10})
-    assert len(list(first.steps())) == 1
+    assert len(list(steps_of(first))) == 1
     snapshot, model = tmp_path / "snapshot", tmp_path / "model"
     snapshot.mkdir()
     model.mkdir()
     first.save_snapshot(snapshot)
     second = make({"n_epochs": 1, "batch_size": 10}, snapshot)
-    assert list(second.steps()) == []
+    assert list(steps_of(second)) == []
     second.save_model(model)
     assert (model / "adapter_model.safetensors").exists()
 
@@ -141,12 +143,157 @@ def test_training__two_processes_are_like_one(
 ) -> None:
     expected = train_here(LINES, validation=VALID, **SETTINGS).steps
     training = make(SETTINGS, processes=2, tokens_per_pass=150)
-    steps = list(training.steps())
+    steps = list(steps_of(training))
     assert training.processes == 2
     assert [step.tokens for step in steps] == [step["tokens"] for step in expected]
     for step, one in zip(steps, expected, strict=True):
         assert dict(step.metrics) == pytest.approx(one["metrics"], abs=1e-6)
     assert_gone(tmp_path)
+
+
+def write_config(path: Path, kind: str, *, machine: int | None = None, port: int = 0) -> Path:
+    """A config file of accelerate for two processes, on one machine or two."""
+    lines = [
+        "compute_environment: LOCAL_MACHINE",
+        f"distributed_type: {kind}",
+        "use_cpu: true",
+        "mixed_precision: 'no'",
+        "num_processes: 2",
+        f"num_machines: {1 if machine is None else 2}",
+        f"machine_rank: {machine or 0}",
+        "main_process_ip: 127.0.0.1",
+        f"main_process_port: {port}",
+    ]
+    if kind == "FSDP":
+        lines += [
+            "fsdp_config:",
+            "  fsdp_version: 2",
+            "  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP",
+            "  fsdp_state_dict_type: SHARDED_STATE_DICT",
+        ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+MACHINES = """
+import subprocess, sys, time
+
+lines = [[one.replace("machine-0", f"machine-{n}") for one in sys.argv[1:]] for n in range(2)]
+machines = [subprocess.Popen(line) for line in lines]
+while all(machine.poll() is None for machine in machines):
+    time.sleep(0.1)
+if any(machine.poll() for machine in machines):
+    for machine in machines:
+        machine.terminate()
+sys.exit(max(machine.wait() for machine in machines))
+"""
+"""Starts a command twice, as launchers of clusters do on their machines, each with a file of its own."""
+
+
+def test_training__on_two_machines_is_like_one_process(
+    make: Callable[..., LlmTraining], train_here: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    expected = train_here(LINES, validation=VALID, **SETTINGS).steps
+    program = tmp_path / "machines.py"
+    program.write_text(MACHINES)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for machine in range(2):
+        write_config(tmp_path / f"machine-{machine}.yaml", "MULTI_GPU", machine=machine, port=port)
+    training = make(
+        SETTINGS,
+        launcher=[sys.executable, str(program)],
+        accelerate_config=tmp_path / "machine-0.yaml",
+    )
+    steps = list(steps_of(training))
+    assert training.processes == 2
+    assert [step.tokens for step in steps] == [step["tokens"] for step in expected]
+    for step, one in zip(steps, expected, strict=True):
+        assert dict(step.metrics) == pytest.approx(one["metrics"], abs=1e-6)
+    assert_gone(tmp_path)
+
+
+CPU_AS_ACCELERATOR = """
+import os
+
+if "RANK" in os.environ:
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    import torch
+    from accelerate import state
+
+    torch.distributed.init_process_group("gloo")
+    state.PartialState._prepare_backend = lambda *_, **__: ("gloo", state.DistributedType.MULTI_GPU)
+"""
+"""accelerate shards on GPUs and the like alone; torch does so on CPUs, too. Python runs this when it
+starts."""
+
+
+def test_training__sharded_by_fsdp2_is_like_one_process(
+    make: Callable[..., LlmTraining],
+    train_here: Callable[..., Outcome],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    whole = train_here(LINES, validation=VALID, options={"full": True}, **SETTINGS)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(CPU_AS_ACCELERATOR)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    config = write_config(tmp_path / "fsdp2.yaml", "FSDP")
+    training = make(SETTINGS, full=True, accelerate_config=config)
+    told = list(training.steps())
+    assert training.processes == 2
+    assert {one.level for one in told if isinstance(one, Notice)} == {"info"}
+    steps = [one for one in told if isinstance(one, Step)]
+    assert [step.tokens for step in steps] == [step["tokens"] for step in whole.steps]
+    for step, one in zip(steps, whole.steps, strict=True):
+        assert dict(step.metrics) == pytest.approx(one["metrics"], abs=1e-6)
+    model, snapshot = tmp_path / "model", tmp_path / "snapshot"
+    for directory, save in ((model, training.save_model), (snapshot, training.save_snapshot)):
+        directory.mkdir()
+        save(directory)
+    assert (snapshot / "pytorch_model_fsdp.bin").exists()  # so it was sharded
+    assert {path.suffix for path in model.iterdir()} == {".json", ".jinja", ".safetensors"}
+    first, second = (
+        transformers.AutoModelForCausalLM.from_pretrained(path).state_dict()
+        for path in (whole.model, model)
+    )
+    assert first.keys() == second.keys()
+    for name in first:
+        torch.testing.assert_close(second[name], first[name], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            "FSDP",
+            (
+                "The config file of accelerate asks for FSDP, but accelerate shards models on GPUs and "
+                "other accelerators alone: on this CPU each process holds the whole model."
+            ),
+        ),
+        (
+            "MULTI_CPU",
+            (
+                "The config file of accelerate asks for several processes, but with its "
+                "distributed_type accelerate starts only one. MULTI_GPU starts them on CPUs, too; so "
+                "does the option processes, without a config file."
+            ),
+        ),
+    ],
+)
+def test_training__by_a_config_that_accelerate_does_not_heed_says_so(
+    make: Callable[..., LlmTraining], tmp_path: Path, kind: str, message: str
+) -> None:
+    training = make(FOREVER, accelerate_config=write_config(tmp_path / "config.yaml", kind))
+    told = training.steps()
+    first = [next(told) for _ in range(3)]
+    assert [one.level for one in first if isinstance(one, Notice)] == ["info", "warn"]
+    assert isinstance(first[1], Notice)
+    assert first[1].message == message
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -155,7 +302,7 @@ def test_training__that_is_closed_leaves_no_process(
     make: Callable[..., LlmTraining], tmp_path: Path, processes: int
 ) -> None:
     training = make(FOREVER, processes=processes)
-    steps = training.steps()
+    steps = steps_of(training)
     next(steps)
     assert len(processes_in(tmp_path)) == (1 if processes == 1 else 3)
     training.close()
@@ -170,7 +317,7 @@ def test_training__whose_processes_are_killed_has_failed(
     make: Callable[..., LlmTraining], tmp_path: Path, victim: str
 ) -> None:
     training = make(FOREVER, processes=1 if victim == "the child" else 2)
-    steps = training.steps()
+    steps = steps_of(training)
     next(steps)
     running = processes_in(tmp_path)
     launchers = {pid for pid, arguments in running.items() if "torch.distributed.run" in arguments}
@@ -189,7 +336,7 @@ def test_training__that_is_told_to_end_waits_for_its_server_to_end_it(
     make: Callable[..., LlmTraining], tmp_path: Path
 ) -> None:
     training = make(FOREVER)
-    steps = training.steps()
+    steps = steps_of(training)
     next(steps)
     [child] = processes_in(tmp_path)
     os.kill(child, signal.SIGTERM)
@@ -202,7 +349,7 @@ SERVER = """
 import os, signal, sys
 from pathlib import Path
 from finetune_client.local.training.llm.trainer import LlmTrainer
-from finetune_client.local.training.trainer import TrainingTask
+from finetune_client.local.training.trainer import Step, TrainingTask
 
 model, lines, job, processes = sys.argv[1:]
 trainer = LlmTrainer(
@@ -215,6 +362,8 @@ task = TrainingTask(
     directory=Path(job),
 )
 for step in trainer.start(task).steps():
+    if not isinstance(step, Step):
+        continue
     print(step.number, flush=True)
     if step.number == 2:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -304,7 +453,7 @@ def test_training__has_gpus_of_its_own_and_takes_relative_paths(
         cache=Path("cache"),
         gpus_per_job=2,
     )
-    assert len(list(training.steps())) == 1
+    assert len(list(steps_of(training))) == 1
     log = tmp_path / "job" / "log.txt"
     assert log.read_text().splitlines()[0] == "GPUs: 4,7"
 

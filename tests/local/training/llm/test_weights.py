@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,23 +19,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-def write_header(directory: Path, shape: list[int]) -> None:
-    """Write safetensors that claim to hold a tensor of a shape."""
-    header = json.dumps({"w": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}).encode()
-    content = struct.pack("<Q", len(header)) + header
-    (directory / "model.safetensors").write_bytes(content)
-
-
 def test_load_model__that_cannot_fit_is_told_before_it_is_loaded(tmp_path: Path) -> None:
     directory = tmp_path / "huge"
-    directory.mkdir()
-    write_header(directory, [1_000_000, 1_000_000])
+    transformers.LlamaConfig(
+        vocab_size=100,
+        hidden_size=100_000,
+        intermediate_size=1_000_000,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+    ).save_pretrained(directory)
     with pytest.raises(TrainingError) as caught:
         weights.load_model(str(directory), torch.float32, trained=1.0)
     assert caught.value.code == "out_of_memory"
     told = str(caught.value)
     assert told.startswith(
-        "The model 'huge' needs about 16000.0 GB for the weights, gradients and averages alone, and "
+        "The model 'huge' needs about 5440.3 GB for the weights, gradients and averages alone, and "
     )
     assert told.endswith(
         " GB are there. Train an adapter instead of all weights, choose a smaller model, or use a "
@@ -95,3 +92,36 @@ def test_localize__leaves_all_but_gguf_where_it_is(tiny: Path, tmp_path: Path) -
     repository = Source("HuggingFaceTB/SmolLM2-135M", is_local=False)
     assert weights.localize(repository, tmp_path) == "HuggingFaceTB/SmolLM2-135M"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shape__is_that_of_the_model_that_is_loaded(tiny: Path) -> None:
+    peft = pytest.importorskip("peft")
+    shape = weights.shape(str(tiny))
+    model = weights.load_model(str(tiny), torch.float32)
+    assert shape.weights == sum(one.numel() for one in model.parameters())
+    assert (shape.layers, shape.hidden_size, shape.vocabulary) == (2, 64, 259)
+    config = peft.LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapter = peft.get_peft_model(model, config)
+    trained = sum(one.numel() for one in adapter.parameters() if one.requires_grad)
+    assert shape.features * 3 == trained
+    assert shape.cache == 2 * 2 * (2 * 16)  # keys and values, of two layers and two heads
+
+
+def test_shape__of_other_families(tmp_path: Path) -> None:
+    old = transformers.GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=100, n_positions=50)
+    old.save_pretrained(tmp_path / "gpt2")
+    shape = weights.shape(str(tmp_path / "gpt2"))
+    assert shape.features == 2 * (4 * 64 + 2 * 64 + 5 * 64 + 5 * 64)
+    assert shape.cache == 2 * 2 * 64
+    transformers.MambaConfig(hidden_size=64, num_hidden_layers=2, vocab_size=100).save_pretrained(
+        tmp_path / "mamba"
+    )
+    shape = weights.shape(str(tmp_path / "mamba"))
+    assert (shape.cache, shape.layers) == (0, 2)
+    assert shape.weights > 0
+
+
+def test_shape__of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        weights.shape(str(tmp_path))
+    assert caught.value.code == "model_not_found"
