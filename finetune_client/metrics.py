@@ -33,6 +33,9 @@ _VALIDATION = (
 )
 """What tells best how good a model is: the whole validation file first, then batches of it."""
 
+_WHOLE = "full_valid"
+"""How the names begin of what is measured on the whole validation file."""
+
 _LOW_IS_GOOD = ("loss", "perplexity", "error", "kl")
 
 _RAW = " (raw)"
@@ -92,6 +95,11 @@ class Metrics:
         return next((name for name in _VALIDATION if name in self.names), None)
 
     @property
+    def has_whole_validation(self) -> bool:
+        """Whether there is a curve that was measured on the whole validation file."""
+        return any(name.startswith(_WHOLE) for name in self.names)
+
+    @property
     def losses(self) -> list[str]:
         """The names of the losses; without any, of the rewards, as reinforcement jobs have them."""
         names = self.names
@@ -131,6 +139,12 @@ class Metrics:
         _, lowest = self.best(name)
         _, last = self.series(name)[-1]
         return (last - lowest) / lowest if lowest > 0 and last > lowest else 0.0
+
+    def with_others(self, more: Metrics) -> Metrics:
+        """Return these curves, and those of `more` whose names are not among them."""
+        new = {_STEP, *more.names} - {*self.names}
+        rows = [{name: row[name] for name in row if name in new} for row in more.rows]
+        return Metrics(rows=_by_step([*self.rows, *rows]))
 
     def smoothed(self, weight: float = 0.6) -> Metrics:
         """Return the curves as exponential moving averages, corrected for their beginning.

@@ -158,9 +158,14 @@ class PlainLines:
 
 
 def _verdict(metrics: Metrics) -> list[str]:
-    """Return which step was best by the validation file, and a warning if the loss rose since."""
+    """Return which step was best by the validation file, and a warning if the loss rose since.
+
+    Nothing where each step was measured on another batch of it: there the lowest is a matter of luck.
+    """
     name = metrics.validation
-    if name is None or len(metrics.series(name)) < 2:
+    measured = 0 if name is None else len(metrics.series(name))
+    is_of_batches = not metrics.has_whole_validation and measured == len(metrics.rows)
+    if name is None or measured < 2 or is_of_batches:
         return []
     try:
         step, value = metrics.best(name)

@@ -54,22 +54,30 @@ def test_metrics_line__leaves_out_what_was_not_measured() -> None:
 
 def _curve(values: list[float]) -> Metrics:
     return Metrics(
-        rows=[{"step": n, "train_loss": 1.0, "valid_loss": v} for n, v in enumerate(values, 1)]
+        rows=[{"step": n, "train_loss": 1.0, "full_valid_loss": v} for n, v in enumerate(values, 1)]
     )
 
 
 def test_curve__names_the_best_step(capsys: pytest.CaptureFixture[str]) -> None:
     PlainLines().curve(_curve([3.0, 2.0, 2.01]))
-    assert capsys.readouterr().out.splitlines()[2:] == ["Best valid_loss: 2.0000 at step 2"]
+    assert capsys.readouterr().out.splitlines()[2:] == ["Best full_valid_loss: 2.0000 at step 2"]
 
 
 def test_curve__warns_where_the_validation_loss_rises(capsys: pytest.CaptureFixture[str]) -> None:
     PlainLines().curve(_curve([3.0, 2.0, 2.5]))
     assert capsys.readouterr().out.splitlines()[3] == (
-        "Warning: valid_loss has risen by 25% since then: the model has begun to learn its "
+        "Warning: full_valid_loss has risen by 25% since then: the model has begun to learn its "
         "examples by heart. The checkpoint at or before step 2 may be the better model; fewer "
         "epochs may help."
     )
+
+
+def test_curve__says_nothing_of_batches_which_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"step": number, "valid_loss": loss} for number, loss in enumerate((3.0, 2.0, 2.5))]
+    PlainLines().curve(Metrics(rows=rows))
+    assert "Best" not in capsys.readouterr().out
+    PlainLines().curve(Metrics(rows=[*rows, {"step": 4, "train_loss": 1.0}]))  # now and then
+    assert "Best valid_loss: 2.0000 at step 1" in capsys.readouterr().out
 
 
 def test_curve__says_nothing_of_one_value_or_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -345,7 +345,9 @@ class Jobs(Resource):
     ) -> resources.Metrics:
         """Return the training curves of a job.
 
-        They are from its result file, or else from its events, or else from its checkpoints.
+        They are from its result file, or else from its events, or else from its checkpoints. Where
+        a result file has only measurements on batches of the validation file, those on the whole of
+        it are taken from the checkpoints.
 
         Args:
             fine_tuning_job_id: The job; a `FineTuningJob` that has ended saves asking for it.
@@ -359,7 +361,9 @@ class Jobs(Resource):
         has_files = "result_files" not in self._session.provider.lacks
         for file_id in (job.result_files or []) if has_files else []:
             if metrics := self._result_metrics(file_id, options):
-                return metrics
+                if job.validation_file is None or metrics.has_whole_validation:
+                    return metrics
+                return metrics.with_others(self._checkpoint_metrics(job.id, options) or Metrics())
         refusal: APIStatusError | ConfigurationError | None = None
         try:
             metrics = Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
@@ -369,15 +373,22 @@ class Jobs(Resource):
             refusal, metrics = error, Metrics()
         if metrics:
             return metrics
+        of_checkpoints = self._checkpoint_metrics(job.id, options)
+        if of_checkpoints is None and refusal is not None:
+            raise refusal
+        return of_checkpoints or metrics
+
+    def _checkpoint_metrics(self, job_id: str, options: RequestOptions) -> resources.Metrics | None:
+        """Read the checkpoints; return `None` if the server has no such list."""
+        from finetune_client.metrics import Metrics
+
         try:
-            checkpoints = self.checkpoints.list(job.id, limit=LARGEST_PAGE, **options)
+            checkpoints = self.checkpoints.list(job_id, limit=LARGEST_PAGE, **options)
             return Metrics.from_checkpoints(checkpoints)
-        except (APIStatusError, ConfigurationError) as error:  # a server without checkpoints
+        except (APIStatusError, ConfigurationError) as error:
             if not _is_lacking(error):
                 raise
-        if refusal is not None:
-            raise refusal
-        return metrics
+            return None
 
     def _result_metrics(self, file_id: str, options: RequestOptions) -> resources.Metrics | None:
         """Read a result file; return `None` if it is gone, or may not be read with this key."""

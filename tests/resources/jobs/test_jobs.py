@@ -39,6 +39,36 @@ def test_metrics__reads_the_result_file(client: Client, server: responses.Reques
     assert client.jobs.metrics("ftjob-1").series("train_loss") == [(1, 0.5), (2, 0.25)]
 
 
+def test_metrics__of_the_whole_validation_file_are_those_of_the_checkpoints(
+    client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(JOB, json={**_job("file-r"), "validation_file": "file-v"})
+    _stored(server, "file-r", body=b"step,train_loss,valid_loss\n1,0.5,0.6\n2,0.25,0.7\n")
+    rows = [_checkpoint(2, step=2, valid_loss=9.0, full_valid_loss=0.5), _checkpoint(1, step=1)]
+    server.get(f"{JOB}/checkpoints", json=_list(*rows))
+    metrics = client.jobs.metrics("ftjob-1")
+    assert metrics.series("valid_loss") == [(1, 0.6), (2, 0.7)]
+    assert metrics.series("full_valid_loss") == [(2, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("csv", "answer"),
+    [
+        (b"step,valid_loss\n1,0.5\n", {"status": 404, "json": {}}),
+        (b"step,full_valid_loss\n1,0.5\n", None),
+    ],
+    ids=["no checkpoints", "all is there"],
+)
+def test_metrics__of_the_whole_validation_file_need_no_checkpoints(
+    csv: bytes, answer: dict[str, Any] | None, client: Client, server: responses.RequestsMock
+) -> None:
+    server.get(JOB, json={**_job("file-r"), "validation_file": "file-v"})
+    _stored(server, "file-r", body=csv)
+    if answer is not None:
+        server.get(f"{JOB}/checkpoints", **answer)
+    assert len(client.jobs.metrics("ftjob-1").names) == 1
+
+
 def test_metrics__reads_events_while_there_is_no_file(
     client: Client, server: responses.RequestsMock
 ) -> None:
