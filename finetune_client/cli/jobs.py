@@ -27,7 +27,7 @@ from finetune_client.cli.job_file import (
     show_what_is_sent,
 )
 from finetune_client.cli.job_options import job_options, new_job, override
-from finetune_client.cli.job_table import job_table
+from finetune_client.cli.live_table import job_table
 from finetune_client.cli.local import has_log
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows, writable
 from finetune_client.cli.reporting import printable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finetune_client import Client, FineTuningJob
-    from finetune_client.cli.job_table import JobTable
+    from finetune_client.cli.live_table import JobTable
     from finetune_client.cli.reporting import Reporter
 
 __all__ = ["watch", "watch_several"]

@@ -23,7 +23,7 @@ from finetune_client.models import FileObject, FineTuningJob, FineTuningJobReque
 from finetune_client.models.job_request import needed_features, request_problems
 from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
-from finetune_client.resources.jobs.idempotency import (
+from finetune_client.resources.jobs.lost_answers import (
     HEADER,
     candidates,
     check_id,
