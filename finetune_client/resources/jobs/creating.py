@@ -23,14 +23,12 @@ from finetune_client.models import FileObject, FineTuningJob, FineTuningJobReque
 from finetune_client.models.job_request import needed_features, request_problems
 from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
+from finetune_client.resources.jobs.idempotency_keys import HEADER, key_in, with_key
 from finetune_client.resources.jobs.lost_answers import (
-    HEADER,
     candidates,
     check_id,
     find_repeatedly,
     job_may_exist,
-    key_in,
-    with_key,
 )
 from finetune_client.resources.options import with_options
 from finetune_client.resources.shutdowns import warn_of_shutdowns

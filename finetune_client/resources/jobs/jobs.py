@@ -122,8 +122,8 @@ class Jobs(Resource):
             create_job,
             paths_in,
         )
+        from finetune_client.resources.jobs.idempotency_keys import checked_key, new_key
         from finetune_client.resources.jobs.ledger_claims import claim_key, released_unless_sent
-        from finetune_client.resources.jobs.lost_answers import checked_key, new_key
 
         other_options = without_extra_body(options)
         file_options = options_of_uploads(
@@ -254,7 +254,8 @@ class Jobs(Resource):
             ConfigurationError: The provider keeps no metadata, so no job has a key.
         """
         from finetune_client.models.jobs import IDEMPOTENCY_PAIR
-        from finetune_client.resources.jobs.lost_answers import checked_key, first_with_key
+        from finetune_client.resources.jobs.idempotency_keys import checked_key
+        from finetune_client.resources.jobs.lost_answers import first_with_key
 
         self._session.require("metadata", "finding a job by its idempotency key")
         key = checked_key(idempotency_key)
