@@ -163,8 +163,8 @@ class TrainingJob:
                 "UPDATE jobs SET status = ?, wire = ? WHERE id = ?",
                 (status, json.dumps(wire), self.id),
             )
-            if status in FINAL_STATUSES and self._state.on_job_end is not None:
-                self._state.on_job_end(self.id, status)
+            if self._state.on_status is not None:
+                self._state.on_status(self.id, status)
             self.is_waiting = status == "queued"
             self._state.status_changed.notify_all()
 
