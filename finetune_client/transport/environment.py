@@ -36,9 +36,9 @@ __all__ = ["azure_settings", "environment", "settings"]
 
 _log = logging.getLogger("finetune_client")
 
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
-_VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
-_AZURE_PATH: Final = re.compile(r"(/openai)?(/v1)?(/deployments/[^/]*)?")
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?"  # compiled when a client for Azure is made
+_VERSION: Final = r"[A-Za-z0-9.-]{1,40}"
+_AZURE_PATH: Final = r"(/openai)?(/v1)?(/deployments/[^/]*)?"
 
 
 def environment(name: str) -> str | None:
@@ -114,9 +114,9 @@ def azure_settings(
             "environment variable AZURE_OPENAI_ENDPOINT."
         )
     version = api_version or environ("OPENAI_API_VERSION")
-    if version is not None and not _VERSION.fullmatch(version):
+    if version is not None and not re.fullmatch(_VERSION, version):
         raise ConfigurationError(f"api_version is not one, such as '2024-10-21': {version!r:.100}.")
-    classic = version is not None and _DATE.fullmatch(version) is not None
+    classic = version is not None and re.fullmatch(_DATE, version) is not None
     default = AZURE_CLASSIC if classic else AZURE
     kind = default if provider is None else find_provider(provider)
     config = Config(
@@ -194,7 +194,7 @@ def _azure_base_url(endpoint: str, *, classic: bool, allow_http: bool) -> str:
     """Return the API's root under an endpoint that was given with or without its path."""
     base = parse_base_url(endpoint, allow_http=allow_http, name="endpoint")
     root, _, path = base.url.partition("/openai")
-    if not _AZURE_PATH.fullmatch("/openai" + path if path else ""):
+    if not re.fullmatch(_AZURE_PATH, "/openai" + path if path else ""):
         raise ConfigurationError(
             "endpoint must be that of the resource, such as 'https://RESOURCE.openai.azure.com'."
         )

@@ -139,10 +139,10 @@ class TrainingJob:
     def warn_once(self, message: str) -> None:
         """Add an event of level ``warn``, unless the job has one that says the same, or has ended."""
         with self._state.database.write() as rows:
-            told = rows.execute(
+            earlier = rows.execute(
                 "SELECT wire FROM events WHERE job = ? AND type = 'message'", (self.id,)
             )
-            is_new = all(json.loads(wire)["message"] != message for (wire,) in told)
+            is_new = all(json.loads(wire)["message"] != message for (wire,) in earlier)
             if is_new and not self.has_ended:
                 self.add_event(message, level="warn")
 

@@ -227,14 +227,14 @@ def create_job(
             raise job_may_exist(error, key, found, has_key=has_key, ledger_advice=advice) from error
     except KeyboardInterrupt:
         if claim is not None:
-            told = f"The job may have been created all the same. {claim.advice}"
+            message = f"The job may have been created all the same. {claim.advice}"
         else:
             lookup = f"client.jobs.find({key!r})" if has_key else "client.jobs.list()"
-            told = (
+            message = (
                 f"The job may have been created all the same: check with {lookup} before you "
                 "create it again."
             )
-        raise KeyboardInterrupt(told) from None
+        raise KeyboardInterrupt(message) from None
 
 
 def _read_created(data: Any) -> FineTuningJob:
