@@ -21,7 +21,7 @@ from finetune_client.atomic_file import replacing
 from finetune_client.errors import ConfigurationError, RequestError
 from finetune_client.models import FineTuningJobRequest, unknown_fields
 from finetune_client.models.job_request import needed_features, request_problems
-from finetune_client.resources.jobs.idempotency import checked_key
+from finetune_client.resources.jobs.idempotency_keys import checked_key
 
 if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob

@@ -519,35 +519,37 @@ def _unreadable(path: Path, said: str) -> ConfigurationError:
     """Turn what SQLite said into what to do; only Python 3.11 gives its error codes."""
     name = repr(str(path))
     if "database is locked" in said:
-        told = f"The ledger {name} is locked by another program; close that one, and try again."
+        message = f"The ledger {name} is locked by another program; close that one, and try again."
     elif "disk is full" in said:
-        told = _FULL.format(name)
+        message = _FULL.format(name)
     elif "unable to open" in said and path.is_dir():
-        told = f"{name} is a folder; give the path of a file for the ledger."
+        message = f"{name} is a folder; give the path of a file for the ledger."
     elif "readonly" in said or "unable to open" in said:
-        told = _NOT_WRITABLE.format(name)
+        message = _NOT_WRITABLE.format(name)
     elif "disk I/O" in said:
-        told = f"The ledger {name} cannot be read or written ({said}); check its disk."
+        message = f"The ledger {name} cannot be read or written ({said}); check its disk."
     else:
-        told = (
+        message = (
             f"{name} is not a ledger, or is damaged ({said}). Give another path, or put a copy of "
             "the ledger there; without one, each key that it held creates its job again."
         )
-    return ConfigurationError(told)
+    return ConfigurationError(message)
 
 
 def _unusable(path: Path, error: OSError) -> ConfigurationError:
     """Turn what the system said of the ledger, or of a file beside it, into what to do."""
     name = repr(str(path))
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        told = f"There is no folder {str(path.parent)!r} for the ledger; make it, or give another."
+        message = (
+            f"There is no folder {str(path.parent)!r} for the ledger; make it, or give another."
+        )
     elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        told = _NOT_WRITABLE.format(name)
+        message = _NOT_WRITABLE.format(name)
     elif error.errno == errno.ENOSPC:
-        told = _FULL.format(name)
+        message = _FULL.format(name)
     else:
-        told = (  # a file system without locks, for one
+        message = (  # a file system without locks, for one
             f"The ledger {name} cannot be used ({error.strerror}); give a path on a disk of this "
             "machine."
         )
-    return ConfigurationError(told)
+    return ConfigurationError(message)

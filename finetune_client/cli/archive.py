@@ -50,7 +50,7 @@ _MOST_MISSING = 20
 """So many of what could not be had are printed; the page has them all."""
 
 
-_AGAIN = "Run the same command again: it fetches what is missing."
+_RUN_IT_AGAIN = "Run the same command again: it fetches what is missing."
 
 
 class _Output(Protocol):
@@ -78,13 +78,13 @@ class _Lines:
 
     @contextmanager
     def saving(self) -> Iterator[OnProgress]:
-        told: set[tuple[str, int]] = set()
+        shown: set[tuple[str, int]] = set()
 
         def show(progress: ArchiveProgress) -> None:
             if progress.total:
                 part = _LINES * progress.done // progress.total
-                if progress.done and (progress.phase, part) not in told:
-                    told.add((progress.phase, part))
+                if progress.done and (progress.phase, part) not in shown:
+                    shown.add((progress.phase, part))
                     click.echo(f"{progress.phase}: {progress.done:,} of {progress.total:,}")
 
         yield show
@@ -215,7 +215,7 @@ def archive(
     if prompts and training_file and training_file.exists() and training_file.samefile(prompts):
         raise click.UsageError("--as-training-file would replace the file of --ask; name another.")
     out = _output(as_json=as_json)
-    with connect(**server) as client, _told_when_stopped():
+    with connect(**server) as client, _nothing_is_lost():
         with out.saving() as on_progress:
             report = save(client, directory, concurrency=concurrency, on_progress=on_progress)
         facts: dict[str, Any] = {"kind": "archive", **report.to_dict()}
@@ -240,18 +240,18 @@ def archive(
     missing = [*report.missing, *(kept.missing if kept else ())]
     may_get_more = not all(one.is_final for one in missing)
     if may_get_more and not as_json:
-        click.echo(_AGAIN, err=True)
+        click.echo(_RUN_IT_AGAIN, err=True)
     if may_get_more or (kept is not None and not kept.answers):
         click.get_current_context().exit(1)
 
 
 @contextmanager
-def _told_when_stopped() -> Iterator[None]:
+def _nothing_is_lost() -> Iterator[None]:
     """Say after Ctrl-C that nothing is lost."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped. {_AGAIN}") from None
+        raise KeyboardInterrupt(f"Stopped. {_RUN_IT_AGAIN}") from None
 
 
 def _ask(

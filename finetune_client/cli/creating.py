@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from finetune_client.cli.interrupts import NOTHING_CREATED, while_creating
 from finetune_client.errors import TrainingDataError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Steps:
         self._upload = ExitStack()
         self._progress: OnProgress | None = None
         self.unfit: Path | None = None
-        self.interrupted = "Stopped; no job was created."
+        self.interrupted = NOTHING_CREATED
 
     def __call__(self, step: CreateStep) -> None:
         """Report a step."""
@@ -62,10 +63,7 @@ class Steps:
         elif step.kind == "creating":
             self._ask_once()
             if self._server is not None:
-                self.interrupted = (
-                    "Stopped while the job was being created: it may exist. "
-                    f"Look with: finetune list{self._server}"
-                )
+                self.interrupted = while_creating(self._server)
         elif self._out is not None:
             self._report(self._out, step)
 

@@ -173,11 +173,11 @@ def try_model(
     Example: finetune try ft:gpt-4o-mini:... "What is a decorator?"
     """
     text = sys.stdin.read() if question == "-" else question
-    told = [] if system is None else [{"role": "system", "content": system}]
+    instructions = [] if system is None else [{"role": "system", "content": system}]
     with connect(**server) as client:
         completion = client.chat.completions.create(
             model=model,
-            messages=[*told, {"role": "user", "content": text}],
+            messages=[*instructions, {"role": "user", "content": text}],
             max_tokens=max_tokens,
             temperature=temperature,
         )

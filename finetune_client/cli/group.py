@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from finetune_client.cli.interrupts import INTERRUPTED
 from finetune_client.errors import (
     ConfigurationError,
     DecodeError,
@@ -175,4 +176,4 @@ class Commands(click.Group):
         except KeyboardInterrupt as stop:
             if str(stop):
                 click.echo(f"\n{stop}", err=True)
-            ctx.exit(130)
+            ctx.exit(INTERRUPTED)

@@ -16,7 +16,7 @@ from finetune_client.cli.reporting import json_line, printable
 from finetune_client.errors import RequestError, UnknownFieldWarning
 from finetune_client.job_files import FILE_FIELDS, JobFile
 from finetune_client.resources.jobs.creating import check_files
-from finetune_client.resources.jobs.idempotency import HEADER, with_key
+from finetune_client.resources.jobs.idempotency_keys import HEADER, with_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ from finetune_client.cli.job_file import (
     show_what_is_sent,
 )
 from finetune_client.cli.job_options import job_options, new_job, override
-from finetune_client.cli.job_table import job_table
+from finetune_client.cli.live_table import job_table
 from finetune_client.cli.local import has_log
 from finetune_client.cli.output import json_option, metrics_option, reporter, show_rows, writable
 from finetune_client.cli.reporting import printable
@@ -166,15 +166,15 @@ def follow(
     if len(job_ids) > 1 and (after or metrics):
         raise click.UsageError("--after and --metrics are for a single job.")
     with connect(**server) as client:
-        again, to_follow = f"{' '.join(job_ids)}{named_server(server)}", named_grading(server)
+        named, grading = f"{' '.join(job_ids)}{named_server(server)}", named_grading(server)
         if len(job_ids) > 1:
             table = job_table(as_json=as_json)
-            watch_several(client, table, job_ids, again=f"{again}{to_follow}")
+            watch_several(client, table, job_ids, named=f"{named}{grading}")
             return
         [job_id] = job_ids
         client.jobs.retrieve(job_id)  # or an unreachable server would be waited for, without a word
         out = reporter(as_json=as_json)
-        watch(client, out, job_id, again=again, to_follow=to_follow, after=after, save_to=metrics)
+        watch(client, out, job_id, named=named, grading=grading, after=after, save_to=metrics)
 
 
 @click.command(epilog="Example: finetune wait ftjob-123 --timeout 3600")

@@ -127,8 +127,8 @@ def rerun(
                 client,
                 reporter(as_json=as_json),
                 made.id,
-                again=f"{made.id}{named}",
-                to_follow=named_grading(server),
+                named=f"{made.id}{named}",
+                grading=named_grading(server),
             )
         elif as_json or not job.paths:
             show_rows([made], ("id", "status", "model"), as_json=as_json)

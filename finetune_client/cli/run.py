@@ -110,8 +110,8 @@ def run(
             client,
             out,
             job.id,
-            again=f"{job.id}{named}",
-            to_follow=named_grading(server),
+            named=f"{job.id}{named}",
+            grading=named_grading(server),
             save_to=metrics,
         )
         if server["local"] and not as_json:

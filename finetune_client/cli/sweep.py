@@ -14,7 +14,7 @@ from finetune_client.cli.creating import Steps
 from finetune_client.cli.graders import grader_option
 from finetune_client.cli.job_file import job_file_option, refuse_problems
 from finetune_client.cli.job_options import expires_after_option, job_options, new_job, override
-from finetune_client.cli.job_table import job_table
+from finetune_client.cli.live_table import job_table
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.errors import JobFailedError
@@ -23,7 +23,7 @@ from finetune_client.resources.jobs.sweeping import plan_runs
 
 if TYPE_CHECKING:
     from finetune_client.cli.connect import ServerOptions
-    from finetune_client.cli.job_table import JobTable
+    from finetune_client.cli.live_table import JobTable
     from finetune_client.resources.jobs.sweeping import Sweep, SweepRun
 
 __all__ = ["COMMANDS"]

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from finetune_client.cli.interrupts import (
+    while_training_here,
+    while_watching,
+    while_watching_several,
+)
 from finetune_client.cli.local import is_in_process
 from finetune_client.cli.reporting import printable
 from finetune_client.errors import FineTuneError, JobFailedError
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finetune_client import Client, FineTuningJob
-    from finetune_client.cli.job_table import JobTable
+    from finetune_client.cli.live_table import JobTable
     from finetune_client.cli.reporting import Reporter
 
 __all__ = ["watch", "watch_several"]
@@ -27,8 +32,8 @@ def watch(
     out: Reporter,
     job_id: str,
     *,
-    again: str,
-    to_follow: str = "",
+    named: str,
+    grading: str = "",
     after: str | None = None,
     save_to: Path | None = None,
 ) -> FineTuningJob:
@@ -38,8 +43,8 @@ def watch(
         client: The client.
         out: Where to report.
         job_id: The job.
-        again: The arguments that name the job, and its server, to another command.
-        to_follow: Further ones of ``finetune follow``.
+        named: The arguments that name the job, and its server, to another command.
+        grading: Those of ``finetune follow`` that let its server grade.
         after: The id of the last event that is known.
         save_to: Where to write the metrics.
 
@@ -51,23 +56,24 @@ def watch(
         with out.training():
             job = client.jobs.wait(job_id, on_event=out.event, after=after)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(client, job_id, f"{again}{to_follow}")) from None
+        stopped = while_training_here if is_in_process(client) else while_watching
+        raise KeyboardInterrupt(stopped(job_id, f"{named}{grading}")) from None
     written, problem = _save(client, job, save_to)
     _draw(client, out, job, written)
-    out.ended(job, str(written) if written else f"finetune metrics {again}")
+    out.ended(job, str(written) if written else f"finetune metrics {named}")
     if problem:
         raise FineTuneError(problem)
     return job
 
 
-def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, again: str) -> None:
+def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, named: str) -> None:
     """Follow several jobs until all have ended.
 
     Args:
         client: The client.
         table: Where to report.
         job_ids: The jobs.
-        again: The arguments of ``finetune follow`` that follow them again.
+        named: The arguments of ``finetune follow`` that follow them again.
 
     Raises:
         JobFailedError: One or more of them failed or were cancelled.
@@ -80,24 +86,13 @@ def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, ag
                 job_ids, on_event=table.event, on_job=lambda job: table.ended(job.id, job)
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Stopped watching; the jobs continue. Follow them with: finetune follow {again}"
-        ) from None
+        raise KeyboardInterrupt(while_watching_several(named)) from None
     failed = [job for job in jobs if not job.is_succeeded]
     if failed:
         names = ", ".join(f"{job.id} ({job.status})" for job in failed)
         raise JobFailedError(
             f"{len(failed)} of {len(jobs)} jobs did not succeed: {names}.", job=failed[0]
         )
-
-
-def _interrupted(client: Client, job_id: str, again: str) -> str:
-    if is_in_process(client):
-        return (
-            f"Stopped. Job {job_id} was trained in this process; it continues from its last "
-            f"checkpoint with: finetune follow {again}"
-        )
-    return f"Stopped watching; job {job_id} continues. Follow it with: finetune follow {again}"
 
 
 def _save(client: Client, job: FineTuningJob, target: Path | None) -> tuple[Path | None, str]:

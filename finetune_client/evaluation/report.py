@@ -104,9 +104,9 @@ def _shown(mean: float) -> str:
 
 def bootstrap_interval(differences: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """Return the 95 % interval of the mean: the percentiles of the means of resampled values."""
-    chance = random.Random(seed)  # noqa: S311  # repeatable, and nothing secret
+    rng = random.Random(seed)  # noqa: S311  # repeatable, and nothing secret
     size = len(differences)
-    means = sorted(statistics.fmean(chance.choices(differences, k=size)) for _ in range(_RESAMPLES))
+    means = sorted(statistics.fmean(rng.choices(differences, k=size)) for _ in range(_RESAMPLES))
     cut = round(_RESAMPLES * (1 - _LEVEL) / 2)
     return means[cut], means[-1 - cut]
 

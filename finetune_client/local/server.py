@@ -138,7 +138,7 @@ class LocalServer:
             self._webhooks = None
             if webhook is not None:
                 self._webhooks = WebhookSender(state, webhook, webhook_secret, wait=wait)
-                state.on_job_end = self._webhooks.add
+                state.on_status = self._webhooks.send_if_ended
             files, models = Files(state), Models(state, bases, any_model=any_model)
             self._models = models
             self._runner = Runner(

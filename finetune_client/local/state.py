@@ -51,8 +51,7 @@ class State:
         allow_python_graders: Whether the code of python graders is run.
         database: Where rows are kept.
         lock: The lock of all changes of rows.
-        on_job_end: Called with the id and the final status of each job that ends, inside the change
-            that ends it.
+        on_status: Called with a job's id and its new status, inside the change of it.
         status_changed: Notified whenever a job's status changes; its lock is `lock`.
     """
 
@@ -60,7 +59,7 @@ class State:
     clock: Callable[[], float]
     limits: ServerLimits
     allow_python_graders: bool = False
-    on_job_end: Callable[[str, str], None] | None = None
+    on_status: Callable[[str, str], None] | None = None
     status_changed: threading.Condition = field(init=False)
     _id_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _last_id_time: int = field(default=0, init=False)

@@ -21,6 +21,7 @@ from requests.utils import get_auth_from_url
 from finetune_client._version import __version__
 from finetune_client.errors import ConfigurationError
 from finetune_client.local.storage.database import StoreClosedError
+from finetune_client.local.training.job import FINAL_STATUSES
 from finetune_client.loopback import is_loopback
 from finetune_client.webhook_signature import sign
 
@@ -41,7 +42,7 @@ _CLOSE_SECONDS = 2.0
 
 
 class WebhookSender:
-    """Posts what `add` is given, in a thread of its own.
+    """Posts an event for each job that ends, in a thread of its own.
 
     Every event stands in the database until the receiver has answered 2xx. So it is sent again
     after a restart, and may come twice, with the same id, if the server is killed between the
@@ -85,8 +86,10 @@ class WebhookSender:
         """Begin to send, with what an earlier run of the server has left."""
         self._thread.start()
 
-    def add(self, job_id: str, status: str) -> None:
-        """Send the event that a job has ended, once the change that is being written is there."""
+    def send_if_ended(self, job_id: str, status: str) -> None:
+        """Send an event if a job's new status is final, once the change of it is written."""
+        if status not in FINAL_STATUSES:
+            return
         now = self._state.now()
         event = {
             "object": "event",

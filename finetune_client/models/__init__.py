@@ -34,7 +34,7 @@ _NAMES = {
     ".model": "Deleted Model",
     ".page": "Page",
     ".unknown_keys": "unknown_fields warn_unknown_fields",
-    "finetune_client.providers.limits": "Bounds Limits",
+    "finetune_client.providers.request_limits": "Bounds Limits",
 }
 
 __getattr__, __dir__, __all__ = attach(

@@ -22,4 +22,4 @@ from finetune_client.models.methods import *
 from finetune_client.models.model import *
 from finetune_client.models.page import *
 from finetune_client.models.unknown_keys import *
-from finetune_client.providers.limits import Bounds as Bounds, Limits as Limits
+from finetune_client.providers.request_limits import Bounds as Bounds, Limits as Limits

@@ -10,7 +10,7 @@ from finetune_client.models.codec import MAX_DEPTH
 from finetune_client.plain_json import find_unwritable
 
 if TYPE_CHECKING:
-    from finetune_client.providers.limits import Bounds
+    from finetune_client.providers.request_limits import Bounds
 
 __all__ = [
     "choice",

@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune_client.errors import RequestError
 from finetune_client.models.checks import needed_text, number
-from finetune_client.providers.limits import Bounds
+from finetune_client.providers.request_limits import Bounds
 
 __all__ = ["job_list_query"]
 

@@ -7,11 +7,11 @@ from finetune_client.providers.azure import AZURE, AZURE_CLASSIC
 from finetune_client.providers.bedrock import BEDROCK
 from finetune_client.providers.compatible import COMPATIBLE
 from finetune_client.providers.gateways import LITELLM, PORTKEY
-from finetune_client.providers.limits import Bounds, Limits
 from finetune_client.providers.local import LOCAL
 from finetune_client.providers.nebius import NEBIUS
 from finetune_client.providers.openai import OPENAI
 from finetune_client.providers.provider import Feature, Provider
+from finetune_client.providers.request_limits import Bounds, Limits
 from finetune_client.providers.training_rules import TrainingRules
 from finetune_client.providers.unsloth import UNSLOTH
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from finetune_client.providers.limits import DPO, REINFORCEMENT, SUPERVISED, Bounds, Limits
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.request_limits import DPO, REINFORCEMENT, SUPERVISED, Bounds, Limits
 from finetune_client.providers.training_rules import TrainingRules
 
 __all__ = ["AZURE", "AZURE_CLASSIC"]

@@ -8,8 +8,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/rft-open-weight-access-secu
 
 from __future__ import annotations
 
-from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.request_limits import UNKNOWN_LIMITS
 from finetune_client.providers.training_rules import TrainingRules
 
 __all__ = ["BEDROCK"]

@@ -6,8 +6,8 @@ https://portkey.ai/docs/aigw/integrations/llms/openai/fine-tuning
 
 from __future__ import annotations
 
-from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.request_limits import UNKNOWN_LIMITS
 
 __all__ = ["LITELLM", "PORTKEY"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from finetune_client.providers.limits import UNKNOWN_LIMITS, Bounds
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.request_limits import UNKNOWN_LIMITS, Bounds
 
 __all__ = ["NEBIUS"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from finetune_client.providers.limits import Limits
+from finetune_client.providers.request_limits import Limits
 from finetune_client.providers.training_rules import TrainingRules
 
 __all__ = ["Feature", "Provider"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from finetune_client.providers.limits import UNKNOWN_LIMITS
 from finetune_client.providers.provider import Provider
+from finetune_client.providers.request_limits import UNKNOWN_LIMITS
 
 __all__ = ["UNSLOTH"]
 

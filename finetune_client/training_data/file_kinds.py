@@ -146,12 +146,12 @@ def file_kind(head: bytes, *, whole: bool, encoding: str | None = None) -> FileK
 
 
 def _decoded(head: bytes, encoding: str | None) -> str:
-    told = encoding_by(head[:4])
-    if told == "utf-8":
-        told = encoding or "utf-8-sig"
+    detected = encoding_by(head[:4])
+    if detected == "utf-8":
+        detected = encoding or "utf-8-sig"
     try:
         # A character that is cut at the end is left out.
-        return codecs.getincrementaldecoder(told)().decode(head)
+        return codecs.getincrementaldecoder(detected)().decode(head)
     except UnicodeError:
         return head.decode("latin-1")
 

@@ -86,11 +86,11 @@ def lines_of(
     file: io.BufferedReader, path: str | os.PathLike[str], encoding: str | None = None
 ) -> Iterator[Line]:
     """Read an open file line by line, as `read_lines` does; messages call it `path`."""
-    told = encoding_by(file.peek(4))
+    detected = encoding_by(file.peek(4))
     lines: Iterator[tuple[bytes, bool]]
-    if told != "utf-8":
+    if detected != "utf-8":
         is_not = "begins as a UTF-16 file but is not one"
-        lines = ((raw, False) for raw in _read_as(file, told, f"{path} {is_not}"))
+        lines = ((raw, False) for raw in _read_as(file, detected, f"{path} {is_not}"))
     elif encoding is None or is_utf8(encoding):
         lines = ((raw, False) for raw in file)
     elif "\n".encode(encoding) == b"\n":

@@ -1,26 +1,37 @@
-"""Keys: given as text, asked for, or left out; never shown."""
+"""Keys: given as text, asked for, found in the environment, or left out; never shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, AnyStr, Final, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, AnyStr, Final, Literal, NoReturn, TypeAlias
 
 from finetune_client.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from finetune_client.providers import Provider
+
 __all__ = [
     "Credential",
+    "Environ",
     "Key",
     "Secret",
     "as_secret",
     "check_headers",
+    "find_admin_credential",
+    "find_azure_credential",
+    "find_credential",
     "hide_secret_headers",
     "without_key",
 ]
 
 Key: TypeAlias = str | Callable[[], str] | Literal[False] | None
 """A key as text, what gives one for each request, False for none, None to look for it."""
+
+Environ: TypeAlias = Callable[[str], str | None]
+"""What gives the value of an environment variable. It is a function, and not the mapping, so that
+no traceback that shows local variables shows the environment."""
 
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")  # as servers without keys are given: "not needed"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -171,6 +182,66 @@ class Credential:
     def header_value(self, secret: Secret) -> Secret:
         """Return the value of the header that carries the key."""
         return Secret.of(self.scheme, secret)
+
+
+def find_credential(
+    provider: Provider, key: Key, environ: Environ, *, beside_url: bool = False
+) -> Credential:
+    """Return the key that was given, or else the one in the environment.
+
+    Args:
+        provider: Which variables may hold it, and the header that it is sent in.
+        key: What was given.
+        environ: What gives the value of an environment variable, None for one that is empty.
+        beside_url: Whether the base URL is from ``OPENAI_BASE_URL``.
+
+    Raises:
+        ConfigurationError: There is no key, and the provider's API needs one.
+    """
+    if key is not None:
+        return Credential.of(key, header=provider.key_header, name="api_key")
+    for variable in provider.environment:
+        found = as_secret(environ(variable))
+        if found is not None:
+            return Credential.of(found, header=provider.key_header, name=variable)
+    if provider.key_header == "api-key" and (found := as_secret(environ("AZURE_OPENAI_AD_TOKEN"))):
+        return Credential.of(found, header="Authorization", name="AZURE_OPENAI_AD_TOKEN")
+    # Guides of other services (Bedrock's) set both variables, for the official SDK: the key is for
+    # that URL then, whoever is there. A URL from elsewhere never gets what may be OpenAI's key.
+    if beside_url and (found := as_secret(environ("OPENAI_API_KEY"))):
+        return Credential.of(found, header=provider.key_header, name="OPENAI_API_KEY")
+    if not provider.environment:
+        return Credential.of(None, header=provider.key_header, name="api_key")
+    raise ConfigurationError(_no_key_message(provider.environment[0]))
+
+
+def _no_key_message(variable: str) -> str:
+    return (
+        f"There is no API key: none was given, and the environment variable {variable} is not set. "
+        f"Give api_key=... or set {variable} (api_key=False is for a server that needs none). "
+        "To run without a key or an account, use Client.local() (the command: --local), which is "
+        "the API on this machine."
+    )
+
+
+def find_admin_credential(provider: Provider, key: Key, environ: Environ) -> Credential:
+    """Return the admin key, or a credential without one."""
+    if key is None and provider.name == "openai":
+        key = as_secret(environ("OPENAI_ADMIN_KEY"))
+    return Credential.of(key, header=provider.key_header, name="admin_key")
+
+
+def find_azure_credential(provider: Provider, key: Key, token: Key, environ: Environ) -> Credential:
+    """Return the key or the token for Azure.
+
+    Raises:
+        ConfigurationError: Both were given, or none and the environment has none.
+    """
+    if key is not None and token is not None:
+        raise ConfigurationError("Give api_key= or token=, not both: only one of them is sent.")
+    if token is not None:
+        return Credential.of(token, header="Authorization", name="token")
+    return find_credential(provider, key, environ)
 
 
 def _check_key(key: str, name: str) -> Secret:

@@ -24,7 +24,7 @@ Retry = Literal["no", "if_idempotent", "yes"]
 """Which requests are worth sending again after a failure: none; those that may be carried out
 twice; all, because this one was certainly not carried out."""
 
-_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
+_NUMBER: Final = r"[0-9]{1,12}(\.[0-9]{0,12})?"
 _TRANSIENT: Final = frozenset({408, 409})
 _QUOTA: Final = "insufficient_quota"
 
@@ -126,7 +126,7 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    if text is None or not _NUMBER.fullmatch(text.strip()):
+    if text is None or not re.fullmatch(_NUMBER, text.strip()):
         return None
     return float(text)
 

@@ -13,7 +13,7 @@ from finetune_client.archive.layout import DATA_FILES, INDEX, JOB_FILES
 from finetune_client.job_files import JobFile
 from finetune_client.local import LocalServer, running
 from finetune_client.models import FineTuningJobRequest
-from tests.cli.conftest import example
+from tests.support.account import example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,23 +48,8 @@ def method(kind: str) -> dict[str, Any]:
     return {"type": kind, kind: METHODS[kind]}
 
 
-def line(kind: str, number: int) -> dict[str, Any]:
-    chat: Any = example(number)
-    question, answer = chat["messages"]
-    if kind == "dpo":
-        other = {"role": "assistant", "content": "I do not know."}
-        return {
-            "input": {"messages": [question]},
-            "preferred_output": [answer],
-            "non_preferred_output": [other],
-        }
-    if kind == "reinforcement":
-        return {"messages": [question], "answer": answer["content"]}
-    return dict(chat)
-
-
 def write_lines(path: Path, kind: str, numbers: range) -> Path:
-    lines = (json.dumps(line(kind, number)) + "\n" for number in numbers)
+    lines = (json.dumps(example(kind, number)) + "\n" for number in numbers)
     path.write_text("".join(lines), encoding="utf-8")
     return path
 
@@ -318,7 +303,7 @@ def test_rerun__says_that_this_machine_does_not_learn_from_images(
 ) -> None:
     job = archived(tmp_path, "supervised")
     part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    chat = line("supervised", 50)
+    chat: Any = example("supervised", 50)
     chat["messages"][0]["content"] = [{"type": "text", "text": "What is this?"}, part]
     with (job / DATA_FILES["training_file"]).open("a", encoding="utf-8") as file:
         file.write(json.dumps(chat) + "\n")

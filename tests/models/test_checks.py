@@ -15,7 +15,7 @@ from finetune_client.models.checks import (
     optional_text,
     unsendable,
 )
-from finetune_client.providers.limits import Bounds
+from finetune_client.providers.request_limits import Bounds
 
 LIMIT = Bounds(least=1, whole=True, auto=False)
 

@@ -139,10 +139,10 @@ class TrainingJob:
     def add_notice(self, notice: Notice) -> None:
         """Add an event for it, unless the job has one that says the same, or has ended."""
         with self._state.database.write() as rows:
-            told = rows.execute(
+            earlier = rows.execute(
                 "SELECT wire FROM events WHERE job = ? AND type = 'message'", (self.id,)
             )
-            is_new = all(json.loads(wire)["message"] != notice.message for (wire,) in told)
+            is_new = all(json.loads(wire)["message"] != notice.message for (wire,) in earlier)
             if is_new and not self.has_ended:
                 self.add_event(notice.message, level=notice.level, data=notice.data)
 
@@ -163,8 +163,8 @@ class TrainingJob:
                 "UPDATE jobs SET status = ?, wire = ? WHERE id = ?",
                 (status, json.dumps(wire), self.id),
             )
-            if status in FINAL_STATUSES and self._state.on_job_end is not None:
-                self._state.on_job_end(self.id, status)
+            if self._state.on_status is not None:
+                self._state.on_status(self.id, status)
             self.is_waiting = status == "queued"
             self._state.status_changed.notify_all()
 

@@ -28,7 +28,7 @@ class SampleGrader:
         self._grader = grader
         self._python = PythonGraders(limits)
         self._tell = tell
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
 
     def reward(self, sample: str, item: Mapping[str, Any]) -> float:
         """Return the reward of a sample.
@@ -39,14 +39,14 @@ class SampleGrader:
         grade = run_grader(self._grader, sample, item, self._python)
         if self._python.is_closed:
             raise TrainingError("The run was ended while its samples were graded.")
-        for name in sorted(grade.errors - self._told):
+        for name in sorted(grade.errors - self._warned_of):
             details = [text for key, text in grade.details.items() if key.startswith(name)]
             what = f"{name}: {' '.join(details)}" if details else name
             self._tell(
                 f"The grader had an error with a sample, whose reward is {grade.reward:g} "
                 f"({what}). Further errors of this kind are not told."
             )
-        self._told |= grade.errors
+        self._warned_of |= grade.errors
         return grade.reward
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from finetune_client.models.codec import (
 )
 from finetune_client.models.graders.base import BaseGrader
 from finetune_client.models.graders.eval_items import EvalItem, eval_items_problems
-from finetune_client.providers.limits import Bounds
+from finetune_client.providers.request_limits import Bounds
 
 __all__ = ["LabelModelGrader", "SamplingParams", "ScoreModelGrader"]
 

@@ -78,14 +78,14 @@ class _TotalProgress:
     def __init__(self, on_progress: OnProgress, total: int) -> None:
         self._on_progress = on_progress
         self._total = total
-        self._sent = 0
+        self._bytes_sent = 0
         self._lock = threading.Lock()
 
     def add(self, size: int) -> None:
         """Count bytes; a negative number when a part is sent again."""
         with self._lock:
-            self._sent += size
-            self._on_progress(self._sent, self._total)
+            self._bytes_sent += size
+            self._on_progress(self._bytes_sent, self._total)
 
     def of_part(self) -> OnProgress:
         """Return the function to call with the progress of one part."""

@@ -23,14 +23,12 @@ from finetune_client.models import FileObject, FineTuningJob, FineTuningJobReque
 from finetune_client.models.job_request import needed_features, request_problems
 from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
-from finetune_client.resources.jobs.idempotency import (
-    HEADER,
+from finetune_client.resources.jobs.idempotency_keys import HEADER, key_in, with_key
+from finetune_client.resources.jobs.lost_answers import (
     candidates,
     check_id,
     find_repeatedly,
     job_may_exist,
-    key_in,
-    with_key,
 )
 from finetune_client.resources.options import with_options
 from finetune_client.resources.shutdowns import warn_of_shutdowns
@@ -229,14 +227,14 @@ def create_job(
             raise job_may_exist(error, key, found, has_key=has_key, ledger_advice=advice) from error
     except KeyboardInterrupt:
         if claim is not None:
-            told = f"The job may have been created all the same. {claim.advice}"
+            message = f"The job may have been created all the same. {claim.advice}"
         else:
             lookup = f"client.jobs.find({key!r})" if has_key else "client.jobs.list()"
-            told = (
+            message = (
                 f"The job may have been created all the same: check with {lookup} before you "
                 "create it again."
             )
-        raise KeyboardInterrupt(told) from None
+        raise KeyboardInterrupt(message) from None
 
 
 def _read_created(data: Any) -> FineTuningJob:

@@ -115,7 +115,6 @@ class Jobs(Resource):
             JobMayExistError: The job may have been created, and could not be found.
             APIError: It was certainly not created.
         """
-        from finetune_client.resources.jobs.claiming import claim_key, released_unless_sent
         from finetune_client.resources.jobs.creating import (
             CreateStep,
             check_files,
@@ -123,7 +122,8 @@ class Jobs(Resource):
             create_job,
             paths_in,
         )
-        from finetune_client.resources.jobs.idempotency import checked_key, new_key
+        from finetune_client.resources.jobs.idempotency_keys import checked_key, new_key
+        from finetune_client.resources.jobs.ledger_claims import claim_key, released_unless_sent
 
         other_options = without_extra_body(options)
         file_options = options_of_uploads(
@@ -197,7 +197,7 @@ class Jobs(Resource):
     def _job_of_claim(
         self, claim: Claim, body: Mapping[str, Any], options: RequestOptions
     ) -> FineTuningJob:
-        from finetune_client.resources.jobs.claiming import job_of_claim
+        from finetune_client.resources.jobs.ledger_claims import job_of_claim
 
         has_metadata = "metadata" not in self._session.provider.lacks
         return job_of_claim(
@@ -254,7 +254,8 @@ class Jobs(Resource):
             ConfigurationError: The provider keeps no metadata, so no job has a key.
         """
         from finetune_client.models.jobs import IDEMPOTENCY_PAIR
-        from finetune_client.resources.jobs.idempotency import checked_key, first_with_key
+        from finetune_client.resources.jobs.idempotency_keys import checked_key
+        from finetune_client.resources.jobs.lost_answers import first_with_key
 
         self._session.require("metadata", "finding a job by its idempotency key")
         key = checked_key(idempotency_key)

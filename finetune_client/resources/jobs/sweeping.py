@@ -21,9 +21,9 @@ from finetune_client.metrics import Comparison, Metrics, compare
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, FineTuningJobRequest
 from finetune_client.models.codec import to_plain
 from finetune_client.models.methods import MethodType
-from finetune_client.resources.jobs.claiming import file_digest
 from finetune_client.resources.jobs.creating import CreateStep, OnStep, check_files, check_request
-from finetune_client.resources.jobs.idempotency import checked_key
+from finetune_client.resources.jobs.idempotency_keys import checked_key
+from finetune_client.resources.jobs.ledger_claims import file_digest
 from finetune_client.tables import html_table
 from finetune_client.waiting import Pace, Watcher
 

@@ -123,12 +123,15 @@ class ChatMeasurer:
         for line in lines:
             try:
                 messages = decode(line).messages  # type: ignore[arg-type]  # None is a TypeError
-                if line[0] != _OPEN or line[-2] != _CLOSE:  # type: ignore[index]
-                    messages = ()
             except unreadable:
                 messages = ()
             number = len(messages)
-            if len(values) != seen + 2 * number and not self._drop_weights(messages, seen):
+            if (
+                not number
+                or (len(values) != seen + 2 * number and not self._drop_weights(messages, seen))
+                or line[0] != _OPEN  # type: ignore[index]
+                or line[-2] != _CLOSE  # type: ignore[index]
+            ):
                 del values[seen:]
                 number = 0
             seen += 2 * number

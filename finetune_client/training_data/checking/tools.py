@@ -7,13 +7,13 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from finetune_client.training_data.checking.answers import AnswerCheck
 from finetune_client.training_data.checking.arguments import (
     expected_types,
     is_of_type,
     read_arguments,
     read_twice,
 )
+from finetune_client.training_data.checking.tool_answers import AnswerCheck
 from finetune_client.training_data.problems import kind, quoted
 
 if TYPE_CHECKING:

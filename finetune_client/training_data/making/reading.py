@@ -87,7 +87,7 @@ def read_rows(
     named = _SUFFIXES.get(_suffix(source))
     kind = format or ("csv" if delimiter is not None and named != "tsv" else None)
     if kind is None and named is None and source.is_file():
-        named = _told(source, encoding)
+        named = _kind_by_content(source, encoding)
     if (kind or named) not in _FORMATS:
         raise RequestError(
             f"What kind of file {source} is cannot be told from its name: pass format=, one of "
@@ -114,16 +114,16 @@ def _rows(
         with _opened(source) as file:
             found = _found(file, source, encoding)
             kind = format or named
-            told = found and found.readable_as
-            if format is None and named in ("jsonl", "json") and told in ("json", "csv"):
-                kind = told
+            readable_as = found and found.readable_as
+            if format is None and named in ("jsonl", "json") and readable_as in ("json", "csv"):
+                kind = readable_as
             if kind == "jsonl":
                 yield from _jsonl(file, source, encoding)
             elif kind == "json":
                 yield from _json(file, source, encoding)
             else:
                 usual = "\t" if kind == "tsv" else ","
-                if found is not None and kind == told == "csv":
+                if found is not None and kind == readable_as == "csv":
                     usual = found.delimiter
                 yield from _csv(file, source, encoding, delimiter or usual)
     except UnicodeDecodeError as error:
@@ -136,12 +136,12 @@ def _rows(
         raise TrainingDataError(f"{source} cannot be unpacked: {error}.") from error
 
 
-def _told(source: Path, encoding: str | None) -> RowFormat | None:
+def _kind_by_content(source: Path, encoding: str | None) -> RowFormat | None:
     """Return what a file is whose name does not tell."""
     with _opened(source) as file:
         found = _found(file, source, encoding)
-    told = found and found.readable_as
-    return told if told in ("json", "csv") else None
+    readable_as = found and found.readable_as
+    return readable_as if readable_as in ("json", "csv") else None
 
 
 def _found(file: io.BufferedReader, source: Path, encoding: str | None) -> FileKind | None:
@@ -325,7 +325,7 @@ def _whole(source: Path, number: int, row: dict[str | Any, str | Any]) -> dict[s
 def _text(
     file: io.BufferedReader, encoding: str | None, newline: str | None = None
 ) -> io.TextIOWrapper:
-    told = encoding_by(file.peek(4))
-    if told == "utf-8" and encoding is not None and not is_utf8(encoding):
-        told = encoding
-    return io.TextIOWrapper(file, told.replace("utf-8", "utf-8-sig"), newline=newline)
+    detected = encoding_by(file.peek(4))
+    if detected == "utf-8" and encoding is not None and not is_utf8(encoding):
+        detected = encoding
+    return io.TextIOWrapper(file, detected.replace("utf-8", "utf-8-sig"), newline=newline)

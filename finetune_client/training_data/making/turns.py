@@ -100,7 +100,7 @@ def messages_of(
     read: list[_Turn] = []
     for number, given in enumerate(turns, 1):
         with _at(number):
-            read.append(_turn(number, given, ignore))
+            read.append(_read_turn(number, given, ignore))
     if has_tools or any(turn.is_answer for turn in read):
         for turn in read:
             _take_tagged_calls(turn.message)
@@ -115,7 +115,7 @@ def _at(number: int) -> Iterator[None]:
         raise TrainingDataError(f"Turn {number}: {error.message}") from error
 
 
-def _turn(number: int, given: Any, ignore: Collection[str]) -> _Turn:
+def _read_turn(number: int, given: Any, ignore: Collection[str]) -> _Turn:
     if not isinstance(given, Mapping):
         raise TrainingDataError(f"A turn must be an object, not {shown(given)}.")
     values = Values(given, ignore)

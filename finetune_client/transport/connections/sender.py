@@ -98,7 +98,7 @@ class Sender:
         prepared.method = outgoing.method
         prepared.url = outgoing.url
         prepared.headers = CaseInsensitiveDict(outgoing.headers)
-        prepared.body = cast(Any, _sent(outgoing.body))
+        prepared.body = cast(Any, _as_sent(outgoing.body))
         if outgoing.credential is not None:
             header, value = outgoing.credential
             prepared.headers[header] = value
@@ -354,7 +354,7 @@ def _send_over_callers(
     session: requests.Session, outgoing: Outgoing, attempt: Attempt
 ) -> requests.Response:
     """Send over a caller's session, with what it adds to requests; to another origin, nothing."""
-    body: Any = _sent(outgoing.body)
+    body: Any = _as_sent(outgoing.body)
     request = requests.Request(
         outgoing.method,
         outgoing.url,
@@ -394,7 +394,7 @@ def _proxy_of(url: str, proxies: dict[str, str]) -> str | None:
     return shown if port is None else f"{shown}:{port}"
 
 
-def _sent(body: bytes | Body | None) -> bytes | SentBody | None:
+def _as_sent(body: bytes | Body | None) -> bytes | SentBody | None:
     return body if body is None or isinstance(body, bytes) else SentBody(body)
 
 

@@ -31,8 +31,9 @@ _CLASSES: Final[dict[int, type[APIStatusError]]] = {
 }
 _LONGEST_MESSAGE: Final = 500
 _DEEPEST: Final = 50
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_TAG: Final = re.compile(r"<[^<>]*>")
+# Patterns as text are compiled when they are first needed, which most programs never do.
+_TITLE: Final = r"(?is)<title[^>]*>(.*?)</title"
+_TAG: Final = r"<[^<>]*>"
 
 
 def error_class(status: int) -> type[APIStatusError]:
@@ -136,13 +137,13 @@ def _scalar_text(value: Any) -> str | None:
 
 
 def _message_in_text(text: str) -> str | None:
-    title = _TITLE.search(text)
+    title = re.search(_TITLE, text)
     if title:
         from html import unescape  # 2 ms for its tables, which only a proxy's HTML page needs
 
         return excerpt(unescape(title[1]), _LONGEST_MESSAGE) or None
     if text.lstrip()[:1] == "<":
-        text = _TAG.sub(" ", text)
+        text = re.sub(_TAG, " ", text)
     return excerpt(text, 200) or None
 
 

@@ -49,7 +49,7 @@ _NEVER_SENT: Final = (
     ssl.SSLCertVerificationError,
 )
 _OF_A_PROXY: Final = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
-_REFUSED_BY_PROXY: Final = re.compile(r"Tunnel connection failed: (\d{3})")  # `http.client`'s words
+_REFUSED_BY_PROXY: Final = r"Tunnel connection failed: (\d{3})"  # `http.client`'s words
 _TIMEOUTS: Final = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _INVALID_ADDRESS: Final = (
     requests.exceptions.InvalidURL,
@@ -156,7 +156,7 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno)
     for link in chain:
-        if found := _REFUSED_BY_PROXY.search(str(link)):
+        if found := re.search(_REFUSED_BY_PROXY, str(link)):
             return f"it answered with {found[1]}"
     if any(_lacks_socks(link) for link in chain):
         return (

@@ -20,7 +20,7 @@ __all__ = ["REDIRECTS", "RedirectNotFollowed", "Target", "redirect_target"]
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _MAX_REDIRECTS: Final = 5
-_NOT_IN_URL: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_NOT_IN_URL: Final = r"[\x00-\x1f\x7f\\]"
 _SAFE: Final = "%/:?#[]@!$&'()*+,;=~"
 
 
@@ -81,7 +81,7 @@ def redirect_target(
 def _parse_location(url: str, location: str | None) -> BaseURL:
     if not location:
         raise RedirectNotFollowed("it does not say where to")
-    if _NOT_IN_URL.search(location):
+    if re.search(_NOT_IN_URL, location):
         raise RedirectNotFollowed("its Location is not a URL")
     try:
         joined = urljoin(url, quote(location.strip(), safe=_SAFE))

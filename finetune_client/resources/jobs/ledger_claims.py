@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import FineTuneError, JobMayExistError, NotFoundError
-from finetune_client.resources.jobs.idempotency import MAX_JOBS_SEARCHED, candidates, listed
+from finetune_client.resources.jobs.lost_answers import MAX_JOBS_SEARCHED, candidates, listed
 from finetune_client.transport.exchange.json_body import encode_json
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ class AnswerCheck:
         """Path of a call that was not answered in its place -> its id."""
         self._late: dict[str, str] = {}
         """Id of such a call -> path of the message that answers it later; empty if none does."""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._begin([], "")
 
     def messages(self, messages: list[Any], roles: Sequence[str | None], path: str) -> None:
@@ -77,8 +77,8 @@ class AnswerCheck:
         if self._followed:
             self._close()
         for path, call_id in self._missing.items():
-            if path not in self._told:
-                self._told.add(path)
+            if path not in self._reported:
+                self._reported.add(path)
                 late = f" ({self._late[call_id]} comes too late)" if self._late[call_id] else ""
                 facts = {"id": quoted(call_id), "late": late}
                 self._report_problem("unanswered_tool_call", path, **facts)

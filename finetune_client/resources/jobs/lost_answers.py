@@ -1,14 +1,9 @@
-"""Finding the job that a create has made, by the key of the create.
-
-No server is known to honour ``Idempotency-Key``, so the key also stands in the job's metadata,
-where it can be looked for.
-"""
+"""Finding the job of a create whose answer was lost, and what is said where it cannot be found."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from finetune_client.errors import (
     APIResponseError,
@@ -18,7 +13,7 @@ from finetune_client.errors import (
     JobMayExistError,
     RequestError,
 )
-from finetune_client.models.jobs import IDEMPOTENCY_PAIR
+from finetune_client.resources.jobs.idempotency_keys import key_in
 from finetune_client.transport import path_segment
 
 if TYPE_CHECKING:
@@ -29,26 +24,18 @@ if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob
 
 __all__ = [
-    "HEADER",
     "MAX_JOBS_SEARCHED",
     "candidates",
     "check_id",
-    "checked_key",
     "find_repeatedly",
     "first_with_key",
     "job_may_exist",
-    "key_in",
     "listed",
-    "new_key",
-    "with_key",
 ]
-
-HEADER = "Idempotency-Key"
 
 MAX_JOBS_SEARCHED = 1000
 """So many of the newest jobs are looked through for a job that may exist."""
 
-_MAX_KEY_LENGTH = 255
 _LOOKUP_PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each lookup of a job that may exist: a list may lag behind. This is not a back-off:
 how long a list lags does not depend on how often it is asked."""
@@ -58,47 +45,6 @@ _CLOCK_SKEW = 120.0
 
 _FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 422, 501})
 """Statuses of a lookup after which the next one would fail in the same way."""
-
-
-def new_key() -> str:
-    """Return a new key."""
-    return str(uuid4())
-
-
-def checked_key(key: object) -> str:
-    """Return a caller's key, which goes into a header and into metadata.
-
-    Raises:
-        RequestError: It is empty, too long, or not printable ASCII.
-    """
-    if not isinstance(key, str) or not key.strip():
-        raise RequestError("idempotency_key must be text that is not empty.")
-    printable = key.isascii() and key.isprintable() and key == key.strip()
-    if not printable or len(key) > _MAX_KEY_LENGTH:
-        raise RequestError(
-            f"idempotency_key must be at most {_MAX_KEY_LENGTH} printable ASCII characters without "
-            "spaces at the ends."
-        )
-    return key
-
-
-def with_key(body: Mapping[str, Any], key: str, max_pairs: float) -> Mapping[str, Any]:
-    """Return the body of a create with a key in its metadata, if there is room for one more pair.
-
-    A key that is there already (metadata copied from another job) is replaced.
-    """
-    metadata = body.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        return body
-    if len(metadata) >= max_pairs and IDEMPOTENCY_PAIR not in metadata:
-        return body
-    return {**body, "metadata": {**metadata, IDEMPOTENCY_PAIR: key}}
-
-
-def key_in(body: Mapping[str, Any]) -> str | None:
-    """Return the key in the metadata of a body, whoever put it there."""
-    metadata = body.get("metadata")
-    return metadata.get(IDEMPOTENCY_PAIR) if isinstance(metadata, dict) else None
 
 
 def check_id(job: FineTuningJob) -> None:

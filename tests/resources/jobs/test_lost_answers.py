@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 import requests
@@ -18,7 +17,6 @@ from finetune_client.errors import (
     BadRequestError,
     ConfigurationError,
     JobMayExistError,
-    RequestError,
 )
 from tests.support.fake_time import FakeTime
 from tests.support.sent import sent_json
@@ -67,37 +65,6 @@ class LaggingList:
         self.keys.append(key)
         found = len(self.keys) > self.after
         return 200, {}, json.dumps(_list(_job(metadata=body["metadata"])) if found else NONE)
-
-
-def test_create__gives_each_call_a_key_of_its_own(
-    client: Client, server: responses.RequestsMock
-) -> None:
-    server.post(JOBS, json=_job())
-    _create(client)
-    _create(client, metadata={"a": "b"})
-    (first, key), (second, other) = _sent(server), _sent(server, 1)
-    assert first["metadata"] == {"idempotency_key": key}
-    assert second["metadata"] == {"a": "b", "idempotency_key": other}
-    assert UUID(key).version == UUID(other).version == 4
-    assert key != other
-
-
-def test_create__replaces_the_key_in_metadata_that_was_copied(
-    client: Client, server: responses.RequestsMock
-) -> None:
-    server.post(JOBS, json=_job())
-    _create(client, metadata={"a": "b", "idempotency_key": "of another job"})
-    body, key = _sent(server)
-    assert body["metadata"] == {"a": "b", "idempotency_key": key}
-
-
-def test_create__leaves_sixteen_pairs_as_they_are(
-    client: Client, server: responses.RequestsMock
-) -> None:
-    pairs = {f"k{number}": "v" for number in range(16)}
-    server.post(JOBS, json=_job())
-    _create(client, metadata=pairs)
-    assert _sent(server)[0]["metadata"] == pairs
 
 
 LOST: dict[str, dict[str, Any]] = {
@@ -261,14 +228,6 @@ def test_find__a_job_that_no_request_can_ask_for_is_a_bad_answer(
     with pytest.raises(APIResponseError):
         _create(client, idempotency_key="run-7")  # it is there already: nothing is created
     assert {call.request.method for call in server.calls} == {"GET"}
-
-
-@pytest.mark.parametrize("key", ["", " ", "a\nb", " a", "a" * 256, "\u00e9", 7])
-def test_create__refuses_a_key_that_is_none(
-    key: Any, client: Client, server: responses.RequestsMock
-) -> None:
-    with pytest.raises(RequestError, match=r"^idempotency_key must be"):
-        _create(client, idempotency_key=key)
 
 
 def test_find__looks_through_the_newest_thousand_where_there_is_no_filter(
