@@ -5,13 +5,18 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
-__all__ = ["format_value", "short_repr"]
+__all__ = ["counted", "format_value", "short_repr"]
 
 _LONGEST = 240
 """Characters of the repr of any other object."""
 
 _TINY = 1e-9
 """Numbers below are written with an exponent."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one: ``1,200 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_value(value: Any) -> str:

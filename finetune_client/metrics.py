@@ -15,6 +15,7 @@ from html import escape
 from typing import Any
 
 from finetune_client import svg
+from finetune_client.display import counted
 from finetune_client.models import FineTuningJobCheckpoint, FineTuningJobEvent
 from finetune_client.tables import html_table
 
@@ -337,7 +338,7 @@ class Metrics:
 
     def __repr__(self) -> str:
         """Show how much there is, not all of it: a long job has thousands of rows."""
-        return f"Metrics({len(self.rows)} steps: {', '.join(self.names) or 'no curves'})"
+        return f"Metrics({counted(len(self.rows), 'step')}: {', '.join(self.names) or 'no curves'})"
 
     @classmethod
     def from_events(cls, events: Iterable[FineTuningJobEvent]) -> Metrics:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from finetune_client.display import format_value, short_repr
+from finetune_client.display import counted, format_value, short_repr
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ from finetune_client.display import format_value, short_repr
 )
 def test_format_value(value: Any, text: str) -> None:
     assert format_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (12345, "12,345 jobs")],
+)
+def test_counted(number: int, text: str) -> None:
+    assert counted(number, "job") == text
 
 
 def test_short_repr__cuts_what_is_long_or_deep() -> None:

@@ -30,6 +30,18 @@ def test_page__its_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mo
             exec(compiled, namespace)
 
 
+def test_tutorial__shows_what_its_check_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = ROOT / "docs" / "tutorial.md"
+    namespace: dict[str, object] = {}
+    for _, code in blocks(page)[:2]:
+        capsys.readouterr()
+        exec(code, namespace)
+    assert f"```\n{capsys.readouterr().out}```\n" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page__its_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))

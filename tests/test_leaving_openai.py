@@ -32,7 +32,7 @@ NAMES = {
 def commands() -> list[str]:
     lines = "".join(BLOCK.findall(PAGE.read_text(encoding="utf-8"))).splitlines()
     assert lines[:2] == [
-        "pip install 'finetune-client[cli]'",
+        "pip install '.[cli]'",
         "export OPENAI_API_KEY=sk-your-key",
     ]
     for there, here in NAMES.items():

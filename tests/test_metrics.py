@@ -192,7 +192,8 @@ def test_series__names_the_curves_there_are() -> None:
 
 def test_repr__says_how_much_there_is() -> None:
     rows = [{"step": float(n), "train_loss": 1.0, "valid_loss": 2.0} for n in range(1, 5001)]
-    assert repr(Metrics(rows=rows)) == "Metrics(5000 steps: train_loss, valid_loss)"
+    assert repr(Metrics(rows=rows)) == "Metrics(5,000 steps: train_loss, valid_loss)"
+    assert repr(Metrics(rows=rows[:1])) == "Metrics(1 step: train_loss, valid_loss)"
     assert repr(Metrics()) == "Metrics(0 steps: no curves)"
 
 

@@ -11,6 +11,7 @@ from finetune_client.archive import layout
 from finetune_client.archive.index import Index
 from finetune_client.archive.locking import locked
 from finetune_client.archive.report import Missing, reason_of
+from finetune_client.display import counted
 from finetune_client.errors import (
     BadRequestError,
     ConfigurationError,
@@ -65,12 +66,13 @@ class AskEstimate:
 
     def __str__(self) -> str:
         kept = self.models * self.questions - self.calls
-        known = f" ({kept:,} answers are here already)" if kept else ""
+        known = f" ({counted(kept, 'answer')} already here)" if kept else ""
         limit = self.most_answer_tokens
         answers = "no limit on the answers" if limit is None else f"at most {limit:,} in answers"
         return (
-            f"{self.questions:,} questions to {self.models:,} models: {self.calls:,} calls{known}, "
-            f"about {self.prompt_tokens:,} tokens in prompts ({self.counter}), {answers}."
+            f"{counted(self.questions, 'question')} to {counted(self.models, 'model')}: "
+            f"{counted(self.calls, 'call')}{known}, "
+            f"about {counted(self.prompt_tokens, 'token')} in prompts ({self.counter}), {answers}."
         )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from finetune_client import svg
 from finetune_client.archive import layout
+from finetune_client.display import counted
 from finetune_client.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _host(url: str) -> str:
 def _summary(data: Mapping[str, Any]) -> str:
     counts = data["counts"]
     named = ", ".join(
-        f"{counts[name]:,}&nbsp;{name}" for name in ("jobs", "events", "checkpoints", "files")
+        counted(counts[f"{noun}s"], noun).replace(" ", "&nbsp;")
+        for noun in ("job", "event", "checkpoint", "file")
     )
     when = escape((data["archived_at"] or "").replace("T", " ").replace("+00:00", " UTC"))
     links = "".join(

@@ -21,6 +21,7 @@ from finetune_client.archive import (
 from finetune_client.cli.connect import confirm_cost, connect, server_options, yes_option
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 from finetune_client.errors import RequestError
 from finetune_client.evaluation import read_questions
 from finetune_client.training_data import check
@@ -312,7 +313,7 @@ def _ask(
             }
         return kept
     click.echo(
-        f"{len(kept.answers):,} answers are in {printable(str(directory / layout.ANSWERS))}."
+        f"{counted(len(kept.answers), 'answer')} in {printable(str(directory / layout.ANSWERS))}."
     )
     _show_missing(kept.missing)
     if written is not None:
@@ -321,10 +322,11 @@ def _ask(
 
 
 def _show_report(report: ArchiveReport, directory: Path) -> None:
-    new = f" {report.fetched_files:,} of the files are new." if report.fetched_files else ""
+    new = f" New files: {report.fetched_files:,}." if report.fetched_files else ""
     click.echo(
-        f"{report.jobs:,} jobs, {report.events:,} events, {report.checkpoints:,} checkpoints, "
-        f"{report.files:,} files and {report.models:,} models, {_size(report.bytes)} in all.{new}"
+        f"{counted(report.jobs, 'job')}, {counted(report.events, 'event')}, "
+        f"{counted(report.checkpoints, 'checkpoint')}, {counted(report.files, 'file')} and "
+        f"{counted(report.models, 'model')}, {_size(report.bytes)} in all.{new}"
     )
     _show_missing(report.missing)
     click.echo(f"Page: {printable(str(directory / layout.PAGE))}")
@@ -351,7 +353,7 @@ def _show_training_file(client: Client, written: TrainingFile, models: int) -> N
     ]
     tail = f"; left out: {' and '.join(left_out)}" if left_out else ""
     name = printable(str(written.path))
-    click.echo(f"{name}: {written.examples:,} examples{tail}.")
+    click.echo(f"{name}: {counted(written.examples, 'example')}{tail}.")
     if models > 1:
         click.echo(
             f"The answers of {models} models are in one file; --model chooses one of them.",

@@ -12,6 +12,7 @@ from finetune_client.cli.connect import PROVIDER, confirm_cost, is_billed, yes_o
 from finetune_client.cli.job_options import AUTO_INT, DATA_FILE
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 from finetune_client.models import MethodType
 from finetune_client.training_data import check as check_data
 from finetune_client.training_data.epochs import default_epochs
@@ -85,13 +86,13 @@ def training_cost(report: Report, n_epochs: Sequence[AutoOr[int]], price: float 
     first = facts[0]
     tokens = sum(one["trained_tokens"] for one in facts)
     about = "" if first["tokens_exact"] else "about "
-    epochs = f"{first['n_epochs']} epoch{'s' * (first['n_epochs'] != 1)}"
+    epochs = counted(first["n_epochs"], "epoch")
     if len(facts) > 1:
-        epochs = f"{sum(one['n_epochs'] for one in facts)} epochs in {len(facts)} jobs"
+        epochs = f"{counted(sum(one['n_epochs'] for one in facts), 'epoch')} in {len(facts)} jobs"
     by_default = ", if the service chooses as documented" if AUTO in n_epochs else ""
-    examples = f"{first['examples']} example{'s' * (first['examples'] != 1)}"
+    examples = counted(first["examples"], "example")
     text = (
-        f"Training on {about}{tokens:,} tokens: {first['billed_tokens']:,} in "
+        f"Training on {about}{counted(tokens, 'token')}: {first['billed_tokens']:,} in "
         f"{examples}, {epochs}{by_default}."
     )
     if report.method == MethodType.REINFORCEMENT:

@@ -18,6 +18,7 @@ from finetune_client.cli.connect import (
 from finetune_client.cli.graders import read_grader
 from finetune_client.cli.output import json_option, writable
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 from finetune_client.errors import FineTuneError
 from finetune_client.evaluation import DEFAULT_GRADER, evaluate as evaluate_models, read_questions
 
@@ -97,7 +98,7 @@ def evaluate(
             (len(models), "model"),
             (questions * len(models), "call"),
         )
-        asked, of, calls = (f"{number} {what}{'s' * (number != 1)}" for number, what in numbers)
+        asked, of, calls = (counted(*number) for number in numbers)
         cost = f"{asked} to {of}: {calls}"
         known = [str(one) for one in (output, reference) if one is not None and one.exists()]
         if known:

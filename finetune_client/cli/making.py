@@ -13,6 +13,7 @@ from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.job_options import DATA_FILE
 from finetune_client.cli.output import json_option, refused_overwriting
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 from finetune_client.errors import TrainingDataError
 from finetune_client.training_data.formats import format_with_grader
 from finetune_client.training_data.making.writing import jsonl_line
@@ -165,7 +166,7 @@ def convert(
     written = _write(target, examples, overwrite=overwrite)
     _say(
         target,
-        f"{target}: {_number(written, f'{found} example')}.",
+        f"{target}: {counted(written, f'{found} example')}.",
         {"kind": "convert", "file": str(file), "output": str(target), "examples": written},
         as_json=as_json,
     )
@@ -287,14 +288,14 @@ def dedupe(file: Path, output: Path | None, overwrite: bool, as_json: bool, **re
     """
     read = 0
 
-    def counted() -> Iterator[dict[str, Any]]:
+    def read_examples() -> Iterator[dict[str, Any]]:
         nonlocal read
         for row in training_data.read_rows(file, **reading):
             read += 1
             yield row
 
     target = _target(file, output, "deduped")
-    written = _write(target, training_data.dedupe(counted()), overwrite=overwrite)
+    written = _write(target, training_data.dedupe(read_examples()), overwrite=overwrite)
     facts = {
         "kind": "dedupe",
         "file": str(file),
@@ -302,7 +303,7 @@ def dedupe(file: Path, output: Path | None, overwrite: bool, as_json: bool, **re
         "examples": written,
         "duplicates": read - written,
     }
-    text = f"{target}: {written} of {_number(read, 'example')}, {read - written} left out."
+    text = f"{target}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
     _say(target, text, facts, as_json=as_json)
 
 
@@ -330,10 +331,6 @@ def _say(target: Path, text: str, facts: dict[str, Any], *, as_json: bool) -> No
     """Say what was done; on stderr where the examples themselves go to stdout."""
     shown = json_line(facts) if as_json else "\n".join(map(printable, text.splitlines()))
     click.echo(shown, err=target == _STDOUT)
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 COMMANDS = [convert, fix, split, dedupe]

@@ -15,6 +15,7 @@ from finetune_client.cli.connect import connect, is_interactive, server_options
 from finetune_client.cli.local import default_directory, needs_extra, show_size
 from finetune_client.cli.output import is_for_subcommand, json_option, show_rows
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 
 if TYPE_CHECKING:
     from finetune_client import Client
@@ -130,8 +131,7 @@ def download(
         facts = {"model": model, "directory": str(directory), "files": names, "merged": is_adapter}
         click.echo(json_line({"kind": "weights", **facts}))
         return
-    files = f"{len(names)} file{'s' * (len(names) != 1)}"
-    click.echo(printable(f"{model}: {files} written to {directory}."))
+    click.echo(printable(f"{model}: {counted(len(names), 'file')} written to {directory}."))
     if merge and not is_adapter:
         click.echo("It is no adapter, so there was nothing to merge.", err=True)
 

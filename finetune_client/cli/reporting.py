@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from finetune_client.cli.curve import summarise
+from finetune_client.display import counted
 from finetune_client.metrics import is_measured
 from finetune_client.training_data.report import printable
 
@@ -114,7 +115,7 @@ class PlainLines:
     def checked(self, path: Path, report: Report) -> None:
         if not report.counts:
             count = report.statistics["examples"]
-            self.line(f"{path} is fit to train on: {count} example{'s' * (count != 1)}.")
+            self.line(f"{path} is fit to train on: {counted(count, 'example')}.")
         for line in str(report).splitlines() if report.counts else ():
             self.line(line)
 

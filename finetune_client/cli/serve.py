@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -14,10 +16,10 @@ from click.core import ParameterSource
 from finetune_client.cli.llm_options import llm_options, named_base_models
 from finetune_client.cli.local import announced, made_directory, needs_extra
 from finetune_client.errors import ConfigurationError
-from finetune_client.loopback import LOCAL_PORT
+from finetune_client.loopback import ANY_ADDRESS, LOCAL_PORT, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["COMMANDS"]
 
@@ -165,7 +167,7 @@ def serve(
 
         def ready(base_url: str) -> None:
             stack.enter_context(announced(place, base_url))
-            _print_url(base_url, has_keys=bool(api_keys))
+            _print_url(base_url, host, server.allowed_hosts, has_keys=bool(api_keys))
 
         try:
             serve_until_interrupted(server, host, port, allow_network=allow_network, ready=ready)
@@ -195,12 +197,38 @@ def _api_keys(path: Path | None) -> Mapping[str, str]:
         raise ConfigurationError(f"{source} does not give the keys of a server. {error}") from None
 
 
-def _print_url(base_url: str, *, has_keys: bool) -> None:
+def _print_url(base_url: str, host: str, allowed_hosts: Collection[str], *, has_keys: bool) -> None:
     keys = "with one of its keys" if has_keys else "any key will do"
     click.echo(f"Serving {base_url} until Ctrl-C; {keys}.")
+    if not is_loopback(host):
+        called = _own_address(host) if host in ANY_ADDRESS else host
+        names = sorted(name for name in allowed_hosts if name not in {host.lower(), *ANY_ADDRESS})
+        port = urlsplit(base_url).port
+        urls = (f"http://{f'[{one}]' if ':' in one else one}:{port}/v1" for one in (called, *names))
+        click.echo(
+            f"Other machines use {' or '.join(urls)}; any other name of this machine must be allowed "
+            "with --allowed-host NAME."
+        )
     click.echo(f"Jobs and curves in a browser: {base_url.removesuffix('v1')}")
     key = "KEY" if has_keys else "local"
     click.echo(f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY={key}")
+
+
+def _own_address(host: str) -> str:
+    """Return the address at which other machines are likely to reach this one."""
+    is_ipv6 = ":" in host
+    family, anywhere = (
+        (socket.AF_INET6, "2001:db8::1") if is_ipv6 else (socket.AF_INET, "192.0.2.1")
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(
+                (anywhere, 9)
+            )  # sends nothing: the system chooses the address to send from
+        except OSError:
+            return "ADDRESS"
+        address: str = probe.getsockname()[0]
+        return address
 
 
 COMMANDS = [serve]

@@ -17,6 +17,7 @@ from finetune_client.cli.job_options import expires_after_option, job_options, n
 from finetune_client.cli.live_table import job_table
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
+from finetune_client.display import counted
 from finetune_client.errors import JobFailedError
 from finetune_client.job_files import JobFile
 from finetune_client.resources.jobs.sweeping import plan_runs
@@ -174,7 +175,7 @@ def _show(done: Sweep, *, as_json: bool) -> None:
     if done.failed:
         names = ", ".join(f"{run.label} ({run.job and run.job.status})" for run in done.failed)
         raise JobFailedError(
-            f"{len(done.failed)} of {len(done.runs)} jobs did not succeed: {names}.",
+            f"{len(done.failed)} of {counted(len(done.runs), 'job')} did not succeed: {names}.",
             job=done.failed[0].job,
         )
 

@@ -13,6 +13,7 @@ from finetune_client.cli.interrupts import (
 )
 from finetune_client.cli.local import is_in_process
 from finetune_client.cli.reporting import printable
+from finetune_client.display import counted
 from finetune_client.errors import FineTuneError, JobFailedError
 from finetune_client.metrics import Metrics
 
@@ -91,7 +92,7 @@ def watch_several(client: Client, table: JobTable, job_ids: Sequence[str], *, na
     if failed:
         names = ", ".join(f"{job.id} ({job.status})" for job in failed)
         raise JobFailedError(
-            f"{len(failed)} of {len(jobs)} jobs did not succeed: {names}.", job=failed[0]
+            f"{len(failed)} of {counted(len(jobs), 'job')} did not succeed: {names}.", job=failed[0]
         )
 
 

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.atomic_file import replacing
+from finetune_client.display import counted
 
 if TYPE_CHECKING:
     import os
@@ -214,7 +215,7 @@ class Evaluation:
             )
         lines += map(str, self.comparisons)
         lines += [
-            f"{one.cut_off} answer{' ' if one.cut_off == 1 else 's '}of {one.model} "
+            f"{counted(one.cut_off, 'answer')} of {one.model} "
             f"{'was' if one.cut_off == 1 else 'were'} cut off; a larger max_tokens may help."
             for one in self.results
             if one.cut_off
@@ -223,7 +224,7 @@ class Evaluation:
 
     def to_html(self) -> str:
         """Return the report as a page of its own, light or dark as the reader's system is."""
-        title = f"{len(self.questions)} questions, {len(self.models)} models"
+        title = f"{counted(len(self.questions), 'question')}, {counted(len(self.models), 'model')}"
         return (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from finetune_client.backports import Self
+from finetune_client.display import counted
 from finetune_client.errors import DecodeError
 from finetune_client.models.codec import (
     APIObject,
@@ -130,7 +131,7 @@ class Page(APIObject, Generic[T]):
         if self.has_more:
             notes.append("There are more pages.")
         if self.unreadable:
-            notes.append(f"{len(self.unreadable)} rows cannot be read; see unreadable.")
+            notes.append(f"{counted(len(self.unreadable), 'row')} cannot be read; see unreadable.")
         return f"<div>{table if rows else ''}{''.join(f'<p>{note}</p>' for note in notes)}</div>"
 
 

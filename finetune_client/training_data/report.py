@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypedDict
 
+from finetune_client.display import counted
 from finetune_client.models.auto import AUTO, Auto
 from finetune_client.training_data import epochs
 from finetune_client.training_data.checking.distribution import DistributionSummary
@@ -115,7 +116,7 @@ class Report:
     def __repr__(self) -> str:
         """Return in a line whether the file is fit; `str` and `problems` say what is wrong."""
         path = printable(self.path)
-        return f"<Report of {path}: {self.errors} errors, {self.warnings} warnings>"
+        return f"<Report of {path}: {_found(self)}>"
 
     def __str__(self) -> str:
         """Show it on a terminal: a line of figures, then each kind of problem with examples."""
@@ -151,8 +152,11 @@ def _html_problem(problem: Problem) -> str:
 
 def _verdict(report: Report) -> str:
     verdict = "is fit to train on" if report.ok else "is not fit to train on"
-    found = f"{_number(report.errors, 'error')}, {_number(report.warnings, 'warning')}"
-    return f"{printable(report.path)} {verdict} ({found})."
+    return f"{printable(report.path)} {verdict} ({_found(report)})."
+
+
+def _found(report: Report) -> str:
+    return f"{counted(report.errors, 'error')}, {counted(report.warnings, 'warning')}"
 
 
 def _figures(report: Report) -> str:
@@ -162,9 +166,9 @@ def _figures(report: Report) -> str:
     tokens = figures["tokens"]
     about = "" if figures["tokens_exact"] else "about "
     return (
-        f"{report.format} ({report.method}), {_number(figures['examples'], 'example')}, "
-        f"{about}{tokens['total']} tokens ({figures['tokens_counted_by']}), "
-        f"of one example {tokens['min']} to {tokens['max']}, in the median {tokens['p50']}."
+        f"{report.format} ({report.method}), {counted(figures['examples'], 'example')}, "
+        f"{about}{counted(tokens['total'], 'token')} ({figures['tokens_counted_by']}), "
+        f"of one example {tokens['min']:,} to {tokens['max']:,}, in the median {tokens['p50']:,}."
     )
 
 
@@ -179,10 +183,6 @@ def _by_code(report: Report) -> Iterator[tuple[str, int, list[Problem]]]:
 def _place(problem: Problem) -> str:
     place = "the file" if problem.line is None else f"line {problem.line}"
     return f"{place}, {printable(problem.path)}" if problem.path else place
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def printable(text: str) -> str:

@@ -140,7 +140,7 @@ def _warn_of_plain_http(config: Config) -> None:
     if base.scheme == "http" and has_key and not (base.is_loopback or config.allow_http):
         _log.warning(
             "The key goes to %s over plain http, where whoever sees that network can read it; use "
-            "https, or pass allow_http=True if that network is trusted",
+            "https, or pass allow_http=True (--allow-http) if that network is trusted",
             base.netloc,
         )
 

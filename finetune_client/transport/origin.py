@@ -98,7 +98,7 @@ def parse_base_url(text: object, *, allow_http: bool = False, name: str = "base_
     if base.scheme == "http" and not (base.is_loopback or base.is_private or allow_http):
         raise ConfigurationError(
             f"{name} is plain http to {base.host}, which would show the key to the network. "
-            "Use https, or pass allow_http=True if that network is trusted."
+            "Use https, or pass allow_http=True (--allow-http) if that network is trusted."
         )
     return base
 

@@ -139,7 +139,7 @@ def test_estimate__counts_calls_and_tokens(client: Client, root: Path) -> None:
     assert after.calls == 26
     assert before.prompt_tokens > after.prompt_tokens > 26 * 6
     assert str(after) == (
-        f"10 questions to 3 models: 26 calls (4 answers are here already), about "
+        f"10 questions to 3 models: 26 calls (4 answers already here), about "
         f"{after.prompt_tokens} tokens in prompts (estimate: one token for every 4 bytes of UTF-8), "
         "at most 182 in answers."
     )

@@ -104,8 +104,10 @@ def test_page__of_names_that_would_be_markup(tmp_path: Path) -> None:
             "files/<i>.txt": {"bytes": 5, "sha256": "0", "filename": "<i>", "purpose": "<i>"}
         },
     }
+    written = page(tmp_path, data)
+    assert "<p>1&nbsp;job, 1&nbsp;event, 1&nbsp;checkpoint, 1&nbsp;file; " in written
     reader = Reader()
-    reader.feed(page(tmp_path, data))
+    reader.feed(written)
     assert reader.open == []
     markup = [tag for tag, _ in reader.tags if tag == "i"]
     assert len(markup) == 1  # the advice to archive again

@@ -71,7 +71,7 @@ def test_archive__in_plain_lines(finetune: Finetune, remote: str, root: Path) ->
     assert lines[-2].startswith(
         "4 jobs, 8 events, 2 checkpoints, 9 files and 5 models, 0.0 MB in all."
     )
-    assert lines[-2].endswith(" 9 of the files are new.")
+    assert lines[-2].endswith(" New files: 9.")
     assert lines[-1] == f"Page: {root / layout.PAGE}"
     again = finetune("archive", root).stdout.splitlines()
     assert again[-2].endswith(" MB in all.")
@@ -133,19 +133,19 @@ def test_ask__keeps_answers_and_writes_a_training_file(
     arguments = ("archive", root, "--ask", prompts, "--max-tokens", 50, "--as-training-file", out)
     done = finetune(*arguments, "-m", TUNED)
     assert done.exit_code == 0, done.output
-    assert done.stderr.startswith("13 questions to 1 models: 13 calls, about ")
+    assert done.stderr.startswith("13 questions to 1 model: 13 calls, about ")
     assert done.stderr.endswith(", at most 650 in answers.\n")
     lines = done.stdout.splitlines()
     assert lines[-3:] == [
         "answers: 13 of 13",
-        f"13 answers are in {root / layout.ANSWERS}.",
+        f"13 answers in {root / layout.ANSWERS}.",
         f"{out}: 12 examples; left out: 1 that were cut off.",
     ]
     assert {body["max_tokens"] for body in asked} == {50}
     assert check(out).ok
     every = finetune(*arguments)
     assert len(asked) == 26
-    assert "(13 answers are here already)" in every.stderr
+    assert "(13 answers already here)" in every.stderr
     assert every.stderr.endswith(
         "The answers of 2 models are in one file; --model chooses one of them.\n"
     )
@@ -177,7 +177,7 @@ def test_ask__few_lines_are_told_to_be_too_few(
     arguments = ("archive", root, "--ask", prompts, "-m", TUNED)
     done = finetune(*arguments, "--as-training-file", out)
     assert (done.exit_code, len(asked)) == (0, 1)
-    assert f"{out}: 1 examples." in done.stdout
+    assert f"{out}: 1 example." in done.stdout
     assert "too_few_examples" in done.stderr
     refused = finetune(*arguments, "--as-training-file", prompts)
     assert refused.exit_code == 2

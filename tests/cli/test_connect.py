@@ -63,6 +63,7 @@ def test_connect__tells_that_plain_http_is_refused(finetune: Callable[..., Resul
     done = finetune("list", "--base-url", BOX, OPENAI_API_KEY="sk-made-up")
     assert done.exit_code == 2
     assert "plain http to box.example" in done.output
+    assert "(--allow-http)" in done.output
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,12 @@ def test_serve__on_the_network_with_keys(tmp_path: Path) -> None:
     try:
         said = child.stdout.readline()
         [port] = re.findall(
-            r"Serving http://0\.0\.0\.0:(\d+)/v1 until Ctrl-C; with one of its keys", said
+            r"Serving http://127\.0\.0\.1:(\d+)/v1 until Ctrl-C; with one of its keys", said
+        )
+        assert re.fullmatch(
+            rf"Other machines use http://(\S+):{port}/v1 or http://tunes\.example:{port}/v1; any other "
+            r"name of this machine must be allowed with --allowed-host NAME\.\n",
+            child.stdout.readline(),
         )
         assert child.stdout.readline().startswith("Jobs and curves in a browser: ")
         assert "OPENAI_API_KEY=KEY" in child.stdout.readline()

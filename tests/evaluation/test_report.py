@@ -103,6 +103,8 @@ def test_str__says_how_many_answers_were_cut_off() -> None:
     for number in (1, 2):
         found.answers["base"][number] = graded("base", number, 1.0, finish_reason="length")
     assert str(found).endswith("2 answers of base were cut off; a larger max_tokens may help.")
+    found.answers["base"][1] = graded("base", 1, 1.0)
+    assert str(found).endswith("1 answer of base was cut off; a larger max_tokens may help.")
 
 
 def test_to_html__escapes_what_models_and_files_say(tmp_path: object) -> None:
@@ -116,6 +118,7 @@ def test_to_html__escapes_what_models_and_files_say(tmp_path: object) -> None:
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
     assert "mean reward" in page
+    assert "<title>1 question, 2 models</title>" in page
 
 
 def test_to_dict__is_ready_for_json() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 openai = pytest.importorskip("openai")
 
+ROOT = Path(__file__).parents[2]
+SCRIPT = re.compile(r"^```python sdk\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = r"http://[0-9.]+:8000/v1"
 HI = [{"role": "user", "content": "Hi"}]
 
 
@@ -27,6 +33,30 @@ def base() -> Iterator[str]:
 def sdk(base: str) -> Iterator[Any]:
     with openai.OpenAI(base_url=base, api_key="local", max_retries=0) as client:
         yield client
+
+
+def test_docs__their_scripts_for_it_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
+    monkeypatch.chdir(tmp_path)
+    scripts = [
+        code
+        for page in ("local-server.md", "own-models.md")
+        for code in SCRIPT.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    ]
+    assert len(scripts) == 3
+    said = []
+    with (
+        LocalServer(api_keys={"local": "alice", "sk-8f0c...": "alice"}) as server,
+        running(server) as url,
+    ):
+        for code in scripts:
+            assert re.search(ADDRESS, code)
+            exec(re.sub(ADDRESS, url, code), {})
+            said.append(capsys.readouterr().out)
+    assert all(said)
+    assert "ft:tiny:local" in said[1]
 
 
 def test_sdk__trains_a_model_and_asks_it(sdk: Any) -> None:

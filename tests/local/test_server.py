@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from finetune_client.local import LocalServer
+from finetune_client import Client
+from finetune_client.local import LocalServer, running
 from tests.support.local_api import BASE, LocalApi, chat_lines, jsonl
 
 if TYPE_CHECKING:
@@ -45,6 +46,26 @@ def test_close__ends_training_and_removes_what_is_temporary(
     with pytest.raises(requests.ConnectionError) as caught:
         api.session.get(f"{BASE}/models")
     assert str(caught.value) == "The embedded server has been closed."
+
+
+def test_create__of_a_client_that_has_only_the_url_is_known_when_it_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = tmp_path / "train.jsonl"
+    train.write_text(jsonl(chat_lines(10)), encoding="utf-8")
+    found = set()
+    with LocalServer() as server, running(server) as base_url:
+        monkeypatch.setenv("OPENAI_BASE_URL", base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "local")
+        for _ in range(2):
+            with Client() as client:
+                assert client.provider.name == "compatible"
+                job = client.jobs.create(
+                    model="tiny", training_file=train, idempotency_key="topics-1"
+                )
+                found.add(job.id)
+                assert len(client.jobs.list().data) == 1
+    assert len(found) == 1
 
 
 def test_close__of_a_server_that_did_nothing() -> None:

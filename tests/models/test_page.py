@@ -76,6 +76,7 @@ def test_page__keeps_rows_that_cannot_be_read_where_they_were() -> None:
     page = Page.from_dict({"data": rows}, FineTuningJob)
     assert [row.id for row in page] == ["a", "b", "c"]
     assert page.unreadable == [5, {"status": "running"}, None, "x"]
+    assert "<p>4 rows cannot be read; see unreadable.</p>" in page._repr_html_()
     for other in (page, copy.deepcopy(page), pickle.loads(pickle.dumps(page))):
         assert other.to_dict() == {"data": rows}
         assert other == page

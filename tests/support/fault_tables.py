@@ -16,8 +16,8 @@ _COLUMNS = {
     "idempotent": "idempotent",
     "not idempotent": "not idempotent",
     "create": "create",
-    "create unmarked": "create, no mark",
-    "create unseen": "create, mark not kept",
+    "create unmarked": "create, no key in metadata",
+    "create unseen": "create, metadata lost",
 }
 """A column of the table of faults -> its heading in the docs."""
 

@@ -83,23 +83,28 @@ class Studio:
         assert middle or not during, f"{during!r} was never there"
         return (middle or [[]])[0], cells(screen)
 
-    def shoot(self, page: str, name: str, *, width: int, dark: bool = False) -> None:
-        """Write a picture of a whole page of HTML.
+    def shoot(
+        self, page: str, name: str, *, width: int, dark: bool = False, down_to: str = "html"
+    ) -> None:
+        """Write a picture of a page of HTML.
 
         Args:
             page: The HTML.
             name: Of the file.
             width: In CSS pixels.
             dark: Whether the reader prefers dark pages.
+            down_to: The selector of the element that the picture ends with.
         """
         file = self.home / "page.html"
         file.write_text(page, encoding="utf-8")
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.browser.devtools("Emulation.setEmulatedMedia", features=[scheme])
+        self.browser.devtools("Emulation.setScrollbarsHidden", hidden=True)
         self.browser.resize(width, 200, scale=SCALE)
         self.browser.go(file.as_uri())
         height = self.browser.run(
-            "return Math.ceil(document.documentElement.getBoundingClientRect().height)"
+            "return Math.ceil(document.querySelector(arguments[0]).getBoundingClientRect().bottom)",
+            down_to,
         )
         self.browser.resize(width, height, scale=SCALE)
         self.browser.screenshot(file.with_suffix(".png"))
@@ -109,7 +114,7 @@ class Studio:
 def save_small(source: Path, target: Path) -> None:
     """Save a picture with a palette of its own, in a third of the bytes."""
     with Image.open(source) as picture:
-        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
     saved = io.BytesIO()
     few.save(saved, "png", optimize=True)
     write(target, saved.getvalue())
@@ -317,10 +322,16 @@ def evaluation(studio: Studio) -> None:
     report, answers = studio.home / "report.html", studio.home / "answers.jsonl"
     studio.run(
         f"finetune evaluate docs/examples/python_short_valid.jsonl -m {base} -m {tuned} --local "
-        f"--output {answers} --html {report}"
+        f"--max-tokens 60 --output {answers} --html {report}"
     )
     for dark, theme in ((False, "light"), (True, "dark")):
-        studio.shoot(report.read_text("utf-8"), f"evaluation-{theme}.png", width=1000, dark=dark)
+        studio.shoot(
+            report.read_text("utf-8"),
+            f"evaluation-{theme}.png",
+            width=1000,
+            dark=dark,
+            down_to=".side tbody tr:nth-child(2)",
+        )
 
 
 PICTURES: dict[str, Callable[[Studio], None]] = {

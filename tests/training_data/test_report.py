@@ -52,6 +52,7 @@ def test_str__of_a_bad_file() -> None:
 
 def test_repr__is_a_line() -> None:
     assert repr(check(b"{}\n" * 500)) == "<Report of 1500 bytes: 500 errors, 499 warnings>"
+    assert repr(check(b"")) == "<Report of 0 bytes: 1 error, 0 warnings>"
 
 
 def test_repr__shows_what_a_terminal_would_act_on_as_an_escape() -> None:

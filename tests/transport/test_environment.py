@@ -245,7 +245,7 @@ def test_azure__from_the_environment() -> None:
             {"endpoint": "http://res.openai.azure.com", "api_key": KEY},
             (
                 "endpoint is plain http to res.openai.azure.com, which would show the key to the "
-                "network. Use https, or pass allow_http=True if that network is trusted."
+                "network. Use https, or pass allow_http=True (--allow-http) if that network is trusted."
             ),
         ),
     ],
@@ -280,7 +280,7 @@ def test_azure_classic__by_base_url_needs_a_version() -> None:
 
 CLEAR = (
     "The key goes to vllm:8000 over plain http, where whoever sees that network can read it; use "
-    "https, or pass allow_http=True if that network is trusted"
+    "https, or pass allow_http=True (--allow-http) if that network is trusted"
 )
 
 

@@ -93,7 +93,7 @@ def test_base_url__is_named_in_messages(text: str, netloc: str) -> None:
             "http://api.example.com/v1",
             (
                 "base_url is plain http to api.example.com, which would show the key to the network. "
-                "Use https, or pass allow_http=True if that network is trusted."
+                "Use https, or pass allow_http=True (--allow-http) if that network is trusted."
             ),
         ),
     ],

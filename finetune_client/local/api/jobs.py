@@ -5,6 +5,7 @@ https://developers.openai.com/api/reference
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -30,7 +31,8 @@ from finetune_client.local.training.job import JobStatusError, TrainingJob
 from finetune_client.local.training.trainer import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     from finetune_client.local.training.runner import Runner
 
 __all__ = ["Jobs"]
+
+_BLOCK_SIZE = 1024 * 1024
+_FILE_PARAMS = ("training_file", "validation_file")
+_KEY_PAIR = "idempotency_key"
+"""The metadata pair in which a client may say the key of a create again."""
 
 
 class Jobs:
@@ -108,9 +115,9 @@ class Jobs:
         body = json_body()
         key = flask.request.headers.get("Idempotency-Key")
         project = current_project()
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        digests = () if key is None else self._digests(body, key)
         with self._state.database.write() as rows:
-            known = self._made_with(key, digest)
+            known = self._made_with(key, digests)
             if known is not None:
                 return self.retrieve(known)
             request = read_job_request(body, allow_python=self._state.allow_python_graders)
@@ -128,7 +135,7 @@ class Jobs:
             if key is not None:
                 rows.execute(
                     "INSERT INTO idempotency_keys (project, key, digest, job) VALUES (?, ?, ?, ?)",
-                    (project, key, digest, job.id),
+                    (project, key, " ".join(digests), job.id),
                 )
             job.add_event(self._created_message(job))
             job.add_event(_validating_message(wire))
@@ -143,7 +150,29 @@ class Jobs:
             return message
         return f"{message}; the model '{trained}' is trained in place of '{job.base}'"
 
-    def _made_with(self, key: str | None, digest: str) -> str | None:
+    def _digests(self, body: Mapping[str, Any], key: str) -> tuple[str, str]:
+        """Return what a repeated create is known by: its body, and what the body asks for.
+
+        The second has what is in the files instead of their ids, as each upload of a file gives it
+        another, and no metadata that says the key again: some clients put it there as well.
+        """
+        asked = dict(body)
+        for param in _FILE_PARAMS:
+            file_id = body.get(param)
+            if isinstance(file_id, str):
+                with contextlib.suppress(RequestRefusedError, FileNotFoundError):
+                    self._files.find(file_id, param)  # of this project, so that no other is read
+                    asked[param] = f"sha256:{_file_digest(self._files.path(file_id))}"
+        if isinstance(given := body.get("metadata"), dict):
+            asked["metadata"] = {
+                name: value for name, value in given.items() if (name, value) != (_KEY_PAIR, key)
+            }
+        asked["metadata"] = asked.get("metadata") or None
+        written = (json.dumps(one, sort_keys=True).encode() for one in (body, asked))
+        first, second = (hashlib.sha256(one).hexdigest() for one in written)
+        return first, second
+
+    def _made_with(self, key: str | None, digests: Collection[str]) -> str | None:
         """Return the id of the job that a create with this key made."""
         if key is None:
             return None
@@ -153,7 +182,7 @@ class Jobs:
         )
         if row is None:
             return None
-        if row[0] != digest:
+        if set(digests).isdisjoint(row[0].split()):
             raise RequestRefusedError(
                 400,
                 "This Idempotency-Key was used with another body. Use a new key for a new job.",
@@ -163,7 +192,7 @@ class Jobs:
         return str(row[1])
 
     def _object(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        for param in ("training_file", "validation_file"):
+        for param in _FILE_PARAMS:
             if request[param] is not None:
                 self._check_purpose(request[param], param)
         seed = secrets.randbelow(2**31) if request["seed"] is None else request["seed"]
@@ -287,6 +316,14 @@ class Jobs:
         self.wire(job_id)
         listing = Listing("checkpoints", ("job = ?",), (job_id,), default=10)
         return list_page(self._state.database, listing)
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_SIZE):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _validating_message(wire: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ server's own page is of the origin that it calls, the Host with its port, and of
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import flask
 from finetune_client.local.http.api_keys import DEFAULT_PROJECT
 from finetune_client.local.http.errors import RequestRefusedError
 from finetune_client.local.http.page_files import PAGE_FILES
-from finetune_client.loopback import is_loopback
+from finetune_client.loopback import ANY_ADDRESS, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,7 +44,8 @@ def check_access(
     Args:
         environ: The request's WSGI environment, or what is known of it so far: the method, the path
             and the headers.
-        allowed_hosts: Host names that are allowed beside those of this machine.
+        allowed_hosts: Host names that are allowed beside those of this machine. An address in
+            `ANY_ADDRESS` allows all addresses, but no names.
         api_keys: The keys that are taken.
 
     Returns:
@@ -58,7 +60,7 @@ def check_access(
         raise RequestRefusedError(
             421,
             "The Host header must name this machine: 127.0.0.1, localhost or [::1], or a name that "
-            "was allowed when the server was started.",
+            "is allowed with --allowed-host NAME (allowed_hosts=) when the server is started.",
         )
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and not _is_own(str(origin), host[0]):
@@ -81,7 +83,19 @@ def current_project() -> str:
 
 
 def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
-    return is_loopback(host) or host.lower() in allowed_hosts
+    name = host.strip("[]").lower()
+    if is_loopback(name) or name in allowed_hosts:
+        return True
+    # Whoever calls an address reaches what has it. A name may be made to lead here by its owner.
+    return _is_address(name) and not ANY_ADDRESS.keys().isdisjoint(allowed_hosts)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -20,7 +20,7 @@ from waitress.task import ThreadedTaskDispatcher
 from finetune_client.local.http.forms import FORM_OVERHEAD
 from finetune_client.local.http.waitress_server import CheckingServer
 from finetune_client.local.server import LocalServer
-from finetune_client.loopback import LOCAL_PORT, is_loopback
+from finetune_client.loopback import ANY_ADDRESS, LOCAL_PORT, is_loopback
 
 __all__ = ["Listener", "running", "serve"]
 
@@ -100,7 +100,8 @@ class Listener:
         self._running = False
         self._ended = threading.Event()
         bound = self._listeners[0].socket.getsockname()[1]
-        name = f"[{host}]" if ":" in host else addresses[0]
+        called = ANY_ADDRESS.get(host, addresses[0])
+        name = f"[{called}]" if ":" in called else called
         self.base_url = f"http://{name}:{bound}/v1"
 
     def _open(self, server: LocalServer, addresses: Sequence[str], port: int) -> list[Any]:

@@ -73,6 +73,7 @@ CREATE INDEX checkpoints_by_model ON checkpoints (model);
 """
 """``wire`` is the API's object as JSON, and ``number`` the order in which rows were made.
 
+``digest`` of ``idempotency_keys`` is one or more digests of the request, with spaces between them.
 Columns beside ``wire`` are what rows are found by. ``project`` is whose a row is; of ``permissions``
 it is the project that may use the checkpoint. A file that belongs to a ``model`` is at ``path`` in
 the model's directory, whose key is its ``blob``. Of ``jobs``: ``place`` is the job's place in the

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from finetune_client.display import counted
 from finetune_client.errors import RateLimitError, RequestError, WaitTimeoutError
 from finetune_client.metrics import Comparison, Metrics, compare
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, FineTuningJobRequest
@@ -170,7 +171,7 @@ class Sweep:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Sweep {self.idempotency_key}: {len(self.runs)} runs, {len(self.failed)} failed>"
+        return f"<Sweep {self.idempotency_key}: {counted(len(self.runs), 'run')}, {len(self.failed)} failed>"
 
     def _repr_html_(self) -> str:
         """Show the comparison and the jobs in a notebook."""

@@ -81,7 +81,7 @@ METHOD_CODES: tuple[Code, ...] = (
     ),
     warning(
         "incomplete_item_variable",
-        "The grader asks for {variable}, and {found} of {examples} lines have no {key}.",
+        "The grader asks for {variable}, and {key} is missing in {found} of {examples} lines.",
         "Add the key to every line.",
         "The grader's template cannot be filled in for these lines; what becomes of them is"
         " not recorded.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.display import counted
 from finetune_client.training_data.file_kinds import refuse_other_kinds
 from finetune_client.training_data.formats import FORMATS, FormatName, detect_format
 from finetune_client.training_data.jsonl import (
@@ -77,10 +78,13 @@ class Fixed:
 
     def __str__(self) -> str:
         total = sum(self.counts.values())
-        head = f"{self.path}: {self.lines_written} of {self.lines_read} lines, {total} changes."
+        head = (
+            f"{self.path}: {self.lines_written:,} of {counted(self.lines_read, 'line')}, "
+            f"{counted(total, 'change')}."
+        )
         shown = [str(change) for change in self.changes]
         if len(shown) < total:
-            shown.append(f"... and {total - len(shown)} more changes of the same kinds.")
+            shown.append(f"... and {counted(total - len(shown), 'more change')} of the same kinds.")
         return "\n".join([head, *shown])
 
 

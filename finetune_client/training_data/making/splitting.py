@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from finetune_client.atomic_file import refuse_existing, replacing
+from finetune_client.display import counted
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data.file_kinds import refuse_other_kinds
 from finetune_client.training_data.jsonl import read_lines, sameness, short_digest
@@ -35,8 +36,8 @@ class Split:
 
     def __str__(self) -> str:
         return (
-            f"{self.training}: {self.n_training} examples to train on; "
-            f"{self.validation}: {self.n_validation} to validate on."
+            f"{self.training}: {counted(self.n_training, 'example')} to train on; "
+            f"{self.validation}: {self.n_validation:,} to validate on."
         )
 
 
@@ -124,7 +125,7 @@ def _wanted(validation: object, total: int, source: Path) -> int:
         )
     if not 0 < wanted < total:
         raise TrainingDataError(
-            f"{source} has {total} examples, too few to validate on {max(wanted, 1)} "
+            f"{source} has {counted(total, 'example')}, too few to validate on {max(wanted, 1):,} "
             "and train on the rest."
         )
     return wanted

@@ -291,3 +291,31 @@ def test_idempotency_key__gives_the_same_job_again(slow_api: LocalApi) -> None:
         "idempotency_error",
     )
     assert len(slow_api.ok("GET", JOBS)["data"]) == 3
+
+
+def test_idempotency_key__knows_the_files_by_what_is_in_them(slow_api: LocalApi) -> None:
+    content = jsonl(chat_lines(10))
+    key = {"Idempotency-Key": "k-1"}
+    first_file = slow_api.upload(content)
+    body = {"model": "tiny", "training_file": first_file, "validation_file": first_file}
+    first = slow_api.ok("POST", JOBS, json=body, headers=key)["id"]
+    again = {**body, "training_file": slow_api.upload(content)}
+    assert again["training_file"] != first_file
+    assert slow_api.ok("POST", JOBS, json=again, headers=key)["id"] == first
+    with_pair = {**again, "metadata": {"idempotency_key": "k-1"}}
+    assert slow_api.ok("POST", JOBS, json=with_pair, headers=key)["id"] == first
+    for other in (
+        {**again, "training_file": slow_api.upload(jsonl(chat_lines(11)))},
+        {**again, "metadata": {"idempotency_key": "k-2"}},
+        {**again, "metadata": {"team": "a"}},
+        {**again, "training_file": "file-none"},
+        {**again, "training_file": 7},
+    ):
+        _, error = slow_api.refused("POST", JOBS, json=other, headers=key)
+        assert error["code"] == "idempotency_key_reused"
+    slow_api.ok("DELETE", f"/files/{first_file}")
+    assert slow_api.ok("POST", JOBS, json=body, headers=key)["id"] == first
+    both = slow_api.upload(content)
+    later = {**body, "training_file": both, "validation_file": both}
+    assert slow_api.ok("POST", JOBS, json=later, headers=key)["id"] == first
+    assert len(slow_api.ok("GET", JOBS)["data"]) == 1

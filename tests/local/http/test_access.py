@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ({"Host": "finetune.localhost.evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example"}, 421),
         ({"Host": "127.0.0.1,evil.example"}, 421),
+        ({"Host": "192.0.2.7:8000"}, 421),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "http://[oops"}, 403),
@@ -29,6 +30,14 @@ def test_access__refuses_what_a_web_page_could_send(
     api: LocalApi, headers: dict[str, str], status: int
 ) -> None:
     assert api.refused("GET", "/models", headers=headers)[0] == status
+
+
+def test_access__says_how_a_name_is_allowed(api: LocalApi) -> None:
+    _, error = api.refused("GET", "/models", headers={"Host": "box:8000"})
+    assert error["message"] == (
+        "The Host header must name this machine: 127.0.0.1, localhost or [::1], or a name that is "
+        "allowed with --allowed-host NAME (allowed_hosts=) when the server is started."
+    )
 
 
 @pytest.mark.parametrize(

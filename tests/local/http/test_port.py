@@ -189,6 +189,8 @@ def test_listener__on_the_network_takes_its_keys_and_the_names_that_are_allowed(
 
         assert status("sk-a", "127.0.0.1") == 200
         assert status("sk-a", "finetune.example:8000") == 200
+        assert status("sk-a", "192.0.2.7:8000") == status("sk-a", "[2001:db8::7]:8000") == 200
+        assert status("sk-a", "192.0.2.7.other.example") == 421
         assert status("sk-a", "other.example") == 421
         assert status("sk-b", "finetune.example") == 401
 

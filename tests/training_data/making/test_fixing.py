@@ -193,7 +193,7 @@ def test_fix__nothing_to_do(tmp_path: Path) -> None:
     source.write_bytes(b'{"a": 1}\n')
     done = fix(source)
     assert (done.counts, done.changes) == ({}, [])
-    assert str(done) == f"{done.path}: 1 of 1 lines, 0 changes."
+    assert str(done) == f"{done.path}: 1 of 1 line, 0 changes."
 
 
 @settings(max_examples=80, deadline=None)

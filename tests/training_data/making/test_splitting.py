@@ -121,15 +121,17 @@ def test_split__neither_share_nor_number(validation: object, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("numbers", "validation", "wanted"), [([], 0.1, 1), ([1], 0.1, 1), ([1, 2], 2, 2)]
+    ("numbers", "validation", "found", "wanted"),
+    [([], 0.1, "0 examples", 1), ([1], 0.1, "1 example", 1), ([1, 2], 2, "2 examples", 2)],
 )
-def test_split__too_few(numbers: list[int], validation: float, wanted: int, tmp_path: Path) -> None:
+def test_split__too_few(
+    numbers: list[int], validation: float, found: str, wanted: int, tmp_path: Path
+) -> None:
     source = source_of(tmp_path, numbers)
     with pytest.raises(TrainingDataError) as caught:
         split(source, validation)
     assert caught.value.message == (
-        f"{source} has {len(numbers)} examples, too few to validate on {wanted} and train on the "
-        "rest."
+        f"{source} has {found}, too few to validate on {wanted} and train on the rest."
     )
     assert list(tmp_path.iterdir()) == [source]
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from finetune_client.display import counted
 from finetune_client.local.training.llm.conversations import LineError
 from finetune_client.local.training.llm.rendering import Pair, Row
 from finetune_client.local.training.trainer import TrainingError
@@ -134,9 +135,9 @@ class ExampleFile:
     def _tell(self, cut: _Cut, *, left: int) -> None:
         if cut.lengths:
             told = (
-                f"Longer than {self._max_length} tokens: {_lines(list(cut.lengths))} of the "
-                f"{self._param}, at most {max(cut.lengths.values())} tokens. "
-                f"{cut.tokens(self._max_length)} tokens at the ends are cut off."
+                f"Longer than {counted(self._max_length, 'token')}: {_lines(list(cut.lengths))} of the "
+                f"{self._param}, at most {counted(max(cut.lengths.values()), 'token')}. "
+                f"Cut off at the ends: {counted(cut.tokens(self._max_length), 'token')}."
             )
             if cut.lost:
                 told += f" Nothing is left to train on in {_lines(cut.lost)}."
@@ -166,5 +167,4 @@ def _lines(numbers: Sequence[int]) -> str:
     """Return how many lines there are and which: ``3 lines (4, 7, 9)``."""
     shown = ", ".join(map(str, numbers[:_MAX_SHOWN]))
     more = ", ..." if len(numbers) > _MAX_SHOWN else ""
-    noun = "line" if len(numbers) == 1 else "lines"
-    return f"{len(numbers)} {noun} ({shown}{more})"
+    return f"{counted(len(numbers), 'line')} ({shown}{more})"

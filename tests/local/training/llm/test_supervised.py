@@ -171,12 +171,12 @@ def test_supervised__tells_what_is_cut(train_here: Train) -> None:
     )
     assert done.warnings == [
         (
-            "Longer than 100 tokens: 2 lines (11, 12) of the training_file, at most 358 tokens. 297 "
-            "tokens at the ends are cut off. Nothing is left to train on in 1 line (12)."
+            "Longer than 100 tokens: 2 lines (11, 12) of the training_file, at most 358 tokens. "
+            "Cut off at the ends: 297 tokens. Nothing is left to train on in 1 line (12)."
         ),
         (
-            "Longer than 100 tokens: 1 line (1) of the validation_file, at most 139 tokens. 39 tokens "
-            "at the ends are cut off."
+            "Longer than 100 tokens: 1 line (1) of the validation_file, at most 139 tokens. "
+            "Cut off at the ends: 39 tokens."
         ),
     ]
     assert all(math.isfinite(loss) for loss in done.metrics("train_loss"))
