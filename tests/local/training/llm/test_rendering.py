@@ -184,8 +184,10 @@ REFUSED: Mapping[str, tuple[str | None, dict[str, Any], str]] = {
         "The model's chat template cannot render it: unknown encoding: none.",
     ),
     "an empty answer where earlier ones are rewritten": (
-        "{% for m in messages %}{{ m.content if m.role == 'user' or loop.last else '...' }}"
-        "{% endfor %}",
+        (
+            "{% for m in messages %}{{ m.content if m.role == 'user' or loop.last else '...' }}"
+            "{% endfor %}"
+        ),
         {
             "messages": [
                 message("user", "a"),
