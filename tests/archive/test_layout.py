@@ -122,10 +122,18 @@ def test_safe_name__of_an_odd_id_is_a_digest(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "suffix",
+    ["bin", "csv", "gguf", "gz", "json", "jsonl", "safetensors", "tar", "tsv", "txt", "zip"],
+)
+def test_file_name__keeps_the_endings_of_data(suffix: str) -> None:
+    assert file_name("f", f"a.{suffix}", ".default") == f"f.{suffix}"
+
+
+@pytest.mark.parametrize(
     ("filename", "expected"),
     [("a.CSV", "f.csv"), ("a.html", "f.jsonl"), ("a", "f.jsonl"), (None, "f.jsonl")],
 )
-def test_file_name__keeps_the_endings_of_data(filename: str | None, expected: str) -> None:
+def test_file_name__of_other_endings(filename: str | None, expected: str) -> None:
     assert file_name("f", filename, ".jsonl") == expected
 
 
