@@ -259,10 +259,11 @@ def test_save__a_refused_key_ends_it(
     assert differences(root, client) == []
 
 
+@pytest.mark.parametrize("path", ["/fine_tuning/jobs/", "/content"])
 def test_save__ends_where_the_server_cannot_be_reached(
-    client: Client, root: Path, fail: Callable[[str], None]
+    client: Client, root: Path, fail: Callable[[str], None], path: str
 ) -> None:
-    fail("resetx99@/fine_tuning/jobs/")
+    fail(f"resetx99@{path}")
     with pytest.raises(APIConnectionError):
         save(client, root, concurrency=1)
     fail("")
@@ -423,6 +424,21 @@ def test_save__weights_of_checkpoints_are_files_and_not_curves(root: Path) -> No
     assert (root / "ftjob-1" / layout.METRICS).read_text() == "step,train_loss\n1,2.0\n"
     saved = layout.read_json(root / "ftjob-1" / layout.SERVER_JOB)
     assert saved == {**job, "trained_steps": None}
+
+
+def test_save__writes_what_has_changed_and_is_as_long_as_before(root: Path) -> None:
+    api = "https://api.openai.com/v1"
+    for status in ("queued", "failed"):
+        job = {"id": "ftjob-1", "status": status, "model": "m"}
+        with responses.RequestsMock() as mock:
+            mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+            mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=job)
+            for name in ("events", "checkpoints"):
+                mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
+            mock.get(f"{api}/files", json={"data": []})
+            mock.get(f"{api}/models", json={"data": []})
+            save(Client(KEY), root)
+        assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
 
 
 def test_save__in_process_and_of_an_empty_account(root: Path) -> None:
