@@ -259,11 +259,19 @@ def test_save__a_refused_key_ends_it(
     assert differences(root, client) == []
 
 
-@pytest.mark.parametrize("path", ["/fine_tuning/jobs/", "/content"])
-def test_save__ends_where_the_server_cannot_be_reached(
-    client: Client, root: Path, fail: Callable[[str], None], path: str
+def test_save__four_files_in_a_row_may_fail(
+    client: Client, root: Path, fail: Callable[[str], None]
 ) -> None:
-    fail(f"resetx99@{path}")
+    fail("resetx4@/content")
+    assert save(client, root, concurrency=1).missing == []
+    assert differences(root, client) == []
+
+
+@pytest.mark.parametrize("fault", ["resetx99@/fine_tuning/jobs/", "resetx5@/content"])
+def test_save__ends_where_the_server_cannot_be_reached(
+    client: Client, root: Path, fail: Callable[[str], None], fault: str
+) -> None:
+    fail(fault)
     with pytest.raises(APIConnectionError):
         save(client, root, concurrency=1)
     fail("")
@@ -424,6 +432,23 @@ def test_save__weights_of_checkpoints_are_files_and_not_curves(root: Path) -> No
     assert (root / "ftjob-1" / layout.METRICS).read_text() == "step,train_loss\n1,2.0\n"
     saved = layout.read_json(root / "ftjob-1" / layout.SERVER_JOB)
     assert saved == {**job, "trained_steps": None}
+
+
+@pytest.mark.parametrize("answer", [{"id": "ftjob-2"}, []])
+def test_save__a_job_whose_answer_is_of_another_is_as_it_was_listed(
+    root: Path, answer: Any
+) -> None:
+    api = "https://api.openai.com/v1"
+    job = {"id": "ftjob-1", "status": "failed", "model": "m"}
+    with responses.RequestsMock() as mock:
+        mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+        mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=answer)
+        for name in ("events", "checkpoints"):
+            mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
+        mock.get(f"{api}/files", json={"data": []})
+        mock.get(f"{api}/models", json={"data": []})
+        save(Client(KEY), root)
+    assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
 
 
 def test_save__writes_what_has_changed_and_is_as_long_as_before(root: Path) -> None:
