@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,9 @@ def test_progress_and_report__count_from_0() -> None:
     assert ArchiveProgress(phase="lists") == ArchiveProgress(
         phase="lists", done=0, total=0, bytes_done=0, bytes_total=0
     )
-    counts = dict.fromkeys(("jobs", "events", "checkpoints", "models", "files", "bytes"), 0)
+    counts: dict[str, Any] = dict.fromkeys(
+        ("jobs", "events", "checkpoints", "models", "files", "bytes"), 0
+    )
     assert ArchiveReport(directory=Path("a"), **counts).to_dict() == {
         "directory": "a",
         **counts,
