@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import finetune_client
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +207,7 @@ def loaded_by(statement: str) -> set[str]:
         check=True,
         capture_output=True,
         text=True,
+        env=unmeasured(),
     )
     return set(done.stdout.split())
 

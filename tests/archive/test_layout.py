@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from finetune_client.archive import layout
 from finetune_client.archive.layout import (
     DATA_FILES,
     INDEX,
@@ -29,6 +30,29 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "ftjob-1"
     folder.mkdir()
     return folder
+
+
+def test_names__stay_what_archives_on_disk_have() -> None:
+    own = {name: getattr(layout, name) for name in layout.__all__ if name.isupper()}
+    assert own == {
+        "ANSWERS": "answers.jsonl",
+        "CHECKPOINTS": "checkpoints.json",
+        "DATA_FILES": {
+            "training_file": "training_file.jsonl",
+            "validation_file": "validation_file.jsonl",
+        },
+        "EVENTS": "events.jsonl",
+        "FILES": "files",
+        "FILE_LIST": "files.json",
+        "INDEX": "index.json",
+        "JOB_FILES": ("job.json", "job.toml"),
+        "LOCK": ".lock",
+        "METRICS": "metrics.csv",
+        "MODELS": "models.json",
+        "PAGE": "index.html",
+        "PERMISSIONS": "permissions.json",
+        "SERVER_JOB": "server_job.json",
+    }
 
 
 REQUEST = FineTuningJobRequest(model="m", training_file="file-1", validation_file="file-2")
@@ -98,10 +122,18 @@ def test_safe_name__of_an_odd_id_is_a_digest(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "suffix",
+    ["bin", "csv", "gguf", "gz", "json", "jsonl", "safetensors", "tar", "tsv", "txt", "zip"],
+)
+def test_file_name__keeps_the_endings_of_data(suffix: str) -> None:
+    assert file_name("f", f"a.{suffix}", ".default") == f"f.{suffix}"
+
+
+@pytest.mark.parametrize(
     ("filename", "expected"),
     [("a.CSV", "f.csv"), ("a.html", "f.jsonl"), ("a", "f.jsonl"), (None, "f.jsonl")],
 )
-def test_file_name__keeps_the_endings_of_data(filename: str | None, expected: str) -> None:
+def test_file_name__of_other_endings(filename: str | None, expected: str) -> None:
     assert file_name("f", filename, ".jsonl") == expected
 
 

@@ -195,6 +195,36 @@ def test_save__what_is_refused_is_listed_and_the_rest_continues(
     assert layout.read_job(root / "ftjob-000001").paths["training_file"].is_file()
 
 
+def test_save__files_that_jobs_name_are_fetched_where_their_list_is_refused(
+    client: Client, root: Path, fail: Callable[[str], None]
+) -> None:
+    fail("403@/v1/files")
+    report = save(client, root)
+    assert [(one.what, one.id, one.status_code, one.is_final) for one in report.missing] == [
+        ("files", None, 403, True)
+    ]
+    assert layout.read_json(root / layout.FILE_LIST) == []
+    jobs = client.jobs.list(limit=100)
+    named = {job.training_file for job in jobs} | {
+        name for job in jobs for name in (job.validation_file, *(job.result_files or ())) if name
+    }
+    assert report.fetched_files == len(named)
+    assert save(client, root).missing == []
+    assert differences(root, client) == []
+
+
+def test_save__a_row_that_cannot_be_read_is_told(root: Path) -> None:
+    api = "https://api.openai.com/v1"
+    with responses.RequestsMock() as mock:
+        mock.get(f"{api}/fine_tuning/jobs", json={"data": [{"status": "odd"}], "has_more": False})
+        mock.get(f"{api}/files", json={"data": []})
+        mock.get(f"{api}/models", json={"data": []})
+        report = save(Client(KEY), root)
+    message = """A row of the list of jobs cannot be read: {"status": "odd"}"""
+    assert report.missing == [Missing(what="job", message=message)]
+    assert (report.jobs, report.is_complete) == (0, False)
+
+
 def test_save__what_may_pass_is_tried_once_more(
     client: Client, root: Path, fail: Callable[[str], None]
 ) -> None:
@@ -215,7 +245,9 @@ def test_save__a_newer_job_with_older_events_is_asked_for_again(
     assert differences(root, client) == []
 
 
-@pytest.mark.parametrize("path", ["/fine_tuning/jobs", "/ftjob-000003/events", "/content"])
+@pytest.mark.parametrize(
+    "path", ["/fine_tuning/jobs", "/ftjob-000003/events", "/content", "/v1/files", "/v1/models"]
+)
 def test_save__a_refused_key_ends_it(
     client: Client, root: Path, fail: Callable[[str], None], path: str
 ) -> None:
@@ -227,10 +259,19 @@ def test_save__a_refused_key_ends_it(
     assert differences(root, client) == []
 
 
-def test_save__ends_where_the_server_cannot_be_reached(
+def test_save__four_files_in_a_row_may_fail(
     client: Client, root: Path, fail: Callable[[str], None]
 ) -> None:
-    fail("resetx99@/fine_tuning/jobs/")
+    fail("resetx4@/content")
+    assert save(client, root, concurrency=1).missing == []
+    assert differences(root, client) == []
+
+
+@pytest.mark.parametrize("fault", ["resetx99@/fine_tuning/jobs/", "resetx5@/content"])
+def test_save__ends_where_the_server_cannot_be_reached(
+    client: Client, root: Path, fail: Callable[[str], None], fault: str
+) -> None:
+    fail(fault)
     with pytest.raises(APIConnectionError):
         save(client, root, concurrency=1)
     fail("")
@@ -391,6 +432,38 @@ def test_save__weights_of_checkpoints_are_files_and_not_curves(root: Path) -> No
     assert (root / "ftjob-1" / layout.METRICS).read_text() == "step,train_loss\n1,2.0\n"
     saved = layout.read_json(root / "ftjob-1" / layout.SERVER_JOB)
     assert saved == {**job, "trained_steps": None}
+
+
+@pytest.mark.parametrize("answer", [{"id": "ftjob-2"}, []])
+def test_save__a_job_whose_answer_is_of_another_is_as_it_was_listed(
+    root: Path, answer: Any
+) -> None:
+    api = "https://api.openai.com/v1"
+    job = {"id": "ftjob-1", "status": "failed", "model": "m"}
+    with responses.RequestsMock() as mock:
+        mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+        mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=answer)
+        for name in ("events", "checkpoints"):
+            mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
+        mock.get(f"{api}/files", json={"data": []})
+        mock.get(f"{api}/models", json={"data": []})
+        save(Client(KEY), root)
+    assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
+
+
+def test_save__writes_what_has_changed_and_is_as_long_as_before(root: Path) -> None:
+    api = "https://api.openai.com/v1"
+    for status in ("queued", "failed"):
+        job = {"id": "ftjob-1", "status": status, "model": "m"}
+        with responses.RequestsMock() as mock:
+            mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+            mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=job)
+            for name in ("events", "checkpoints"):
+                mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
+            mock.get(f"{api}/files", json={"data": []})
+            mock.get(f"{api}/models", json={"data": []})
+            save(Client(KEY), root)
+        assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
 
 
 def test_save__in_process_and_of_an_empty_account(root: Path) -> None:

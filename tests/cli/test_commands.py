@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 import pytest
 
 from finetune_client.cli.commands import cli
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def loaded_by(code: str, **env: str) -> tuple[set[str], str]:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, **env},
+        env=unmeasured(**env),
         capture_output=True,
         text=True,
         check=True,

@@ -67,6 +67,26 @@ def test_sweep__of_a_job_file_with_paths_of_names(
     assert [job["seed"] for job in made] == [7, 7]
 
 
+def test_sweep__values_are_numbers_where_they_can_be(
+    finetune: Finetune, env: dict[str, str], train: Path
+) -> None:
+    grid = ("--grid", "learning-rate-multiplier=0.5,auto", "--grid", "epochs=1")
+    done = finetune("sweep", train, "-m", "tiny", *grid, "--json", **env)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout.splitlines()[-1])
+    settings = [run["settings"] for run in facts["runs"]]
+    assert settings == [
+        {"learning_rate_multiplier": 0.5, "n_epochs": 1},
+        {"learning_rate_multiplier": "auto", "n_epochs": 1},
+    ]
+
+
+def test_sweep__of_nothing(finetune: Finetune) -> None:
+    done = finetune("sweep", "--grid", "epochs=1", "--local")
+    assert done.exit_code == 2
+    assert "Give TRAINING_FILE and --model, or --file JOB_FILE." in done.output
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import responses
 
-from finetune_client import FineTuningJob, NotFoundError, RequestError, StringCheckGrader
+from finetune_client import (
+    Client,
+    FineTuningJob,
+    NotFoundError,
+    RequestError,
+    StringCheckGrader,
+)
 from finetune_client.evaluation import AnswerFile, evaluate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from finetune_client import Client
     from tests.evaluation.conftest import Service
 
 EXACT = {
@@ -150,3 +157,28 @@ def test_evaluate__an_answer_that_cannot_be_graded_is_named(
     found = evaluate(client, questions, models=["tuned"], grader=grader)
     assert found.results[0].count == 0
     assert "cannot grade this answer" in found.failures[0][2]
+
+
+def test_evaluate__the_server_grades_what_needs_a_model(questions: Path) -> None:
+    api = "https://api.openai.com/v1"
+    grader = {
+        "type": "score_model",
+        "name": "polite",
+        "model": "gpt-4o-mini",
+        "input": [{"role": "user", "content": "Is this polite? {{sample.output_text}}"}],
+    }
+    message = {"role": "assistant", "content": "Paris"}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    with responses.RequestsMock() as mock:
+        mock.post(f"{api}/chat/completions", json={"id": "c", "model": "m", "choices": [choice]})
+        graded = f"{api}/fine_tuning/alpha/graders/run"
+        for _ in range(4):
+            mock.post(graded, json={"reward": 0.75})
+        mock.post(graded, json={"reward": None})
+        client = Client("sk-made-up", max_retries=0)
+        found = evaluate(client, questions, models=["m"], grader=grader, concurrency=1)
+        sent = [call.request.body for call in mock.calls if call.request.url == graded]
+    assert (found.results[0].mean, found.results[0].count) == (0.75, 4)
+    assert [reason for _, _, reason in found.failures] == ["The server's grader gave no reward."]
+    first = json.loads(cast(bytes, sent[0]))
+    assert (len(sent), first["model_sample"], first["grader"]) == (5, "Paris", grader)

@@ -25,6 +25,7 @@ from finetune_client.models import (
     WandbIntegration,
     unknown_fields,
 )
+from finetune_client.models.job_request import needed_features
 from finetune_client.providers import PROVIDERS
 from tests.support.model_values import json_values
 
@@ -474,3 +475,22 @@ def test_problems__takes_what_json_writes_as_a_number() -> None:
     assert supervised(learning_rate_multiplier=Measured("nan")).problems() == [
         "method.supervised.hyperparameters.learning_rate_multiplier: must be a finite number, got nan"
     ]
+
+
+def test_needed_features__are_those_of_what_is_sent() -> None:
+    sent = {
+        "method": {"type": "dpo"},
+        "metadata": {"a": "b"},
+        "integrations": [{"type": "wandb"}],
+        "suffix": "s",
+        "hyperparameters": {},
+    }
+    assert dict(needed_features(sent)) == {
+        "method": "a job's method",
+        "metadata": "a job's metadata",
+        "integrations": "a job's integrations",
+        "suffix": "a job's suffix",
+        "method_and_hyperparameters": "method and hyperparameters in one job",
+    }
+    assert list(needed_features({"model": "m", "metadata": {}, "suffix": ""})) == []
+    assert list(needed_features({"hyperparameters": {}})) == []

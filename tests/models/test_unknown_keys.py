@@ -156,7 +156,7 @@ def test_warning__points_at_the_line_that_called() -> None:
 def test_warning__passes_over_frames_of_the_package() -> None:
     source = "def call(function, request):\n    return function(request)\n"
     space: dict[str, Any] = {"__name__": "finetune_client.resources.jobs.jobs"}
-    exec(compile(source, "finetune_client/resources/jobs.py", "exec"), space)
+    exec(compile(source, "<of the package>", "exec"), space)
     with pytest.warns(UnknownFieldWarning) as caught:
         space["call"](warn_unknown_fields, FineTuningJobRequest(hyperparameters={"zzz": 1}))
     assert caught[0].filename == __file__

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,13 @@ def equivalents(module: str) -> dict[tuple[str, str, str], str]:
     return {(one["where"], one["code"], one["change"]): one["why"] for one in known.get(module, [])}
 
 
-def try_mutants(root: Path, module: str, tests: tuple[str, ...], mutants: list[Mutant]) -> Outcome:
+def try_mutants(
+    root: Path,
+    module: str,
+    tests: tuple[str, ...],
+    mutants: list[Mutant],
+    on_survivor: Callable[[Mutant], object],
+) -> Outcome:
     """Try changes of a module in a copy of a tree.
 
     Args:
@@ -71,6 +77,7 @@ def try_mutants(root: Path, module: str, tests: tuple[str, ...], mutants: list[M
         module: Path of the module in the tree.
         tests: What pytest is given.
         mutants: The changes.
+        on_survivor: Called with each change that no test notices.
     """
     outcome = Outcome(module=module)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,18 +89,21 @@ def try_mutants(root: Path, module: str, tests: tuple[str, ...], mutants: list[M
                 copy.mkdir(exist_ok=True)
                 shutil.copy(root / name, copy / name)
         answers = _answers(copy, {"module": module, "tests": tests, "mutants": _plain(mutants)})
-        verdict, outcome.seconds, passed, output = next(answers)
+        verdict, outcome.seconds, passed, output = next(answers, ("ended", 0.0, 0, ""))
         if not passed:
             said = "no test ran" if verdict == "passed" else f"the tests do not pass:\n{output}"
             outcome.problem = f"{module}: {said}"
             return outcome
-        for mutant, (verdict, seconds) in zip(mutants, answers, strict=True):
+        for mutant, (verdict, seconds) in zip(mutants, answers, strict=False):
             outcome.seconds += seconds
             if verdict == "passed":
                 outcome.survived.append(mutant)
+                on_survivor(mutant)
             else:
                 outcome.killed += 1
                 outcome.by_time += verdict == "time"
+    if (tried := outcome.killed + len(outcome.survived)) < len(mutants):
+        outcome.problem = f"{module}: ended after {tried} of {len(mutants)} changes"
     return outcome
 
 
@@ -150,16 +160,18 @@ def main() -> int:
     if unknown := set(chosen.modules) - set(TARGETS):
         parser.error(f"no tests are known of {', '.join(sorted(unknown))}")
 
-    def one(module: str) -> Outcome:
+    def try_one(module: str) -> Outcome:
+        def tell(mutant: Mutant) -> None:
+            where = f" ({mutant.where})" if mutant.where else ""
+            place = f"{PACKAGE}/{module}:{mutant.line}{where}"
+            print(f"{place}: {mutant.change}\n    {mutant.code}", flush=True)
+
         mutants = _chosen(module, chosen.sample, chosen.seed)
-        return try_mutants(ROOT, f"{PACKAGE}/{module}", TARGETS[module], mutants)
+        return try_mutants(ROOT, f"{PACKAGE}/{module}", TARGETS[module], mutants, tell)
 
     survived = problems = 0
     with ThreadPoolExecutor(chosen.jobs) as threads:
-        for outcome in threads.map(one, chosen.modules or TARGETS):
-            for mutant in outcome.survived:
-                where = f" ({mutant.where})" if mutant.where else ""
-                print(f"{outcome.module}:{mutant.line}{where}: {mutant.change}\n    {mutant.code}")
+        for outcome in threads.map(try_one, chosen.modules or TARGETS):
             summary = f"{outcome.killed} noticed ({outcome.by_time} by the time they took), "
             summary += f"{len(outcome.survived)} not; {outcome.seconds:.0f} s"
             print(outcome.problem or f"{outcome.module}: {summary}", flush=True)

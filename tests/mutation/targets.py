@@ -25,9 +25,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "waiting/pace.py": ("tests/waiting/test_pace.py", "tests/waiting"),
     "waiting/watcher.py": ("tests/waiting/test_watcher.py", "tests/waiting"),
     "ledger.py": ("tests/test_ledger.py",),
+    "archive/asking.py": ("tests/archive/test_asking.py", "tests/archive/test_saving.py"),
     "archive/saving.py": ("tests/archive/test_saving.py", "tests/archive/test_asking.py"),
     "archive/index.py": ("tests/archive/test_index.py", "tests/archive/test_saving.py"),
     "archive/layout.py": ("tests/archive/test_layout.py", "tests/archive/test_saving.py"),
+    "archive/locking.py": ("tests/archive/test_locking.py", "tests/archive/test_saving.py"),
+    "archive/page.py": ("tests/archive/test_page.py",),
+    "archive/report.py": ("tests/archive/test_report.py", "tests/archive/test_saving.py"),
     "local/training/llm/rendering.py": ("tests/local/training/llm/test_rendering.py",),
     "local/training/llm/batches.py": ("tests/local/training/llm/test_batches.py",),
 }

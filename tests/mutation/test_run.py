@@ -49,20 +49,26 @@ def _changed(change: str) -> list[Mutant]:
     return [one for one in find_mutants(SOURCE) if one.change == change]
 
 
+def _fail(mutant: Mutant) -> None:
+    pytest.fail(f"nobody noticed {mutant.change}")
+
+
 def test_try_mutants__tells_what_no_test_notices(tree: Path) -> None:
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     mutants = [*_changed("1 -> 2"), *_changed("a -> None")]
     tests = ("tests/test_module.py::test_least__in_another_process",)
-    outcome = try_mutants(tree, "toy/module.py", tests, mutants)
+    told: list[Mutant] = []
+    outcome = try_mutants(tree, "toy/module.py", tests, mutants, told.append)
     assert outcome.problem == ""
     assert (outcome.killed, outcome.by_time) == (1, 0)
     assert [one.change for one in outcome.survived] == ["1 -> 2"]  # 2 - 2 is 0, too
+    assert told == outcome.survived
     assert {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()} == before
 
 
 def test_try_mutants__ends_what_never_ends(tree: Path) -> None:
     tests = ("tests/test_module.py::test_least",)
-    outcome = try_mutants(tree, "toy/module.py", tests, _changed("a - 1: - -> +"))
+    outcome = try_mutants(tree, "toy/module.py", tests, _changed("a - 1: - -> +"), _fail)
     assert (outcome.killed, outcome.by_time, outcome.survived) == (1, 1, [])
 
 
@@ -79,6 +85,7 @@ def test_try_mutants__ends_what_never_ends(tree: Path) -> None:
 )
 def test_try_mutants__refuses_tests_that_say_nothing(tree: Path, tests: str, problem: str) -> None:
     (tree / "tests" / "test_module.py").write_text(tests)
-    outcome = try_mutants(tree, "toy/module.py", ("tests/test_module.py",), _changed("1 -> 2"))
+    changed = _changed("1 -> 2")
+    outcome = try_mutants(tree, "toy/module.py", ("tests/test_module.py",), changed, _fail)
     assert problem in outcome.problem
     assert (outcome.killed, outcome.survived) == (0, [])

@@ -27,6 +27,7 @@ from finetune_client.ledger import Ledger
 from tests.support.fake_time import FakeTime
 from tests.support.fault_server import FaultServer, fault
 from tests.support.faults.api import Api
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -501,6 +502,6 @@ def test_client__without_a_ledger_loads_no_sqlite(file: Path) -> None:
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=unmeasured(PYTHONPATH=str(ROOT)),
         )
     assert done.stdout == "set()\n"

@@ -84,3 +84,12 @@ def test_batches__may_leave_out_the_last() -> None:
 def test_batches__keep_the_rows_of_an_example_together() -> None:
     batches = Batches([[1, 2], [3], [4]], batch_size=1, passes=1, processes=1, rank=0, seed=0)
     assert sorted(sorted(row for row, _ in part) for part in batches) == [[0, 1], [2], [3]]
+
+
+def test_batches__keep_their_order_from_one_version_to_the_next() -> None:
+    """A job that was cut short by an upgrade resumes in the middle of an epoch."""
+    lengths = [[number % 9 + 1] for number in range(18)]
+    batches = Batches(lengths, batch_size=2, passes=1, processes=1, rank=0, seed=7)
+    assert [[row for row, _ in part] for part in batches] == [
+        *([2, 10], [0, 9], [8, 17], [5, 14], [7, 16], [3, 12], [4, 13], [11, 1], [6, 15])
+    ]

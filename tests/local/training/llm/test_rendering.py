@@ -165,6 +165,42 @@ REFUSED: Mapping[str, tuple[str | None, dict[str, Any], str]] = {
         {"messages": [message("user", "a"), message("assistant", "b")]},
         "The model's chat template cannot render it: Roles must alternate.",
     ),
+    "a template that looks for what is not there": (
+        "{{ 'a'.index('b') }}",
+        {"messages": [message("user", "a"), message("assistant", "b")]},
+        "The model's chat template cannot render it: substring not found.",
+    ),
+    "a template that adds a number to a text": (
+        "{{ messages[0].content + 1 }}",
+        {"messages": [message("user", "a"), message("assistant", "b")]},
+        (
+            "The model's chat template cannot render it: "
+            'can only concatenate str (not "int") to str.'
+        ),
+    ),
+    "a template with an encoding that is unknown": (
+        "{{ 'a'.encode('none') }}",
+        {"messages": [message("user", "a"), message("assistant", "b")]},
+        "The model's chat template cannot render it: unknown encoding: none.",
+    ),
+    "a template that leaves the assistant's messages out": (
+        (
+            "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
+            "{{ '!' if add_generation_prompt }}"
+        ),
+        {"messages": [message("user", "a"), message("assistant", "b")]},
+        "The model's chat template renders nothing for message 2.",
+    ),
+    "an empty beginning of the assistant's": (
+        None,
+        {"messages": [message("assistant", ""), message("user", "a")]},
+        "It begins with the assistant's message, and no text shows where that is.",
+    ),
+    "a beginning of the assistant's that is shown in capitals": (
+        "{% for m in messages %}{{ m.content | upper }}{% endfor %}",
+        {"messages": [message("assistant", "Welcome."), message("user", "a")]},
+        "It begins with the assistant's message, and no text shows where that is.",
+    ),
     "an empty answer": (
         "{% for m in messages %}{{ m.content }}{% endfor %}",
         {"messages": [message("user", "a"), message("assistant", "")]},
@@ -194,8 +230,65 @@ def test_pair__has_one_prompt_and_both_answers(tokenizer: Any) -> None:
     assert tokenizer.decode(pair.rejected) == "yellow<|im_end|>"
 
 
+def test_pair__where_no_text_stands_before_an_answer() -> None:
+    tokenizer = make_tokenizer(
+        "{% for m in messages %}{{ m.content }}{{ '\n' if loop.last else ' ' }}{% endfor %}"
+    )
+    pair = Renderer(tokenizer).pair(pair_of("yes", "no"))
+    texts = [tokenizer.decode(tokens) for tokens in (pair.prompt, pair.chosen, pair.rejected)]
+    assert texts == ["Is 2 even?", " yes\n", " no\n"]
+
+
+def pair_of(preferred: str, other: str, **more: Any) -> dict[str, Any]:
+    return {
+        "input": {"messages": [message("user", "Is 2 even?")]},
+        "preferred_output": [message("assistant", preferred, **more)],
+        "non_preferred_output": [message("assistant", other)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "expected"),
+    [
+        (
+            "{% for m in messages | reverse %}{{ m.content }} {% endfor %}",
+            pair_of("yes", "no"),
+            "The model's chat template does not render the input as a beginning.",
+        ),
+        (
+            "{% for m in messages %}{{ m.content }}{% endfor %}",
+            pair_of("yes", ""),
+            "The model's chat template renders nothing for one of the outputs.",
+        ),
+        (
+            FORGETFUL,
+            pair_of("yes", "no", tool_calls=[CALL]),
+            (
+                "The model's chat template does not show the function 'look_up'; choose a model "
+                "whose template knows tools."
+            ),
+        ),
+    ],
+)
+def test_pair__that_cannot_be_rendered(template: str, line: dict[str, Any], expected: str) -> None:
+    with pytest.raises(LineError) as caught:
+        Renderer(make_tokenizer(template)).pair(line)
+    assert str(caught.value) == expected
+
+
+def test_prompt__whose_tools_are_not_shown() -> None:
+    line = {"tools": TOOLS, "messages": [message("user", "a")]}
+    with pytest.raises(LineError, match="does not show the function 'look_up'"):
+        Renderer(make_tokenizer(FORGETFUL)).prompt(line)
+
+
 def test_prompt__ends_where_the_model_begins(tokenizer: Any) -> None:
     line = {"messages": [message("user", "Why?")], "answer": "Because."}
     assert Renderer(tokenizer).prompt(line) == (
         "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_not_trained__is_what_torch_leaves_out() -> None:
+    torch = pytest.importorskip("torch")
+    assert torch.nn.CrossEntropyLoss().ignore_index == NOT_TRAINED
