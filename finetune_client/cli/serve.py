@@ -222,9 +222,8 @@ def _own_address(host: str) -> str:
     )
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(
-                (anywhere, 9)
-            )  # sends nothing: the system chooses the address to send from
+            # Sends nothing: the system chooses the address that it would send from.
+            probe.connect((anywhere, 9))
         except OSError:
             return "ADDRESS"
         address: str = probe.getsockname()[0]

@@ -90,8 +90,8 @@ def test_job__from_a_file_to_a_model_that_another_starts_from(
     events = [event for event in api.events(job["id"]) if event["level"] == "warn"]
     assert [event["message"] for event in events] == [
         (
-            "Longer than 80 tokens: 1 line (13) of the training_file, at most 83 tokens. 3 tokens at "
-            "the ends are cut off."
+            "Longer than 80 tokens: 1 line (13) of the training_file, at most 83 tokens. Cut off at "
+            "the ends: 3 tokens."
         )
     ]
     text = api.session.get(f"{api.base}/files/{job['result_files'][0]}/content").text
