@@ -33,8 +33,8 @@ whether all weights are trained, and by the bytes of a number in a product. Meas
 on saved tensors, in the layers of SmolLM2; they hold what is not a matrix (norms, rotations) too."""
 _TILE_TOKENS, _TILE_WORDS = 4096, 32_768
 """How much of the logits TRL computes at once."""
-_TILES = 3
-"""How many times that: logits, probabilities, and their gradient."""
+_TILES = 4
+"""How many times that is taken, for logits, probabilities and gradients; fitted to runs of dpo."""
 _SCATTERED = 2
 """How many times what is kept for a pass a process takes for it on a CPU: the C library cuts what is
 freed into pieces, of which the next pass cannot use all. A GPU's memory is managed by torch."""

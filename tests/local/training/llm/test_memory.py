@@ -109,7 +109,7 @@ def test_estimate__of_logits_that_are_computed_a_part_at_a_time() -> None:
     shape = replace(SHAPE, vocabulary=100_000)
     tiled = Pass(rows=100, length=100, predicted=10_000, scored=10_000, is_tiled=True)
     memory = estimate(shape, replace(ADAPTER, largest=tiled))
-    assert memory.logits == 3 * 4 * 4096 * 32_768
+    assert memory.logits == 4 * 4 * 4096 * 32_768
 
 
 def need(**parts: int) -> Memory:
