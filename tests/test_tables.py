@@ -51,7 +51,7 @@ def test_page__has_a_row_a_row_and_says_what_is_missing() -> None:
     page = Page.from_dict({"data": rows, "has_more": True}, FineTuningJob)._repr_html_()
     assert "<th>id</th><th>status</th><th>model</th>" in page
     assert "<td>ftjob-1</td><td>running</td><td>m&lt;&gt;</td>" in page
-    assert "<p>There are more pages.</p><p>1 rows cannot be read; see unreadable.</p>" in page
+    assert "<p>There are more pages.</p><p>1 row cannot be read; see unreadable.</p>" in page
     empty = Page.from_dict({"data": []}, FineTuningJob)._repr_html_()
     assert empty == "<div><p>The page has no rows.</p></div>"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finetune_client.local import LocalServer
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,7 @@ def output(script: str, *arguments: str) -> list[str]:
         text=True,
         check=False,
         timeout=50,
+        env=unmeasured(),
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

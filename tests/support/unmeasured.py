@@ -1,4 +1,5 @@
-"""The environment of a child process in which a test looks at what is loaded, or how much it takes."""
+"""The environment of a child process in which a test looks at what is loaded or how much it takes, or
+which may not write."""
 
 from __future__ import annotations
 
