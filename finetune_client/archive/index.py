@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -15,6 +14,7 @@ from finetune_client.archive.page import page
 from finetune_client.archive.report import ArchiveReport, Missing
 from finetune_client.atomic_file import DRAFTS, replacing
 from finetune_client.errors import RequestError
+from finetune_client.file_digest import file_digest
 from finetune_client.providers.training_rules import of_family
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Index"]
 
 _VERSION: Final = 1
-_BLOCK: Final = 1024 * 1024
 
 
 class Index:
@@ -172,7 +171,7 @@ class Index:
             state = path.stat()
             entry = known.get(name)
             is_same = entry and entry["bytes"] == state.st_size and state.st_mtime_ns < since
-            checksum = entry["sha256"] if is_same else _sha256(path)
+            checksum = entry["sha256"] if is_same else file_digest(path)
             found[name] = {"bytes": state.st_size, "sha256": checksum}
             file_id = names.get(path.stem) if name.startswith(f"{layout.FILES}/") else None
             if file_id is not None:
@@ -191,14 +190,6 @@ def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

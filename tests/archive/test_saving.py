@@ -434,35 +434,32 @@ def test_save__weights_of_checkpoints_are_files_and_not_curves(root: Path) -> No
     assert saved == {**job, "trained_steps": None}
 
 
-@pytest.mark.parametrize("answer", [{"id": "ftjob-2"}, []])
-def test_save__a_job_whose_answer_is_of_another_is_as_it_was_listed(
-    root: Path, answer: Any
-) -> None:
+def _save_one(root: Path, listed: Any, answer: Any) -> None:
+    """Save an account that lists one job and answers a retrieve of it so."""
     api = "https://api.openai.com/v1"
-    job = {"id": "ftjob-1", "status": "failed", "model": "m"}
     with responses.RequestsMock() as mock:
-        mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
+        mock.get(f"{api}/fine_tuning/jobs", json={"data": [listed], "has_more": False})
         mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=answer)
         for name in ("events", "checkpoints"):
             mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
         mock.get(f"{api}/files", json={"data": []})
         mock.get(f"{api}/models", json={"data": []})
         save(Client(KEY), root)
+
+
+@pytest.mark.parametrize("answer", [{"id": "ftjob-2"}, []])
+def test_save__a_job_whose_answer_is_of_another_is_as_it_was_listed(
+    root: Path, answer: Any
+) -> None:
+    job = {"id": "ftjob-1", "status": "failed", "model": "m"}
+    _save_one(root, job, answer)
     assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
 
 
 def test_save__writes_what_has_changed_and_is_as_long_as_before(root: Path) -> None:
-    api = "https://api.openai.com/v1"
     for status in ("queued", "failed"):
         job = {"id": "ftjob-1", "status": status, "model": "m"}
-        with responses.RequestsMock() as mock:
-            mock.get(f"{api}/fine_tuning/jobs", json={"data": [job], "has_more": False})
-            mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=job)
-            for name in ("events", "checkpoints"):
-                mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
-            mock.get(f"{api}/files", json={"data": []})
-            mock.get(f"{api}/models", json={"data": []})
-            save(Client(KEY), root)
+        _save_one(root, job, job)
         assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
 
 

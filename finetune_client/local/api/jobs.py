@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
+from finetune_client.file_digest import file_digest
 from finetune_client.grading import GraderError, check_runnable
 from finetune_client.local.api.job_request import read_job_request
 from finetune_client.local.api.models import TUNED_PREFIX
@@ -32,7 +33,6 @@ from finetune_client.local.training.trainer import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
 
     from finetune_client.local.api.files import Files
     from finetune_client.local.api.models import Models
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Jobs"]
 
-_BLOCK_SIZE = 1024 * 1024
 _FILE_PARAMS = ("training_file", "validation_file")
 _KEY_PAIR = "idempotency_key"
 """The metadata pair in which a client may say the key of a create again."""
@@ -162,7 +161,7 @@ class Jobs:
             if isinstance(file_id, str):
                 with contextlib.suppress(RequestRefusedError, FileNotFoundError):
                     self._files.find(file_id, param)  # of this project, so that no other is read
-                    asked[param] = f"sha256:{_file_digest(self._files.path(file_id))}"
+                    asked[param] = f"sha256:{file_digest(self._files.path(file_id))}"
         if isinstance(given := body.get("metadata"), dict):
             asked["metadata"] = {
                 name: value for name, value in given.items() if (name, value) != (_KEY_PAIR, key)
@@ -316,14 +315,6 @@ class Jobs:
         self.wire(job_id)
         listing = Listing("checkpoints", ("job = ?",), (job_id,), default=10)
         return list_page(self._state.database, listing)
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_SIZE):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _validating_message(wire: Mapping[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import FineTuneError, JobMayExistError, NotFoundError
+from finetune_client.file_digest import file_digest
 from finetune_client.resources.jobs.lost_answers import MAX_JOBS_SEARCHED, candidates, listed
 from finetune_client.transport.exchange.json_body import encode_json
 
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob
     from finetune_client.transport import Session
 
-__all__ = ["claim_key", "file_digest", "job_of_claim", "released_unless_sent"]
+__all__ = ["claim_key", "job_of_claim", "released_unless_sent"]
 
 _LONGEST_WAIT = 600.0
 """Seconds to wait for another process or thread that creates the job of the same key: it may be
 uploading a large file."""
-
-_BLOCK_SIZE = 1024 * 1024
 
 
 @contextmanager
@@ -61,15 +59,6 @@ def claim_key(
         config.base_url.url, key, request_digest({**sent, **contents}), timeout=longest
     ) as claim:
         yield claim
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of what is in a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_SIZE):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client.display import counted
 from finetune_client.errors import RateLimitError, RequestError, WaitTimeoutError
+from finetune_client.file_digest import file_digest
 from finetune_client.metrics import Comparison, Metrics, compare
 from finetune_client.models import FineTuningJob, FineTuningJobEvent, FineTuningJobRequest
 from finetune_client.models.codec import to_plain
 from finetune_client.models.methods import MethodType
 from finetune_client.resources.jobs.creating import CreateStep, OnStep, check_files, check_request
 from finetune_client.resources.jobs.idempotency_keys import checked_key
-from finetune_client.resources.jobs.ledger_claims import file_digest
 from finetune_client.tables import html_table
 from finetune_client.waiting import Pace, Watcher
 
