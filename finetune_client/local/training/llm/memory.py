@@ -15,7 +15,7 @@ __all__ = [
     "Memory",
     "Pass",
     "Shape",
-    "Training",
+    "TrainingPlan",
     "estimate",
     "free_memory",
     "notice_of",
@@ -87,7 +87,7 @@ class Pass:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
+class TrainingPlan:
     """How a model is trained.
 
     Attributes:
@@ -150,7 +150,7 @@ class Memory:
         return parts
 
 
-def estimate(shape: Shape, training: Training, *, libraries: int = 0) -> Memory:
+def estimate(shape: Shape, training: TrainingPlan, *, libraries: int = 0) -> Memory:
     """Return about how much memory each process takes at its peak."""
     full, itemsize = training.rank is None, training.itemsize
     trained = shape.weights if training.rank is None else training.rank * shape.features
@@ -252,7 +252,9 @@ def _file_pages(folder: Path) -> int:
     return 0
 
 
-def notice_of(memory: Memory, free: int, training: Training, *, processes: int) -> dict[str, Any]:
+def notice_of(
+    memory: Memory, free: int, training: TrainingPlan, *, processes: int
+) -> dict[str, Any]:
     """Return what a user is told of an estimate: level, message and data.
 
     Args:
@@ -282,7 +284,7 @@ def notice_of(memory: Memory, free: int, training: Training, *, processes: int) 
     return {"level": "warn", "message": message, "data": data}
 
 
-def _remedies(memory: Memory, training: Training) -> str:
+def _remedies(memory: Memory, training: TrainingPlan) -> str:
     remedies: list[str] = []
     if training.rank is None:
         remedies.append("an adapter instead of all weights")

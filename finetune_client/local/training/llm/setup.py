@@ -140,7 +140,7 @@ class Setup:
         if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
             return  # where DeepSpeed keeps what, its own config decides
         on_gpu = torch.cuda.is_available()
-        training = memory.Training(
+        training = memory.TrainingPlan(
             rank=None if self.trains_all else self._adapter_rank,
             itemsize=weights.matmul_dtype(self.options.dtype).itemsize,
             checkpointing=self.options.activation_checkpointing,

@@ -10,7 +10,7 @@ from finetune_client.local.training.llm.memory import (
     Memory,
     Pass,
     Shape,
-    Training,
+    TrainingPlan,
     estimate,
     free_memory,
     notice_of,
@@ -25,7 +25,7 @@ SHAPE = Shape(
     weights=1_000_000, layers=10, hidden_size=100, vocabulary=1000, features=20_000, cache=5000
 )
 PASS = Pass(rows=1, length=100, predicted=100, scored=50)
-ADAPTER = Training(
+ADAPTER = TrainingPlan(
     rank=8, itemsize=4, checkpointing=False, largest=PASS, is_accumulated=True, on_gpu=True
 )
 FULL = replace(ADAPTER, rank=None)
@@ -167,7 +167,7 @@ def test_notice__warns_only_where_clearly_more_is_needed() -> None:
     ],
 )
 def test_notice__says_what_to_do(
-    training: Training, memory: Memory, largest: str, remedies: str
+    training: TrainingPlan, memory: Memory, largest: str, remedies: str
 ) -> None:
     told = notice_of(memory, 10**9, training, processes=1)
     assert told["level"] == "warn"
