@@ -41,4 +41,5 @@ def surroundings() -> Iterator[None]:
         for name in list(os.environ):
             if SAYS_SOMETHING.fullmatch(name):
                 patch.delenv(name)
+        patch.setenv("PYTHONFAULTHANDLER", "1")  # what hangs can be made to say where
         yield

@@ -27,6 +27,8 @@ from finetune_client.local.faults import parse_faults
 from finetune_client.training_data import check
 from tests.support.account import make_account
 from tests.support.local_chat import add_chat
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,19 +204,17 @@ def test_archive__ctrl_c_says_that_nothing_is_lost(
     assert server.faults is not None
     server.faults.add(parse_faults("delay=0.3x99@/events")[0])
     command = [sys.executable, "-m", "finetune_client.cli", "archive", str(root)]
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "OPENAI_BASE_URL": remote,
-        "OPENAI_API_KEY": "sk-made-up",
-    }
+    env = unmeasured(
+        PYTHONPATH=str(Path(__file__).parents[2]),
+        OPENAI_BASE_URL=remote,
+        OPENAI_API_KEY="sk-made-up",
+    )
     with subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         while not (root / "models.json").is_file():
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
+        out, error = end_with(signal.SIGINT, process)
     server.faults.clear()
     assert (process.returncode, out) == (130, "")
     assert error == "\nStopped. Run the same command again: it fetches what is missing.\n"

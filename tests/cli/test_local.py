@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import stat
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from finetune_client.cli.local import (
 )
 from finetune_client.local import LocalServer, running
 from finetune_client.local.training.llm.trainer import LlmTrainer
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Finetune
@@ -111,14 +114,16 @@ def test_threads__of_a_server_that_runs_are_its_own(
 def test_serve__is_found_by_the_next_command(finetune: Finetune, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "finetune_client.cli", "serve", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--directory", str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [*command, "--directory", str(tmp_path)],
+        env=unmeasured(),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdout is not None
         assert server.stdout.readline().startswith("Serving http://127.0.0.1:")
         done = finetune("models", "--local", "--directory", tmp_path)
         assert (done.exit_code, done.stdout.split("\t")[0]) == (0, "tiny")
-        server.terminate()
-        server.wait(20)
+        end_with(signal.SIGTERM, server)
     assert not (tmp_path / "server.json").exists()
 
 
@@ -127,13 +132,12 @@ def test_serve__has_what_local_has_made(finetune: Finetune, train: Path) -> None
     name = next(line for line in made.output.splitlines() if line.startswith("Model: "))[7:]
     serve = made.output.splitlines()[-1].removeprefix("Serve it: finetune ")
     command = [sys.executable, "-m", "finetune_client.cli", *shlex.split(serve), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, env=unmeasured(), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stdout.readline().startswith("Serving ")
         asked = finetune("try", name, "hello", "--local", "--max-tokens", 5)
         assert asked.exit_code == 0, asked.output
-        server.terminate()
-        server.wait(20)
+        end_with(signal.SIGTERM, server)
 
 
 def test_with_base_model__names_what_a_job_uses(base: Path, tmp_path: Path) -> None:

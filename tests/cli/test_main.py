@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.unmeasured import unmeasured
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,7 +53,7 @@ def test_main__ends_quietly_while_it_is_still_loading(tmp_path: Path, number: st
     (package / "__init__.py").write_text(wait, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "finetune_client.cli", "list"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env=unmeasured(PYTHONPATH=str(tmp_path)),
         capture_output=True, text=True, check=False, timeout=20,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -20,6 +20,8 @@ from finetune_client.cli.job_options import new_job
 from finetune_client.local import LocalServer, TrainingError, running
 from tests.cli.conftest import example
 from tests.support.gated_trainer import GatedTrainer
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -433,7 +435,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
     train.write_text("".join(json.dumps(example(n)) + "\n" for n in range(400)), encoding="utf-8")
     with LocalServer(step_seconds=0.05) as server, running(server) as base_url:
         command = [sys.executable, "-m", "finetune_client.cli", "run", str(train), "-m", "tiny"]
-        env = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "sk-made-up"}
+        env = unmeasured(OPENAI_BASE_URL=base_url, OPENAI_API_KEY="sk-made-up")
         child = subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -441,8 +443,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
         for line in child.stdout:
             if line.startswith("step "):
                 break
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=20)
+        _, said = end_with(signal.SIGINT, child)
         assert child.returncode == 130
         with Client(base_url=base_url, api_key="sk-made-up") as client:
             [job] = client.jobs.list()
@@ -456,8 +457,7 @@ def test_run__ctrl_c_leaves_a_remote_job_running(train: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_run__ctrl_c_names_what_python_graders_need(finetune: Finetune, tmp_path: Path) -> None:
     child = _running(*rewarded_by_code(tmp_path), "--allow-python-graders", "--epochs", "50")
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=30)
+    _, said = end_with(signal.SIGINT, child)
     follow = re.search(r"finetune (follow (ftjob-\w+) --local .* --allow-python-graders)$", said)
     assert follow, said
     assert finetune("cancel", follow[2], "--local").exit_code == 0
@@ -475,7 +475,7 @@ def _running(*arguments: str, **env: str) -> subprocess.Popen[str]:
     """Start ``finetune run``, and wait until it has made a step."""
     child = subprocess.Popen(
         [sys.executable, "-m", "finetune_client.cli", "run", *arguments],
-        env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=unmeasured(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     for line in child.stdout:
@@ -487,8 +487,7 @@ def _running(*arguments: str, **env: str) -> subprocess.Popen[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_run__ctrl_c_ends_a_local_job_and_says_so(train: Path) -> None:
     child = _training(train)
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=20)
+    _, said = end_with(signal.SIGINT, child)
     assert child.returncode == 130
     assert re.fullmatch(
         r"Stopped\. Job ftjob-\w+ was trained in this process; it continues from its last "
@@ -506,8 +505,7 @@ def test_run__leaves_nothing_behind_when_it_is_terminated(
         pytest.skip(f"{number} is ignored here, as nohup has it, and so it is by what is started")
     (folder := tmp_path / "tmp").mkdir()
     child = _training(train, TMPDIR=str(folder))
-    child.send_signal(getattr(signal, number))
-    _, said = child.communicate(timeout=20)
+    _, said = end_with(signal.Signals[number], child)
     assert child.returncode == 130
     assert said.startswith("\nStopped. Job ftjob-")
     assert list(folder.iterdir()) == []

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finetune_client import Client, webhooks
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 from tests.support.webhook_receiver import receiving
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
     options = ["--directory", str(tmp_path / "kept"), "--workers", "3", "--any-model"]
     child = subprocess.Popen(
         [*command, *options],
+        env=unmeasured(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,8 +48,7 @@ def test_serve__answers_until_ctrl_c(tmp_path: Path) -> None:
         with urllib.request.urlopen(page, timeout=5) as answer:
             assert b"<title>Fine-tuning jobs</title>" in answer.read()
     finally:
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=20)
+        _, said = end_with(signal.SIGINT, child)
     assert (child.returncode, said) == (0, "")
 
 
@@ -60,6 +61,7 @@ def test_serve__on_the_network_with_keys(tmp_path: Path) -> None:
     options = ["--host", "0.0.0.0", "--allow-network", "--allowed-host", "tunes.example"]
     child = subprocess.Popen(
         [*command, *options, "--api-key-file", str(keys)],
+        env=unmeasured(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -82,8 +84,7 @@ def test_serve__on_the_network_with_keys(tmp_path: Path) -> None:
         with urllib.request.urlopen(request, timeout=5) as answer:
             assert json.load(answer)["object"] == "list"
     finally:
-        child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        end_with(signal.SIGINT, child)
     assert child.returncode == 0
 
 
@@ -168,7 +169,7 @@ def test_serve__refuses_a_key_file_that_others_may_read(finetune: Finetune, tmp_
 def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--temporary", "--port", "0"],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env=unmeasured(TMPDIR=str(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -178,8 +179,7 @@ def test_serve__leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> N
         assert child.stdout.readline().startswith("Serving ")
         assert list(tmp_path.iterdir())
     finally:
-        child.terminate()
-        _, said = child.communicate(timeout=20)
+        _, said = end_with(signal.SIGTERM, child)
     assert (child.returncode, said) == (0, "")
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_serve__posts_webhooks_signed_with_the_secret_of_the_environment() -> No
         command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--port", "0"]
         child = subprocess.Popen(
             [*command, "--webhook", receiver.url],
-            env={**os.environ, "FINETUNE_SERVE_WEBHOOK_SECRET": secret},
+            env=unmeasured(FINETUNE_SERVE_WEBHOOK_SECRET=secret),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -203,8 +203,7 @@ def test_serve__posts_webhooks_signed_with_the_secret_of_the_environment() -> No
                 job = client.jobs.create(model="tiny", training_file=file.id)
             got = receiver.next()
         finally:
-            child.send_signal(signal.SIGINT)
-            child.communicate(timeout=20)
+            end_with(signal.SIGINT, child)
     event = webhooks.unwrap(got.body, got.headers, secret)
     assert (event.job_id, event.job_status) == (job.id, "failed")
 

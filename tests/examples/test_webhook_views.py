@@ -20,6 +20,8 @@ import requests
 
 from finetune_client import Client, webhooks
 from finetune_client.local import LocalServer, running
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 from tests.support.webhook_receiver import receiving
 
 if TYPE_CHECKING:
@@ -228,7 +230,9 @@ def test_site__is_told_by_finetune_serve(site: Site, monkeypatch: pytest.MonkeyP
     port, data = free_port(), site.folder / "python_short_train.jsonl"
     command = [sys.executable, "-u", "-m", "finetune_client.cli", "serve", "--temporary"]
     options = ["--port", "0", "--webhook", f"http://127.0.0.1:{port}{PATH}"]
-    child = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [*command, *options], env=unmeasured(), stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout is not None
     try:
         [base_url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", child.stdout.readline())
@@ -240,8 +244,7 @@ def test_site__is_told_by_finetune_serve(site: Site, monkeypatch: pytest.MonkeyP
             wait_for(lambda: len(site.rows(site.events)) == 2)
             told = site.run(*site.handler)
     finally:
-        child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        end_with(signal.SIGINT, child)
     assert [row[1:] for row in site.rows(site.events)] == [
         (good.id, "succeeded", 1),
         (bad.id, "failed", 1),

@@ -1,5 +1,8 @@
-"""The environment of a child process in which a test looks at what is loaded or how much it takes, or
-which may not write."""
+"""The environment of a child process that coverage must not measure.
+
+A test looks at what is loaded there or how much it takes, or the child may not write, or a signal
+ends it: coverage takes a lock when it meets a new file, and a `KeyboardInterrupt` that is raised
+just there leaves it locked for ever."""
 
 from __future__ import annotations
 

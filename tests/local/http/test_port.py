@@ -20,6 +20,8 @@ from finetune_client.local import LocalServer, running
 from finetune_client.local.http import port
 from finetune_client.local.http.port import Listener
 from tests.support.local_api import LocalApi, chat_lines, jsonl, port_of
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,11 +274,10 @@ def test_serve__says_where_it_is_and_ends_with_ctrl_c() -> None:
     )
     command = [sys.executable, "-W", "error", "-c", program]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         base = child.stdout.readline().strip()
         assert requests.get(f"{base}/models", timeout=10).status_code == 401
-        child.send_signal(signal.SIGINT)
-        told, complained = child.communicate(timeout=10)
+        told, complained = end_with(signal.SIGINT, child)
     assert (told, complained, child.returncode) == ("ended\n", "", 0)

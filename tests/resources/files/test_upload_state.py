@@ -24,6 +24,8 @@ from finetune_client.errors import (
 from finetune_client.resources.files.upload_state import UploadState, UploadTarget, load_state
 from tests.support.fault_server import fault
 from tests.support.faults.clients import failure
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,14 +122,13 @@ def test_state__after_ctrl_c_no_thread_is_left_and_it_can_be_gone_on_with(
     service.free = 2
     given = str(state) if kept else ""
     command = [sys.executable, "-c", INTERRUPTED, server.url, str(path), given]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, env=unmeasured(), stdout=subprocess.PIPE, text=True) as child:
         deadline = time.monotonic() + 30
         while server.lines.count(PART) < 5 and time.monotonic() < deadline:
             time.sleep(0.01)
         while kept and _known(state) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-        child.send_signal(signal.SIGINT)
-        told, _ = child.communicate(timeout=20)
+        told, _ = end_with(signal.SIGINT, child)
     assert told == "['MainThread']\n"
     assert ("POST /uploads/upload_1000/cancel" in server.lines) is not kept
     service.free = 1000

@@ -15,6 +15,8 @@ from finetune_client.errors import FineTuneError
 from tests.support.fault_server import FaultServer, fault
 from tests.support.faults.api import CSV
 from tests.support.faults.clients import connect, failure, sleepless
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,6 +152,7 @@ def test_ctrl_c__leaves_no_half_file(server: FaultServer, tmp_path: Path) -> Non
     server.script(fault("drip", on=ON, every=0.1, size=1000))
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, server.url, str(tmp_path / "curve.csv")],
+        env=unmeasured(),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -157,7 +160,6 @@ def test_ctrl_c__leaves_no_half_file(server: FaultServer, tmp_path: Path) -> Non
     while not list(tmp_path.iterdir()) and time.monotonic() < ends:
         time.sleep(0.02)
     assert list(tmp_path.iterdir())
-    child.send_signal(signal.SIGINT)
-    _, trace = child.communicate(timeout=20)
+    _, trace = end_with(signal.SIGINT, child)
     assert "KeyboardInterrupt" in trace
     assert list(tmp_path.iterdir()) == []

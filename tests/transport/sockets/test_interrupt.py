@@ -11,6 +11,8 @@ import time
 import pytest
 
 from tests.support.fault_server import FaultServer, fault
+from tests.support.processes import end_with
+from tests.support.unmeasured import unmeasured
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent as POSIX does")
 KEY = "sk-interrupted-9f2c1b"
@@ -46,13 +48,13 @@ def test_ctrl_c__ends_the_call(call: str) -> None:
         server.script(TROUBLE[call])
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, server.url, KEY, call],
+            env=unmeasured(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         _once_it_waits(server)
-        child.send_signal(signal.SIGINT)
-        out, trace = child.communicate(timeout=20)
+        out, trace = end_with(signal.SIGINT, child)
         assert len(server.seen) == 1
         assert server.api.effects == []
     assert "KeyboardInterrupt" in trace
