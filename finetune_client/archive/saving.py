@@ -101,7 +101,7 @@ def save(
             client, root, concurrency, on_progress or _ignore_progress, index.archived_at
         )
         saving.run()
-        saving.tell(ArchiveProgress(phase="index"))
+        saving.report_progress(ArchiveProgress(phase="index"))
         return index.write(
             missing=saving.missing,
             archived_at=now(),
@@ -194,14 +194,14 @@ class _Saving:
         self.fetched_files = 0
         self.fetched_bytes = 0
 
-    def tell(self, progress: ArchiveProgress) -> None:
+    def report_progress(self, progress: ArchiveProgress) -> None:
         """Report how far it is."""
         with self._lock:
             self._on_progress(progress)
 
     def run(self) -> None:
         """Fetch all that is not here."""
-        self.tell(ArchiveProgress(phase="lists"))
+        self.report_progress(ArchiveProgress(phase="lists"))
         self._note_lack("events", "events")
         self._note_lack("checkpoints", "checkpoints")
         jobs = self._list_jobs()
@@ -280,7 +280,7 @@ class _Saving:
                         in_a_row = in_a_row + 1 if failures.is_connection_lost else 0
                         failures.raise_if(in_a_row >= _MOST_IN_A_ROW)
                         done += not again
-                        self.tell(self._progress(phase, done, len(items)))
+                        self.report_progress(self._progress(phase, done, len(items)))
                 except BaseException:
                     self._stop.set()
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -437,7 +437,7 @@ class _Saving:
             if self._stop.is_set():
                 raise _StoppedError
             self._bytes[file_id] = done
-            self.tell(self._progress("files", self.fetched_files, self._files_total))
+            self.report_progress(self._progress("files", self.fetched_files, self._files_total))
 
         download = partial(self._client.files.download, progress=on_progress)
         if self._fetch(failures, "file", file_id, download, file_id, target) is None:

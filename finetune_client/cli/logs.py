@@ -41,11 +41,11 @@ def logs(
     with needs_extra():
         from finetune_client.local import read_job_log
 
-    def tell(status: str) -> None:
+    def print_status(status: str) -> None:
         click.echo(printable(f"Job {job_id}: {status}."), err=True)
 
     directory = server["local_directory"] or default_directory()
-    for line in read_job_log(directory, job_id, lines=lines, follow=follow, on_status=tell):
+    for line in read_job_log(directory, job_id, lines=lines, follow=follow, on_status=print_status):
         text = json_line({"kind": "log", "job": job_id, "line": line}) if as_json else None
         click.echo(text or printable(line))
 

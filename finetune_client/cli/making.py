@@ -164,7 +164,7 @@ def convert(
         found = "chat"
         examples = training_data.convert(rows, shape, system=system, ignore=("id", *ignore))
     written = _write(target, examples, overwrite=overwrite)
-    _say(
+    _print_outcome(
         target,
         f"{target}: {counted(written, f'{found} example')}.",
         {"kind": "convert", "file": str(file), "output": str(target), "examples": written},
@@ -214,7 +214,7 @@ def fix(
             for change in done.changes
         ],
     }
-    _say(done.path, str(done), facts, as_json=as_json)
+    _print_outcome(done.path, str(done), facts, as_json=as_json)
 
 
 @click.command(epilog="Example: finetune split data.jsonl --validation 0.1")
@@ -271,7 +271,7 @@ def split(
         "n_training": done.n_training,
         "n_validation": done.n_validation,
     }
-    _say(done.training, str(done), facts, as_json=as_json)
+    _print_outcome(done.training, str(done), facts, as_json=as_json)
 
 
 @click.command(epilog="Example: finetune dedupe train.jsonl -o once.jsonl")
@@ -304,7 +304,7 @@ def dedupe(file: Path, output: Path | None, overwrite: bool, as_json: bool, **re
         "duplicates": read - written,
     }
     text = f"{target}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
-    _say(target, text, facts, as_json=as_json)
+    _print_outcome(target, text, facts, as_json=as_json)
 
 
 def _target(file: Path, output: Path | None, what: str) -> Path:
@@ -327,8 +327,8 @@ def _write(target: Path, examples: Iterable[Any], *, overwrite: bool) -> int:
     return written
 
 
-def _say(target: Path, text: str, facts: dict[str, Any], *, as_json: bool) -> None:
-    """Say what was done; on stderr where the examples themselves go to stdout."""
+def _print_outcome(target: Path, text: str, facts: dict[str, Any], *, as_json: bool) -> None:
+    """Print what was done; on stderr where the examples themselves go to stdout."""
     shown = json_line(facts) if as_json else "\n".join(map(printable, text.splitlines()))
     click.echo(shown, err=target == _STDOUT)
 

@@ -113,15 +113,15 @@ def _text(error: BaseException) -> str:
     if isinstance(error, _WrongGraderError):
         return message[:_LONGEST_ERROR]
     name = type(error).__name__
-    told = f"{name}: {message}" if message else name
-    if len(told) > _LONGEST_ERROR:
-        told = f"{told[:_LONGEST_ERROR]} ..."
+    reason = f"{name}: {message}" if message else name
+    if len(reason) > _LONGEST_ERROR:
+        reason = f"{reason[:_LONGEST_ERROR]} ..."
     line, place = None, error.__traceback__
     while place is not None:
         if place.tb_frame.f_code.co_filename == _SOURCE:
             line = place.tb_lineno
         place = place.tb_next
-    return told if line is None else f"{told} (line {line} of the source)"
+    return reason if line is None else f"{reason} (line {line} of the source)"
 
 
 def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:

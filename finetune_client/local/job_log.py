@@ -77,15 +77,15 @@ def _follow(
     on_status: Callable[[str], object],
     sleep: Callable[[float], object],
 ) -> Iterator[str]:
-    told = None
+    reported = None
     with log:
         if log.is_there():
             yield from deque(log.read(), lines)
         while True:
             status, _ = _job(log.root, log.job_id)  # before the last look at the log
-            if status != told:
+            if status != reported:
                 on_status(status)
-                told = status
+                reported = status
             yield from log.read()
             if status in FINAL_STATUSES:
                 yield from log.rest()

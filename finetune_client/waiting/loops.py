@@ -38,7 +38,7 @@ def follow(
                 last = event.id or last
                 yield event
             if watcher.take_stall():
-                _tell_stalled(watcher, [watcher], on_stalled, _follow_call(watcher.id, last))
+                _report_stalled(watcher, [watcher], on_stalled, _follow_call(watcher.id, last))
     except KeyboardInterrupt:
         _interrupted([watcher], _follow_call(watcher.id, last))
     if not watcher.has_last_events:
@@ -110,7 +110,7 @@ def wait_all(
                 on_job(watcher.job)
             if not watcher.done and watcher.take_stall():
                 pending = [one for one in watchers if not one.done]
-                _tell_stalled(watcher, pending, on_stalled, _wait_call(pending))
+                _report_stalled(watcher, pending, on_stalled, _wait_call(pending))
     except KeyboardInterrupt:
         _interrupted(watchers, _wait_call([w for w in watchers if not w.done]))
     return _results(watchers, raise_on_failure=raise_on_failure)
@@ -151,7 +151,7 @@ def _stop_if_paused(watcher: Watcher, on_paused: OnPaused) -> None:
     watcher.done = True
 
 
-def _tell_stalled(
+def _report_stalled(
     watcher: Watcher, pending: Sequence[Watcher], on_stalled: OnStalled | None, call: str
 ) -> None:
     job = watcher.job

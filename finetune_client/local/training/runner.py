@@ -188,11 +188,11 @@ class Runner:
             if job.stop.is_set():
                 training.stop()
             step = None
-            for told in training.steps():
-                if isinstance(told, Notice):
-                    job.add_notice(told)
+            for item in training.steps():
+                if isinstance(item, Notice):
+                    job.add_notice(item)
                     continue
-                step = told
+                step = item
                 if not self._add_step(job, training, step):
                     return
                 self._wait(job.stop, self._step_seconds)

@@ -19,15 +19,15 @@ class SampleGrader:
     Args:
         grader: The grader, as the API has it.
         limits: Of each call of a python grader.
-        tell: Called with a sentence about the first error of each kind.
+        warn: Called with a sentence about the first error of each kind.
     """
 
     def __init__(
-        self, grader: Mapping[str, Any], limits: PythonLimits, tell: Callable[[str], object]
+        self, grader: Mapping[str, Any], limits: PythonLimits, warn: Callable[[str], object]
     ) -> None:
         self._grader = grader
         self._python = PythonGraders(limits)
-        self._tell = tell
+        self._warn = warn
         self._warned_of: set[str] = set()
 
     def reward(self, sample: str, item: Mapping[str, Any]) -> float:
@@ -42,9 +42,9 @@ class SampleGrader:
         for name in sorted(grade.errors - self._warned_of):
             details = [text for key, text in grade.details.items() if key.startswith(name)]
             what = f"{name}: {' '.join(details)}" if details else name
-            self._tell(
+            self._warn(
                 f"The grader had an error with a sample, whose reward is {grade.reward:g} "
-                f"({what}). Further errors of this kind are not told."
+                f"({what}). Further errors of this kind are not reported."
             )
         self._warned_of |= grade.errors
         return grade.reward

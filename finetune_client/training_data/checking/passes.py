@@ -64,14 +64,14 @@ class FilePass:
         checker = LineChecker(self.settings)
         for block in read:
             checker.check(block)
-            self._say(checker.counts.size)
+            self._report_progress(checker.counts.size)
         if self.validation is None:
             return checker.counts, None
         with opened(self.validation) as file:
             read = blocks(file, self.settings.max_line_bytes, size_of(file) or None)
             return checker.counts, hash_lines(read)
 
-    def _say(self, done: int) -> None:
+    def _report_progress(self, done: int) -> None:
         if self.progress is not None:
             self.progress(done, done if self.size is None else self.size)
 
@@ -98,10 +98,10 @@ class FilePass:
         return Job(path=path, start=0, stop=size, settings=None, max_line_bytes=most)
 
     def _together(self, jobs: list[Job]) -> _Result:
-        results = workers.run(jobs, self._say)
+        results = workers.run(jobs, self._report_progress)
         parts = [result for result in results if isinstance(result, FileCounts)]
         for part in parts[1:]:
             parts[0].add_part(part)
-        self._say(parts[0].size)
+        self._report_progress(parts[0].size)
         others = [result for result in results if isinstance(result, LineHashes)]
         return parts[0], others[0] if others else None

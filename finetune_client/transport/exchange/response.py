@@ -248,9 +248,9 @@ def refusal(received: Received, now: float) -> Failure:
     if retry_after:
         notes.append(f"retry after {retry_after:g} s")
     tail = f" ({', '.join(notes)})"
-    told = f"{text} {facts['code'] or ''}".lower()
+    searched = f"{text} {facts['code'] or ''}".lower()
     for fragment, hint in received.call.config.provider.hints:
-        if fragment in told:
+        if fragment in searched:
             tail += f" {hint}"
     message = excerpt(text, max(100, _LONGEST_MESSAGE - len(tail))) + tail
     return Failure(error_class(status)(message, **facts), retry)

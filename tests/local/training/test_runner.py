@@ -149,7 +149,7 @@ def test_python_grader__errors_count_as_0_and_are_told_once(connect: Connect) ->
     assert told == (
         "The grader had an error with a sample, whose reward is 0 (python_grader_runtime_error: "
         "ZeroDivisionError: division by zero (line 3 of the source)). Further errors of this kind are "
-        "not told."
+        "not reported."
     )
 
 

@@ -45,7 +45,7 @@ def test_reward__errors_are_told_once_of_each_kind() -> None:
     python = "code: ZeroDivisionError: division by zero (line 5 of the source)"
     assert told == [
         f"The grader had an error with a sample, whose reward is {reward} ({what}). Further errors of "
-        "this kind are not told."
+        "this kind are not reported."
         for reward, what in (
             ("0.5", "invalid_variable_error"),
             ("0", f"python_grader_runtime_error: {python}"),

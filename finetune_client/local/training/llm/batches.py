@@ -85,14 +85,14 @@ class Batches:
 
     def _batches(self) -> list[list[int]]:
         size = self._batch_size
-        chance = random.Random(f"{self._seed}/{self._epoch}")  # noqa: S311 - an order, no secret
+        rng = random.Random(f"{self._seed}/{self._epoch}")  # noqa: S311 - an order, no secret
         order = list(range(len(self._rows)))
-        chance.shuffle(order)
+        rng.shuffle(order)
         order = order[: self._used]
         batches = []
         for first in range(0, len(order), size * _POOL):
             pool = order[first : first + size * _POOL]
             pool.sort(key=lambda example: sum(self._lengths[row] for row in self._rows[example]))
             batches += [pool[place : place + size] for place in range(0, len(pool), size)]
-        chance.shuffle(batches)
+        rng.shuffle(batches)
         return batches

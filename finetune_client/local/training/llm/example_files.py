@@ -65,7 +65,7 @@ class ExampleFile:
                 examples.append(kept)
             elif any(row.trained for row in rows):
                 cut.lost.append(number)
-        self._tell(cut, left=len(examples))
+        self._add_notices(cut, left=len(examples))
         return examples
 
     def _cut_row(self, row: Row, number: int, cut: _Cut) -> Row:
@@ -91,7 +91,7 @@ class ExampleFile:
                 pairs.append(Pair(pair.prompt, pair.chosen[:room], pair.rejected[:room]))
             else:
                 cut.lost.append(number)
-        self._tell(cut, left=len(pairs))
+        self._add_notices(cut, left=len(pairs))
         return pairs
 
     def prompts(self, answer: int) -> list[Prompt]:
@@ -132,16 +132,16 @@ class ExampleFile:
     def _error(self, message: str) -> TrainingError:
         return TrainingError(message, code=f"invalid_{self._param}")
 
-    def _tell(self, cut: _Cut, *, left: int) -> None:
+    def _add_notices(self, cut: _Cut, *, left: int) -> None:
         if cut.lengths:
-            told = (
+            notice = (
                 f"Longer than {counted(self._max_length, 'token')}: {_lines(list(cut.lengths))} of the "
                 f"{self._param}, at most {counted(max(cut.lengths.values()), 'token')}. "
                 f"Cut off at the ends: {counted(cut.tokens(self._max_length), 'token')}."
             )
             if cut.lost:
-                told += f" Nothing is left to train on in {_lines(cut.lost)}."
-            self.notices.append(told)
+                notice += f" Nothing is left to train on in {_lines(cut.lost)}."
+            self.notices.append(notice)
         if not left:
             reason = self.notices[-1] if cut.lengths else "Every message has a weight of 0."
             raise self._error(f"There is nothing to train on in the {self._param}. {reason}")

@@ -87,12 +87,12 @@ class _Models:
 
 
 class _Answer(BaseStreamer, StoppingCriteria):
-    """One answer while it is sampled: text is told as soon as no later token can change it.
+    """One answer while it is sampled: text is passed on as soon as no later token can change it.
 
     Args:
         tokenizer: Turns tokens into text.
         stops: Texts that end the answer, and are not part of it.
-        tell: Called with each piece of text.
+        on_text: Called with each piece of text.
         is_cancelled: Whether nobody waits for it any more.
     """
 
@@ -100,14 +100,14 @@ class _Answer(BaseStreamer, StoppingCriteria):
         self,
         tokenizer: Any,
         stops: Sequence[str],
-        tell: Callable[[str], None],
+        on_text: Callable[[str], None],
         is_cancelled: Callable[[], bool],
     ) -> None:
         self._tokenizer = tokenizer
         self._stops = stops
-        self._tell = tell
+        self._on_text = on_text
         self._is_cancelled = is_cancelled
-        self._told = 0
+        self._sent = 0
         self._has_prompt = False
         self.tokens: list[int] = []
         self.is_stopped = False
@@ -121,7 +121,7 @@ class _Answer(BaseStreamer, StoppingCriteria):
         self._advance(is_last=False)
 
     def end(self) -> None:
-        """Tell what was held back."""
+        """Pass on what was held back."""
         if not self.is_stopped:
             self._advance(is_last=True)
 
@@ -138,9 +138,9 @@ class _Answer(BaseStreamer, StoppingCriteria):
             text = text[: min(places)]
         elif not is_last:
             text = text[: len(text) - self._held_back(text)]
-        if len(text) > self._told:
-            self._tell(text[self._told :])
-            self._told = len(text)
+        if len(text) > self._sent:
+            self._on_text(text[self._sent :])
+            self._sent = len(text)
 
     def _held_back(self, text: str) -> int:
         """Return how many characters at the end may still change or belong to a stop."""

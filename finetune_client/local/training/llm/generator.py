@@ -43,7 +43,7 @@ class Generator:
         self._cache = cache
         self._dtype = dtype
         self._threads = threads
-        self._turn = threading.Lock()
+        self._request_lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._closed = False
         self._number = 0
@@ -61,7 +61,7 @@ class Generator:
         Raises:
             GenerationError: There is no answer; its code says why.
         """
-        with self._turn:
+        with self._request_lock:
             process = self._started()
             self._number += 1
             asked = {
@@ -137,11 +137,11 @@ class Generator:
 
     def release(self) -> None:
         """End the process if it is idle, for whoever needs the memory; the next request starts one."""
-        if self._turn.acquire(blocking=False):
+        if self._request_lock.acquire(blocking=False):
             try:
                 self._end()
             finally:
-                self._turn.release()
+                self._request_lock.release()
 
     def close(self) -> None:
         """End the process at once; a request that is under way fails."""
@@ -150,11 +150,11 @@ class Generator:
         if process is not None:
             process.kill()
         # Whoever has stopped reading in the middle of an answer keeps the lock.
-        if self._turn.acquire(timeout=_CLOSE_SECONDS):
+        if self._request_lock.acquire(timeout=_CLOSE_SECONDS):
             try:
                 self._end()
             finally:
-                self._turn.release()
+                self._request_lock.release()
 
     def _end(self) -> None:
         process, self._process = self._process, None

@@ -168,7 +168,7 @@ def prepare(setup: Setup) -> tuple[PreferenceTrainer, PreferenceMeasures, int]:
     training, validating = setup.file("training_file"), setup.file("validation_file")
     pairs = training.pairs() if training is not None else []
     validation = validating.pairs() if validating is not None else []
-    setup.tell(training, validating)
+    setup.warn_of(training, validating)
     batch_size = min(int(setup.settings["batch_size"]), len(pairs))
     longest = max(_length(pair) for pair in [*pairs, *validation])
     pass_pairs = setup.pass_rows(2 * longest)
@@ -194,7 +194,7 @@ def prepare(setup: Setup) -> tuple[PreferenceTrainer, PreferenceMeasures, int]:
         return batch
 
     taken = batch_size // (passes * setup.processes)
-    setup.tell_memory(
+    setup.report_memory(
         _largest(pairs, taken),
         _largest(validation, pass_pairs) if validation else None,
         passes=passes,

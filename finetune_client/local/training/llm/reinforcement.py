@@ -177,7 +177,7 @@ def prepare(setup: Setup) -> tuple[ReinforcementTrainer, ReinforcementMeasures, 
         scored=taken * answer,
         is_tiled=True,
     )
-    setup.tell_memory(largest, passes=passes, sampled=passes * largest.tokens)
+    setup.report_memory(largest, passes=passes, sampled=passes * largest.tokens)
     model = setup.model()
     trainer = ReinforcementTrainer(
         grader=SampleGrader(

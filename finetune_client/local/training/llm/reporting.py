@@ -96,13 +96,13 @@ class Reporter(TrainerCallback):
             "checkpoint": epoch_ends,
         }
         if not control.should_save:
-            self._tell(state)
+            self._add_step(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell of the step now that its checkpoint is on the disk."""
-        self._tell(state)
+        """Report the step now that its checkpoint is on the disk."""
+        self._add_step(state)
 
-    def _tell(self, state: Any) -> None:
+    def _add_step(self, state: Any) -> None:
         if distributed.is_initialized():
             distributed.barrier()  # every process has written its part of a checkpoint
         if self._step is not None and state.is_world_process_zero:

@@ -103,8 +103,8 @@ class Setup:
             return None
         return ExampleFile(Path(path), param, self.renderer, self.max_length)
 
-    def tell(self, *files: ExampleFile | None) -> None:
-        """Tell the user what the files gave rise to."""
+    def warn_of(self, *files: ExampleFile | None) -> None:
+        """Pass on the notices of the files."""
         if self.rank == 0:
             for file in files:
                 for notice in file.notices if file is not None else ():
@@ -114,7 +114,7 @@ class Setup:
         """Tell the user one thing that may need a remedy, in whole sentences."""
         self.run.add_event("notice", level="warn", message=message, data={})
 
-    def tell_memory(
+    def report_memory(
         self,
         largest: memory.Pass,
         measured: memory.Pass | None = None,
@@ -123,7 +123,7 @@ class Setup:
         references: int = 0,
         sampled: int = 0,
     ) -> None:
-        """Tell the user how much memory training will take, and warn if that is not free.
+        """Report how much memory training will take, and warn if that is not free.
 
         Args:
             largest: The largest pass that is trained on.

@@ -232,7 +232,7 @@ def prepare(setup: Setup) -> tuple[SupervisedTrainer, SupervisedMeasures, int]:
     training, validating = setup.file("training_file"), setup.file("validation_file")
     examples = training.rows() if training is not None else []
     validation = validating.rows() if validating is not None else []
-    setup.tell(training, validating)
+    setup.warn_of(training, validating)
     lengths = [[len(row.tokens) for row in rows] for rows in examples]
     pass_rows = setup.pass_rows(max(length for rows in lengths for length in rows))
     batch_size = min(int(setup.settings["batch_size"]), len(examples))
@@ -250,7 +250,7 @@ def prepare(setup: Setup) -> tuple[SupervisedTrainer, SupervisedMeasures, int]:
     rows = [row for one in examples for row in one]
     valid_rows = [row for one in validation for row in one]
     valid_size = setup.pass_rows(max((len(row.tokens) for row in valid_rows), default=1))
-    setup.tell_memory(
+    setup.report_memory(
         _largest(rows, math.ceil(step_rows / (passes * setup.processes))),
         _largest(valid_rows, valid_size) if valid_rows else None,
         passes=passes,

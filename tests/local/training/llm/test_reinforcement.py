@@ -113,7 +113,7 @@ def test_reinforcement__rewards_of_a_python_grader(
     [told] = done.warnings
     assert told.endswith(
         "(python_grader_runtime_error: vowels: ZeroDivisionError: division by zero (line 3 of the "
-        "source)). Further errors of this kind are not told."
+        "source)). Further errors of this kind are not reported."
     )
 
 
