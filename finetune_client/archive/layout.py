@@ -86,6 +86,7 @@ _SUFFIXES: Final = frozenset(
         ".gz",
         ".json",
         ".jsonl",
+        ".npz",
         ".safetensors",
         ".tar",
         ".tsv",

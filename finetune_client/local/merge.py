@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_client.atomic_file import DRAFTS, settle
 from finetune_client.errors import ConfigurationError, FineTuneError, RequestError
 from finetune_client.local.base_models import CACHE_DIRECTORY, known_base_models
-from finetune_client.local.training.llm.merging import NOT_OF_BASE_MODEL
+from finetune_client.local.training.llm.failures import NOT_OF_BASE_MODEL
 from finetune_client.local.training.llm.processes import run_module
 from finetune_client.local.training.llm.sources import ADAPTER_CONFIG, Source, is_hub_id
 

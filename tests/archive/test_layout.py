@@ -123,7 +123,7 @@ def test_safe_name__of_an_odd_id_is_a_digest(name: str) -> None:
 
 @pytest.mark.parametrize(
     "suffix",
-    ["bin", "csv", "gguf", "gz", "json", "jsonl", "safetensors", "tar", "tsv", "txt", "zip"],
+    ["bin", "csv", "gguf", "gz", "json", "jsonl", "npz", "safetensors", "tar", "tsv", "txt", "zip"],
 )
 def test_file_name__keeps_the_endings_of_data(suffix: str) -> None:
     assert file_name("f", f"a.{suffix}", ".default") == f"f.{suffix}"

@@ -10,20 +10,14 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
+from finetune_client.local.training.llm.failures import failure
 from finetune_client.local.training.llm.run_directory import RunDirectory
 from finetune_client.local.training.llm.watching import watch
-from finetune_client.local.training.trainer import TrainingError
 
-__all__ = ["failure", "main"]
+__all__ = ["main"]
 
-_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_cpu")
 _BROKEN_LINKS = ("DistBackendError", "DistNetworkError", "Connection closed by peer", "gloo")
-_LESS_MEMORY = (
-    "Create the job again with a smaller batch_size or shorter examples, train an adapter instead "
-    "of all weights, or let the server compute activations twice."
-)
 
 
 def main(directory: str) -> int:
@@ -54,23 +48,6 @@ def main(directory: str) -> int:
         # Threads of torch and of process groups can keep a process that has failed from ending.
         os._exit(1)
     return 0
-
-
-def failure(error: BaseException) -> dict[str, Any]:
-    """Return the code and the message that tell a user of an error."""
-    if isinstance(error, TrainingError):
-        return {"code": error.code, "message": str(error)}
-    text = f"{type(error).__name__}: {error}"
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if is_memory or any(sign in text.lower() for sign in _MEMORY_SIGNS):
-        message = f"There was too little memory. {_LESS_MEMORY} ({text.splitlines()[0]})"
-        return {"code": "out_of_memory", "message": message}
-    if isinstance(error, ModuleNotFoundError):
-        return {
-            "code": "trainer_not_installed",
-            "message": f"{error}. Install what training needs: pip install 'finetune-client[llm]'",
-        }
-    return {"code": "training_failed", "message": f"Training failed: {text}"}
 
 
 if __name__ == "__main__":

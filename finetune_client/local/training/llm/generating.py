@@ -22,8 +22,8 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils.logging import disable_progress_bar
 
 from finetune_client.local.training.llm import weights
-from finetune_client.local.training.llm.child import failure
 from finetune_client.local.training.llm.conversations import LineError
+from finetune_client.local.training.llm.failures import failure
 from finetune_client.local.training.llm.rendering import Renderer
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.llm.watching import watch_parent

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_client.local.training.llm.child import failure
+from finetune_client.local.training.llm.failures import NOT_OF_BASE_MODEL, failure
 from finetune_client.local.training.llm.sources import Source
 from finetune_client.local.training.llm.watching import watch_parent
 from finetune_client.local.training.trainer import TrainingError
@@ -22,9 +22,8 @@ from finetune_client.local.training.trainer import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NOT_OF_BASE_MODEL", "main"]
+__all__ = ["main"]
 
-NOT_OF_BASE_MODEL = "not_of_base_model"
 _NOT_OF_BASE = "The adapter was not made for this base model"
 _OTHER_BASE = ("size mismatch", "not found in the base model")
 """What PEFT says of an adapter whose parts fit nowhere in the model."""

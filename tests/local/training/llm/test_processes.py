@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from finetune_client.local.training.llm.processes import Launch, environment
-
-if TYPE_CHECKING:
-    import pytest
 
 ONE: dict[str, Any] = {"processes": 1, "accelerate_config": None, "launcher": (), "threads": None}
 
@@ -55,3 +55,10 @@ def test_environment__keeps_the_users_and_adds_ours(monkeypatch: pytest.MonkeyPa
 def test_environment__leaves_the_threads_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert "OMP_NUM_THREADS" not in environment(None)
+
+
+@pytest.mark.parametrize("module", ["child", "generating", "merging"])
+def test_modules_that_run_by_themselves__are_not_imported_first(module: str) -> None:
+    name = f"finetune_client.local.training.llm.{module}"
+    code = f"import sys, finetune_client.local; sys.exit({name!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune_client.local.training.llm.child import failure
+from finetune_client.local.training.llm.failures import failure
 from finetune_client.local.training.trainer import TrainingError
 
 
