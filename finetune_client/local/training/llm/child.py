@@ -32,8 +32,10 @@ def main(directory: str) -> int:
         # ends, and a run that ended before it would be taken for one that has failed.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What was trained is for others too, and each checkpoint may be the model: of a config that asks
-    # for shards alone, as FSDP2 does by itself, transformers would save no model, without a word.
+    # for shards alone, as FSDP2 and stage 3 of DeepSpeed do by themselves, transformers would save no
+    # model, without a word.
     os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"
+    os.environ["ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL"] = "true"  # in whatever dtype it has
     try:
         from finetune_client.local.training.llm.runs import train
 

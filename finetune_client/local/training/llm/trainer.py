@@ -41,6 +41,7 @@ _POLL_SECONDS = 0.1
 _RESUMING = (
     *("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args"),
     "pytorch_model_fsdp",
+    *("latest", "zero_to_"),  # DeepSpeed's, whose shards are in a folder
 )
 """How the names begin of what a checkpoint holds beside the model."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -263,6 +264,71 @@ def test_training__sharded_by_fsdp2_is_like_one_process(
     assert first.keys() == second.keys()
     for name in first:
         torch.testing.assert_close(second[name], first[name], atol=1e-5, rtol=0)
+
+
+DEEPSPEED = """
+compute_environment: LOCAL_MACHINE
+distributed_type: DEEPSPEED
+mixed_precision: 'no'
+num_processes: 2
+num_machines: 1
+machine_rank: 0
+deepspeed_config:
+  zero_stage: {stage}
+  gradient_accumulation_steps: auto
+  offload_optimizer_device: none
+  offload_param_device: none
+  zero3_init_flag: false
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # DeepSpeed compiles its communication when it is first used
+@pytest.mark.parametrize(("stage", "full"), [(2, False), (2, True), (3, True)])
+def test_training__sharded_by_deepspeed_is_like_one_process(
+    make: Callable[..., LlmTraining],
+    train_here: Callable[..., Outcome],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: int,
+    full: bool,
+) -> None:
+    if importlib.util.find_spec("deepspeed") is None:  # which writes to stdout when it is imported
+        pytest.skip("deepspeed is not installed")
+    torch = pytest.importorskip("torch")
+    load_file = pytest.importorskip("safetensors.torch").load_file
+    whole = train_here(LINES, validation=VALID, options={"full": full}, **SETTINGS)
+    (tmp_path / "site").mkdir()
+    program = CPU_AS_ACCELERATOR.replace("MULTI_GPU", "DEEPSPEED")
+    (tmp_path / "site" / "sitecustomize.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    config = tmp_path / "deepspeed.yaml"
+    config.write_text(DEEPSPEED.format(stage=stage))
+    training = make(SETTINGS, full=full, accelerate_config=config)
+    steps = []
+    for step in steps_of(training):
+        steps.append(step)
+        if step.number == 2:
+            training.stop()
+    assert training.processes == 2
+    (snapshot := tmp_path / "snapshot").mkdir()
+    training.save_snapshot(snapshot)
+    assert list(snapshot.glob("global_step*/*_optim_states.pt"))  # so it was sharded
+    if len(steps) < len(whole.steps):  # it may have been done before it heard of the pause
+        training = make(SETTINGS, snapshot, full=full, accelerate_config=config)
+        steps += steps_of(training)
+    assert [step.tokens for step in steps] == [step["tokens"] for step in whole.steps]
+    for step, one in zip(steps, whole.steps, strict=True):
+        assert dict(step.metrics) == pytest.approx(one["metrics"], abs=1e-5)
+    (model := tmp_path / "model").mkdir()
+    training.save_model(model)
+    assert {path.suffix for path in model.iterdir()} <= {".json", ".jinja", ".safetensors"}
+    name = "model.safetensors" if full else "adapter_model.safetensors"
+    first, second = (load_file(directory / name) for directory in (whole.model, model))
+    assert second.keys() - first.keys() <= {"lm_head.weight"}  # the same as that of the inputs
+    for key in first:
+        torch.testing.assert_close(second[key], first[key], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
