@@ -36,6 +36,7 @@ class Answer:
         message: The answer as the API sent it.
         finish_reason: Why it ended, such as ``length``: it was cut off.
         usage: The tokens it took, as the API sent them.
+        settings: What it was asked with, such as ``max_tokens``; None in files that do not say.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Answer:
     message: Mapping[str, Any]
     finish_reason: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -64,6 +66,7 @@ class Answer:
             message=message,
             finish_reason=choice.finish_reason if choice else None,
             usage=completion.usage.to_dict() if completion.usage else {},
+            settings=dict(settings),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class Answer:
             "message": dict(self.message),
             "finish_reason": self.finish_reason,
             "usage": dict(self.usage),
+            "settings": None if self.settings is None else dict(self.settings),
         }
 
     @classmethod
@@ -96,6 +100,7 @@ class Answer:
                 message=dict(data["message"]),
                 finish_reason=data.get("finish_reason"),
                 usage=dict(data.get("usage") or {}),
+                settings=None if data.get("settings") is None else dict(data["settings"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DecodeError(

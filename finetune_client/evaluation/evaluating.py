@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client.errors import APIError, RequestError
-from finetune_client.evaluation.answers import AnswerFile
+from finetune_client.evaluation.answers import AnswerFile, answer_key
 from finetune_client.evaluation.asking import ask
 from finetune_client.evaluation.questions import read_questions, some_of
 from finetune_client.evaluation.report import Evaluation, GradedAnswer
@@ -95,11 +95,12 @@ def evaluate(
     questions = read_questions(file, limit=limit)
     if grader is DEFAULT_GRADER:
         _check_references(questions)
-    sent = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed, **settings}
-    kept = _kept_answers(reference, questions)
+    given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed, **settings}
+    sent = {name: value for name, value in given.items() if value is not None}
+    kept = _kept_answers(reference, questions, sent)
     asked = [name for name in names if name not in kept]
     with AnswerFile(output) as answers:
-        given, failed = ask(
+        found, failed = ask(
             client,
             questions,
             asked,
@@ -111,8 +112,8 @@ def evaluate(
     by_number = {question.number: question for question in questions}
     graded: dict[str, dict[int, GradedAnswer]] = {name: {} for name in names}
     failures = [(model, question.number, str(error)) for model, question, error in failed]
-    given += [answer for name in names for answer in kept.get(name, ())]
-    for answer in given:
+    found += [answer for name in names for answer in kept.get(name, {}).values()]
+    for answer in found:
         try:
             reward = grade(answer.text, by_number[answer.number].item)
         except (APIError, GraderError) as error:
@@ -184,18 +185,27 @@ def _remote_reward(
 
 
 def _kept_answers(
-    reference: str | os.PathLike[str] | None, questions: Sequence[Question]
-) -> dict[str, list[Answer]]:
-    """Return the answers of an earlier file to these very questions, by model."""
+    reference: str | os.PathLike[str] | None,
+    questions: Sequence[Question],
+    settings: Mapping[str, Any],
+) -> dict[str, dict[int, Answer]]:
+    """Return the answers of an earlier file to these very questions, by model and number.
+
+    Of several to one question it is the one that was asked for with `settings`, else the last.
+    """
     if reference is None:
         return {}
-    numbers = {_asked(question.messages): question.number for question in questions}
-    kept: dict[str, list[Answer]] = {}
+    by_messages = {_asked(question.messages): question for question in questions}
+    kept: dict[str, dict[int, Answer]] = {}
     with AnswerFile(reference) as file:
         for answer in file.all():
-            number = numbers.get(_asked(answer.messages))
-            if number is not None:
-                kept.setdefault(answer.model, []).append(replace(answer, number=number))
+            question = by_messages.get(_asked(answer.messages))
+            if question is None:
+                continue
+            of_model = kept.setdefault(answer.model, {})
+            known = of_model.get(question.number)
+            if known is None or known.key != answer_key(question, answer.model, settings):
+                of_model[question.number] = replace(answer, number=question.number)
     return kept
 
 

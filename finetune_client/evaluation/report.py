@@ -177,6 +177,27 @@ class Evaluation:
             if question.number in before and question.number in after
         ]
 
+    @property
+    def settings_note(self) -> str | None:
+        """Say that the models' answers were asked for with different settings, if they were."""
+        by_model = {
+            model: {
+                _settings_text(one.answer.settings)
+                for one in self.answers.get(model, {}).values()
+                if one.answer.settings is not None
+            }
+            for model in self.models
+        }
+        if len(set().union(*by_model.values())) < 2:
+            return None
+        parts = (
+            f"{model}: {' or '.join(sorted(texts))}" for model, texts in by_model.items() if texts
+        )
+        return (
+            "The answers were asked for with different settings, and a difference may come from "
+            f"that ({'; '.join(parts)})."
+        )
+
     def changes(
         self, model: str | None = None, *, count: int = _CHANGES
     ) -> list[tuple[Question, GradedAnswer, GradedAnswer]]:
@@ -201,6 +222,7 @@ class Evaluation:
                 {"model": model, "question": number, "message": message}
                 for model, number, message in self.failures
             ],
+            "settings_note": self.settings_note,
         }
 
     def __str__(self) -> str:
@@ -220,6 +242,8 @@ class Evaluation:
             for one in self.results
             if one.cut_off
         ]
+        if self.settings_note:
+            lines.append(self.settings_note)
         return "\n".join(lines)
 
     def to_html(self) -> str:
@@ -248,6 +272,8 @@ class Evaluation:
         for one in self.comparisons:
             parts.append(f"<p>{escape(str(one))}.</p>")
             parts.append(self._changes_html(one.model))
+        if self.settings_note:
+            parts.append(f"<p>{escape(self.settings_note)}</p>")
         return f"<div>{''.join(parts)}</div>"
 
     def _changes_html(self, model: str) -> str:
@@ -278,6 +304,10 @@ _STYLE = (
     "text-align:left;vertical-align:top}"
     ".side td{white-space:pre-wrap;overflow-wrap:anywhere}"
 )
+
+
+def _settings_text(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(settings.items())) or "none"
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int:

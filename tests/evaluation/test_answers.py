@@ -24,6 +24,7 @@ ANSWER = Answer(
     message={"role": "assistant", "content": "yes"},
     finish_reason="stop",
     usage={"total_tokens": 3},
+    settings={"max_tokens": 9},
 )
 QUESTION = Question(number=4, messages=[{"role": "user", "content": "?"}])
 

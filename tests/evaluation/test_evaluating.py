@@ -96,6 +96,39 @@ def test_evaluate__compares_with_answers_of_a_model_that_is_gone(
     assert [result.mean for result in found.results] == [1.0, 0.6]
     with AnswerFile(old) as file:
         assert len(file.all()) == 5
+    assert found.settings_note == (
+        "The answers were asked for with different settings, and a difference may come from that "
+        "(tuned: max_tokens=9, temperature=0.0; base: temperature=0.0)."
+    )
+    assert str(found).endswith(found.settings_note)
+    assert found.to_dict()["settings_note"] == found.settings_note
+    assert "(tuned: max_tokens=9, temperature=0.0; base: temperature=0.0)" in found.to_html()
+
+
+def test_evaluate__prefers_kept_answers_to_the_same_settings(
+    client: Client, questions: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "kept.jsonl"
+    for most in (8, 9, 10):
+        evaluate(client, questions, models=["tuned"], output=old, max_tokens=most)
+    models = ["tuned", "base"]
+    same = evaluate(client, questions, models=models, reference=old, max_tokens=9)
+    assert same.settings_note is None
+    other = evaluate(client, questions, models=models, reference=old, max_tokens=7)
+    assert "(tuned: max_tokens=10, temperature=0.0; base: max_tokens=7" in str(other)
+
+
+def test_evaluate__of_kept_answers_with_unknown_settings_nothing_is_said(
+    client: Client, questions: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "kept.jsonl"
+    evaluate(client, questions, models=["tuned"], output=old, max_tokens=9)
+    lines = [json.loads(line) for line in old.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        del line["settings"]
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = evaluate(client, questions, models=["tuned", "base"], reference=old)
+    assert (found.results[0].count, found.settings_note) == (5, None)
 
 
 def test_evaluate__a_failed_question_is_missing_and_named(
