@@ -85,7 +85,7 @@ def test_local__python_graders_are_run_if_that_is_allowed(finetune: Finetune, gr
     for command in (("run", grader, *options), ("validate", grader, "--local")):
         refused = finetune("graders", *command)
         assert refused.exit_code == 1
-        assert "on the command line --allow-python-graders" in refused.output
+        assert "on the command line with --allow-python-graders" in refused.output
     failed = finetune(
         "graders", "run", grader, "--local", "--sample", "abc", "--allow-python-graders"
     )

@@ -221,7 +221,7 @@ def test_rerun__a_python_grader_is_run_on_this_machine_if_that_is_allowed(
     arguments = (archived(tmp_path, "reinforcement"), "--local", "-m", "tiny", "--grader", grader)
     refused = finetune("rerun", *arguments)
     assert refused.exit_code == 1
-    assert "on the command line --allow-python-graders" in refused.output
+    assert "on the command line with --allow-python-graders" in refused.output
     done = finetune("rerun", *arguments, "--allow-python-graders")
     assert done.exit_code == 0, done.output
     assert "train_mean_reward 0.0000" in done.output

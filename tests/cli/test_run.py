@@ -99,7 +99,7 @@ def test_run__local_with_a_python_grader(finetune: Finetune, tmp_path: Path) -> 
     arguments = rewarded_by_code(tmp_path)
     refused = finetune("run", *arguments)
     assert refused.exit_code == 1
-    assert "on the command line --allow-python-graders" in refused.output
+    assert "on the command line with --allow-python-graders" in refused.output
     done = finetune("run", *arguments, "--epochs", 1, "--allow-python-graders")
     assert done.exit_code == 0, done.output
     rewards = [float(found) for found in re.findall(r"train_mean_reward (\d\.\d+)", done.output)]

@@ -161,8 +161,9 @@ def supervised(**settings: Any) -> dict[str, Any]:
             (
                 "A grader of type 'python' is not run by this server: its code would have the rights "
                 "of whoever runs the server. To allow it, start the server with "
-                "allow_python_graders=True, on the command line --allow-python-graders. Otherwise "
-                "use string_check, text_similarity or a multi grader of them."
+                "allow_python_graders=True, on the command line with --allow-python-graders (of "
+                "finetune serve, if it is that which answers). Otherwise use string_check, "
+                "text_similarity or a multi grader of them."
             ),
         ),
         (

@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from finetune_client.display import counted
 from finetune_client.grading import PythonLimits
 from finetune_client.local.training.llm import weights
 from finetune_client.local.training.llm.memory import Pass
@@ -178,6 +179,14 @@ def prepare(setup: Setup) -> tuple[ReinforcementTrainer, ReinforcementMeasures, 
         is_tiled=True,
     )
     setup.report_memory(largest, passes=passes, sampled=passes * largest.tokens)
+    # On a CPU the first step can take many minutes, in which nothing else is heard of the job.
+    setup.inform(
+        f"Before each step {batch_size * samples} answers of at most {answer} tokens are sampled and "
+        f"graded: {samples} to each of {counted(batch_size, 'prompt')}.",
+        prompts=batch_size,
+        samples=samples,
+        answer_tokens=answer,
+    )
     model = setup.model()
     trainer = ReinforcementTrainer(
         grader=SampleGrader(

@@ -114,6 +114,11 @@ class Setup:
         """Tell the user one thing that may need a remedy, in whole sentences."""
         self.run.add_event("notice", level="warn", message=message, data={})
 
+    def inform(self, message: str, **data: Any) -> None:
+        """Tell the user one thing, in whole sentences, with its numbers."""
+        if self.rank == 0:
+            self.run.add_event("notice", level="info", message=message, data=data)
+
     def report_memory(
         self,
         largest: memory.Pass,

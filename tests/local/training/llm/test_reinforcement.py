@@ -55,6 +55,12 @@ def test_reinforcement__rewards_are_those_of_the_grader(
     done = train_here(LINES, validation=LINES[:2], **GIVEN, eval_samples=3)
     [started] = done.of("started")
     assert started["total_steps"] == 4
+    [told] = [notice for notice in done.of("notice") if "sampled and graded" in notice["message"]]
+    assert (told["level"], told["message"]) == (
+        "info",
+        "Before each step 8 answers of at most 8 tokens are sampled and graded: 4 to each of 2 prompts.",
+    )
+    assert told["data"] == {"prompts": 2, "samples": 4, "answer_tokens": 8}
     assert len(done.steps) == 4
     measured = seen.copy()
     for step in done.steps:
