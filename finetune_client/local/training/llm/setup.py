@@ -59,7 +59,13 @@ class Setup:
             TrainingError: There is no such model, or it has no fast tokenizer.
         """
         options = Options(**task["options"])
-        location = weights.localize(Source(**task["source"]), Path(task["cache"]))
+        source, cache = Source(**task["source"]), Path(task["cache"])
+
+        def tell(message: str) -> None:
+            if int(os.environ.get("RANK", "0")) == 0:
+                run.add_event("notice", level="info", message=message, data={})
+
+        location = weights.localize(source, cache, tell)
         tokenizer = weights.load_tokenizer(location)
         longest = weights.longest_input(tokenizer, location)
         if options.max_length is not None:

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from finetune_client import Client
 from finetune_client.cli.commands import cli
-from finetune_client.errors import ConfigurationError
+from finetune_client.errors import ConfigurationError, FineTuneError
 from finetune_client.local import LocalServer, merge_adapter, running
 from finetune_client.local.training.llm import weights
 from tests.local.training.llm.conftest import chat
@@ -129,7 +129,7 @@ def test_merge__into_a_repository_of_the_hub(
 
     config["base_model_name_or_path"] = "acme/other"
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigurationError, match=r"^The model 'acme/other' cannot be loaded: "):
+    with pytest.raises(FineTuneError, match=r"^The model 'acme/other' is not, or not whole, in "):
         merge_adapter(adapter, tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
