@@ -70,7 +70,9 @@ def _check_is_of_base(model: Any, tuned: Path) -> None:
 
     with safe_open(tuned / _ADAPTER_WEIGHTS, framework="pt") as file:
         given = {name for name in file.keys() if "lora_" in name}  # noqa: SIM118 - it is no dict
-    taken = {name for name in get_peft_model_state_dict(model) if "lora_" in name}
+    # Without being told not to, PEFT asks the hub for a model of the base's name.
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    taken = {name for name in state if "lora_" in name}
     if given != taken:
         raise TrainingError(
             f"{_NOT_OF_BASE}: {len(given - taken)} of its {len(given)} "
