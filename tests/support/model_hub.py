@@ -5,7 +5,7 @@
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
 
 It answers what huggingface_hub asks for a model: what is in it, and a file's facts and bytes.
-`downloads` are the files whose bytes were asked for.
+`downloads` are the files whose bytes were asked for; with `fails` all is answered with the status 503.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class ModelHub:
         self.seen: list[str] = []
         self.downloads: list[str] = []
         self.connections: set[socket.socket] = set()
+        self.fails = False
         hub = self
 
         class Handler(_Handler):
-            models, seen, downloads = hub.models, hub.seen, hub.downloads
-            connections = hub.connections
+            of = hub
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -103,17 +103,14 @@ class ModelHub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    models: dict[str, Repository]
-    seen: list[str]
-    downloads: list[str]
-    connections: set[socket.socket]
+    of: ModelHub
 
     def setup(self) -> None:
         super().setup()
-        self.connections.add(self.connection)
+        self.of.connections.add(self.connection)
 
     def finish(self) -> None:
-        self.connections.discard(self.connection)
+        self.of.connections.discard(self.connection)
         super().finish()
 
     def do_HEAD(self) -> None:
@@ -127,12 +124,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.seen.append(f"{self.command} {path}")
+        self.of.seen.append(f"{self.command} {path}")
         asked = _FILE.fullmatch(path) or _TREE.fullmatch(path) or _FACTS.fullmatch(path)
+        if self.of.fails:
+            self._refuse(503, "", "It is being mended.")
+            return
         if asked is None:
             self._refuse(404, "EntryNotFound", "There is no such page.")
             return
-        model = self.models.get(asked["id"])
+        model = self.of.models.get(asked["id"])
         if model is None:
             # The hub does not tell strangers which models there are.
             self._refuse(401, "RepoNotFound", "Invalid username or password.")
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        self.downloads.append(name)
+        self.of.downloads.append(name)
         if model.ends_after is None or not name.endswith(".safetensors"):
             self.wfile.write(data[first:])
             return

@@ -175,6 +175,13 @@ def _translated(repository: str) -> Iterator[None]:
                 "command again without that, or give the path of a directory that holds the model.",
                 code=_NOT_DOWNLOADED,
             ) from error
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the hub
+            raise _UnavailableError(
+                f"The model '{repository}' cannot be written to the cache of the Hugging Face hub on this "
+                f"machine: {error.strerror}. Make that possible, or start the server or the command "
+                "again with HF_HOME set to a directory with room for it.",
+                code=_NOT_DOWNLOADED,
+            ) from error
         reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
         raise _UnavailableError(
             f"The model '{repository}' cannot be downloaded from {hub}: {reason}. Try again with a "

@@ -62,7 +62,7 @@ class Setup:
         source, cache = Source(**task["source"]), Path(task["cache"])
 
         def tell(message: str) -> None:
-            if int(os.environ.get("RANK", "0")) == 0:
+            if _rank() == 0:
                 run.add_event("notice", level="info", message=message, data={})
 
         location = weights.localize(source, cache, tell)
@@ -94,7 +94,7 @@ class Setup:
     @property
     def rank(self) -> int:
         """Which of them this is, from 0."""
-        return int(os.environ.get("RANK", "0"))
+        return _rank()
 
     @property
     def trains_all(self) -> bool:
@@ -288,3 +288,7 @@ class Setup:
         if self.processes > 1:
             given["ddp_find_unused_parameters"] = False
         return kind(**{**given, **more})
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from finetune_client.cli.commands import cli
 from finetune_client.local import LocalServer
+from finetune_client.local.training.trainer import TrainingError
 from tests.local.training.llm.conftest import chat
 from tests.support.local_api import LocalApi, jsonl
 from tests.support.model_hub import ModelHub, Repository
@@ -136,6 +137,61 @@ def answer_of(api: LocalApi, model: str) -> str:
     body = api.ok("POST", "/chat/completions", json={"model": model, **ASK})
     text: str = body["choices"][0]["message"]["content"]
     return text
+
+
+@pytest.fixture
+def fetch_here(
+    hub: ModelHub, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], list[str]]:
+    """Fetch a model in this process, into a cache, and return what was told."""
+    from huggingface_hub import constants
+
+    from finetune_client.local.training.llm.hub import fetch
+
+    hub.models["acme/here"] = Repository.of(tiny)
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+    def fetched(cache: Path) -> list[str]:
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        told: list[str] = []
+        path = fetch("acme/here", tell=told.append)
+        assert {one.name for one in Path(path).iterdir()} == {one.name for one in tiny.iterdir()}
+        return told
+
+    return fetched
+
+
+def test_fetch__tells_that_the_cached_model_is_used(
+    hub: ModelHub,
+    fetch_here: Callable[[Path], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(fetch_here(tmp_path)) == 1
+    assert fetch_here(tmp_path) == []
+    monkeypatch.setattr(hub, "fails", True)
+    [told] = fetch_here(tmp_path)
+    assert told == (
+        f"The model 'acme/here' cannot be downloaded: {hub.url} answered 503 (It is being mended). "
+        "Check the token in HF_TOKEN if there is one, or try again later. Until then the copy in the "
+        "cache is used."
+    )
+
+
+def test_fetch__into_a_cache_that_cannot_be_written(
+    fetch_here: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError) as caught:
+        fetch_here(tmp_path / "file" / "cache")
+    assert caught.value.code == "model_not_downloaded"
+    assert str(caught.value).startswith(
+        "The model 'acme/here' cannot be written to the cache of the Hugging Face hub on this machine: "
+        "Not a directory. "
+    )
 
 
 def test_server__fetches_only_what_it_was_given(
