@@ -41,6 +41,7 @@ class _Models:
     def __init__(self, dtype: str) -> None:
         self._dtype = weights.matmul_dtype(dtype)
         self._location: str | None = None
+        self._source: Source | None = None
         self._base: Any = None
         self._adapted: Any = None
         self._adapter: str | None = None
@@ -50,9 +51,10 @@ class _Models:
     def use(self, source: Source, cache: Path, tuned: str | None) -> tuple[Any, Any]:
         """Load what is asked for, and return the model and what it must be used in."""
         whole = tuned if tuned is not None and not weights.is_adapter(Path(tuned)) else None
-        location = whole or weights.localize(source, cache)
+        location = whole or self._located(source, cache)
         if location != self._location:
             self._load(location)
+            self._source = None if whole else source
         if tuned is None or whole is not None:
             without = (
                 self._adapted.disable_adapter() if self._adapted is not None else nullcontext()
@@ -68,9 +70,15 @@ class _Models:
             self._adapter = tuned
         return self._adapted, nullcontext()
 
+    def _located(self, source: Source, cache: Path) -> str:
+        """Return where a base model is; the hub is not asked again for the one that is loaded."""
+        if source == self._source and self._location is not None and not source.is_local:
+            return self._location
+        return weights.localize(source, cache)
+
     def _load(self, location: str) -> None:
         # First of all the memory of the last one.
-        self._base = self._adapted = self._adapter = self._location = None
+        self._base = self._adapted = self._adapter = self._location = self._source = None
         self.tokenizer = weights.load_tokenizer(location)
         self.longest = weights.longest_input(self.tokenizer, location)
         model = weights.load_model(location, self._dtype).eval()

@@ -24,7 +24,12 @@ __all__ = ["Generator"]
 
 _MODULE = "finetune_client.local.training.llm.generating"
 _LOG_BYTES = 2000
-_PARAMETERS = {"context_length_exceeded": "messages", "invalid_value": "messages"}
+_PARAMETERS = {
+    "context_length_exceeded": "messages",
+    "invalid_value": "messages",
+    "model_not_found": "model",
+    "model_not_supported": "model",
+}
 """Code of an error -> the parameter of the request that is at fault."""
 
 _CLOSE_SECONDS = 2.0

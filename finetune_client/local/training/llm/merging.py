@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.local.training.llm.failures import NOT_OF_BASE_MODEL, failure
-from finetune_client.local.training.llm.sources import Source
+from finetune_client.local.training.llm.sources import TOKENIZER_FILES, Source
 from finetune_client.local.training.llm.watching import watch_parent
 from finetune_client.local.training.trainer import TrainingError
 
@@ -29,13 +29,6 @@ _OTHER_BASE = ("size mismatch", "not found in the base model")
 """What PEFT says of an adapter whose parts fit nowhere in the model."""
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_TOKENIZER_FILES = (
-    *("tokenizer*", "*.model", "*.tiktoken", "vocab.*", "merges.txt", "added_tokens.json"),
-    *("special_tokens_map.json", "chat_template*", "additional_chat_templates/*"),
-)
-"""What a tokenizer is made of. It is copied as it is: llama.cpp needs the ``tokenizer.model`` of some
-models, which transformers does not write again, and what one version of transformers writes an
-earlier one may not read."""
 
 
 def _merge(task: Mapping[str, Any]) -> None:
@@ -76,7 +69,9 @@ def _check_is_of_base(model: Any, tuned: Path) -> None:
 
     with safe_open(tuned / _ADAPTER_WEIGHTS, framework="pt") as file:
         given = {name for name in file.keys() if "lora_" in name}  # noqa: SIM118 - it is no dict
-    taken = {name for name in get_peft_model_state_dict(model) if "lora_" in name}
+    # Without being told not to, PEFT asks the hub for a model of the base's name.
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    taken = {name for name in state if "lora_" in name}
     if given != taken:
         raise TrainingError(
             f"{_NOT_OF_BASE}: {len(given - taken)} of its {len(given)} "
@@ -86,15 +81,15 @@ def _check_is_of_base(model: Any, tuned: Path) -> None:
 
 
 def _copy_tokenizer(tuned: Path, location: str, directory: Path) -> None:
-    """Copy the tokenizer that lies beside an adapter, or else that of the base model."""
+    """Copy the tokenizer that lies beside an adapter, or else that of the base model.
+
+    It is copied as it is: llama.cpp needs the ``tokenizer.model`` of some models, which transformers
+    does not write again, and what one version of transformers writes an earlier one may not read.
+    """
     source = tuned
     if not any((tuned / name).exists() for name in ("tokenizer.json", "tokenizer.model")):
         source = Path(location)
-    if not source.is_dir():
-        from huggingface_hub import snapshot_download
-
-        source = Path(snapshot_download(location, allow_patterns=list(_TOKENIZER_FILES)))
-    for pattern in _TOKENIZER_FILES:
+    for pattern in TOKENIZER_FILES:
         for path in source.glob(pattern):
             if path.is_file():
                 target = directory / path.relative_to(source)

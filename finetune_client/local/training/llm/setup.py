@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class Setup:
             TrainingError: There is no such model, or it has no fast tokenizer.
         """
         options = Options(**task["options"])
-        location = weights.localize(Source(**task["source"]), Path(task["cache"]))
+        source, cache = Source(**task["source"]), Path(task["cache"])
+        location = weights.localize(source, cache, partial(_inform, run))
         tokenizer = weights.load_tokenizer(location)
         longest = weights.longest_input(tokenizer, location)
         if options.max_length is not None:
@@ -88,7 +90,7 @@ class Setup:
     @property
     def rank(self) -> int:
         """Which of them this is, from 0."""
-        return int(os.environ.get("RANK", "0"))
+        return _rank()
 
     @property
     def trains_all(self) -> bool:
@@ -116,8 +118,7 @@ class Setup:
 
     def inform(self, message: str, **data: Any) -> None:
         """Tell the user one thing, in whole sentences, with its numbers."""
-        if self.rank == 0:
-            self.run.add_event("notice", level="info", message=message, data=data)
+        _inform(self.run, message, **data)
 
     def report_memory(
         self,
@@ -287,3 +288,12 @@ class Setup:
         if self.processes > 1:
             given["ddp_find_unused_parameters"] = False
         return kind(**{**given, **more})
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def _inform(run: RunDirectory, message: str, **data: Any) -> None:
+    if _rank() == 0:
+        run.add_event("notice", level="info", message=message, data=data)

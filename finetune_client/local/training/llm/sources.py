@@ -11,10 +11,17 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ADAPTER_CONFIG", "Source", "is_hub_id"]
+__all__ = ["ADAPTER_CONFIG", "TOKENIZER_FILES", "Source", "is_hub_id"]
 
 ADAPTER_CONFIG = "adapter_config.json"
 """The file of a directory that holds an adapter rather than a whole model."""
+
+TOKENIZER_FILES = (
+    *("tokenizer*", "*.model", "*.tiktoken", "tekken.json", "vocab.*", "merges.txt"),
+    *("added_tokens.json", "special_tokens_map.json"),
+    *("chat_template*", "additional_chat_templates/*"),
+)
+"""What a tokenizer is made of, whatever its kind."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 

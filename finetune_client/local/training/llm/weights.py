@@ -18,11 +18,13 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.pytorch_utils import Conv1D
 
-from finetune_client.local.training.llm import memory
+from finetune_client.local.training.llm import hub, memory
 from finetune_client.local.training.llm.sources import ADAPTER_CONFIG
 from finetune_client.local.training.trainer import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from finetune_client.local.training.llm.sources import Source
 
 __all__ = [
@@ -70,12 +72,22 @@ def matmul_dtype(option: str) -> torch.dtype:
     return torch.bfloat16 if option == "bfloat16" else torch.float32
 
 
-def localize(source: Source, cache: Path) -> str:
-    """Return the directory or the repository to load; a GGUF file is converted once, into `cache`.
+def localize(source: Source, cache: Path, report: Callable[[str], None] = lambda _: None) -> str:
+    """Return the directory to load: a model of the hub is downloaded, a GGUF file converted, once.
 
     transformers takes half a minute to read a GGUF file of 100 MB, and a tenth of a second to read
     the safetensors that it is converted to.
+
+    Args:
+        source: The model.
+        cache: Where GGUF files are converted to.
+        report: Called with what a user should know of a download.
+
+    Raises:
+        TrainingError: The hub does not give the model.
     """
+    if not source.is_local:
+        return hub.fetch(source.location, report=report, check=shape)
     if source.gguf is None:
         return source.location
     path = Path(source.location, source.gguf)
@@ -130,7 +142,7 @@ def load_model(location: str, dtype: torch.dtype, *, trained: float = 0.0) -> An
     """Return a model with its weights in `dtype`.
 
     Args:
-        location: A directory or a repository of the hub.
+        location: Its directory.
         dtype: The type of the weights.
         trained: Which share of the weights is trained, for an estimate of the memory needed.
 
@@ -169,7 +181,8 @@ def check_there(location: str) -> None:
 
 
 def _not_found(location: str, error: Exception) -> TrainingError:
-    reason = str(error).replace(location, _shown(location)).strip()
+    # What follows the first paragraph is advice for programs that call transformers themselves.
+    reason = str(error).replace(location, _shown(location)).strip().partition("\n\n")[0]
     return TrainingError(
         f"The model '{_shown(location)}' cannot be loaded: {reason} It must be a causal language "
         "model in safetensors or GGUF that transformers knows without code of its own.",
@@ -179,7 +192,7 @@ def _not_found(location: str, error: Exception) -> TrainingError:
 
 def _shown(location: str) -> str:
     """Return a model's name for messages, which travel further than paths should."""
-    return Path(location).name if Path(location).is_absolute() else location
+    return hub.repository_of(Path(location)) or Path(location).name
 
 
 def _check_memory(location: str, dtype: torch.dtype, trained: float) -> None:

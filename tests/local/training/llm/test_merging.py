@@ -28,6 +28,7 @@ from tests.local.training.llm.conftest import chat
 from tests.local.training.llm.test_generator import greedy
 from tests.local.training.llm.test_trainer import assert_gone, processes_in
 from tests.support.gated_trainer import GatedTrainer, GatedTraining
+from tests.support.model_hub import ModelHub, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,22 +116,25 @@ def test_merge__into_an_empty_directory_by_the_name_that_a_server_knows(
 def test_merge__into_a_repository_of_the_hub(
     adapter: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository = tmp_path / "hub" / "models--acme--tiny"
-    shutil.copytree(tiny, repository / "snapshots" / "abc")
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("abc")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
     config = json.loads((adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny-llama"
     config["base_model_name_or_path"] = "acme/tiny"
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    merge_adapter(adapter, tmp_path / "merged")
-    assert names_in(tmp_path / "merged") == WHOLE
+    with ModelHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.models["acme/tiny"] = Repository.of(tiny)
+        merge_adapter(adapter, tmp_path / "merged")
+        assert names_in(tmp_path / "merged") == WHOLE
+        assert sorted(hub.downloads) == sorted(names_in(tiny))
+        # PEFT would look at what the base model's name stands for just now.
+        assert [line for line in hub.seen if "/resolve/main/" in line] == []
 
-    config["base_model_name_or_path"] = "acme/other"
-    (adapter / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigurationError, match=r"^The model 'acme/other' cannot be loaded: "):
-        merge_adapter(adapter, tmp_path / "again")
+        config["base_model_name_or_path"] = "acme/other"
+        (adapter / "adapter_config.json").write_text(json.dumps(config))
+        with pytest.raises(ConfigurationError, match=r"^There is no model 'acme/other' on http"):
+            merge_adapter(adapter, tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
