@@ -157,14 +157,14 @@ def fetch_here(
     def fetched(cache: Path) -> list[str]:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         told: list[str] = []
-        path = fetch("acme/here", tell=told.append)
+        path = fetch("acme/here", report=told.append)
         assert {one.name for one in Path(path).iterdir()} == {one.name for one in tiny.iterdir()}
         return told
 
     return fetched
 
 
-def test_fetch__tells_that_the_cached_model_is_used(
+def test_fetch__reports_that_the_cached_model_is_used(
     hub: ModelHub,
     fetch_here: Callable[[Path], list[str]],
     tmp_path: Path,
