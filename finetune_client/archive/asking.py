@@ -174,7 +174,7 @@ def keep_answers(
 
     Args:
         client: The client; it costs what its calls cost.
-        directory: The archive, see `save`.
+        directory: The archive, see `save`; a new or an empty folder becomes one.
         questions: See `evaluation.read_questions`.
         models: Names, such as those of `tuned_models`.
         max_tokens: Tokens of an answer, at most; the server's default if not given.

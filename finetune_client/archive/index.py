@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from finetune_client import __version__
 from finetune_client.archive import layout
@@ -50,7 +49,7 @@ class Index:
             OSError: It cannot be written.
         """
         path = root / layout.INDEX
-        base_url = _without_secrets(client.base_url)
+        base_url = client.base_url
         data = layout.read_json(path)
         if data is None:
             data = {
@@ -159,7 +158,7 @@ class Index:
         known = self.data.get("files", {})
         since = index.stat().st_mtime_ns
         listed: dict[str, Any] = {
-            row["id"]: row for row in layout.read_json(root / layout.FILE_LIST)
+            row["id"]: row for row in layout.read_json(root / layout.FILE_LIST) or ()
         }
         names = {layout.safe_name(file_id): file_id for file_id in listed}
         found = {}
@@ -183,13 +182,6 @@ class Index:
 def _message_of(error: object) -> str | None:
     message = error.get("message") if isinstance(error, dict) else None
     return message if isinstance(message, str) and message else None
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL without a name, a password, a query or a fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

@@ -66,7 +66,10 @@ def _summary(data: Mapping[str, Any]) -> str:
         counted(counts[f"{noun}s"], noun).replace(" ", "&nbsp;")
         for noun in ("job", "event", "checkpoint", "file")
     )
-    when = escape((data["archived_at"] or "").replace("T", " ").replace("+00:00", " UTC"))
+    moment = data["archived_at"]
+    when = "not archived to the end yet"
+    if moment is not None:
+        when = "archived " + escape(moment.replace("T", " ").replace("+00:00", " UTC"))
     links = "".join(
         f'<li><a href="{name}">{label}</a></li>'
         for name, label in (
@@ -79,15 +82,17 @@ def _summary(data: Mapping[str, Any]) -> str:
     )
     return (
         f"<p>{named}; {_size(counts['bytes'])}. Provider {escape(data['provider'])}, "
-        f"archived {when}.</p><ul class=links>{links}</ul>"
+        f"{when}.</p><ul class=links>{links}</ul>"
     )
 
 
 def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
+    if count < 1000:
+        return counted(count, "byte").replace(" ", "&nbsp;")
+    size = count / 1000
+    for unit in ("kB", "MB"):
         if size < 1000:
-            return f"{size:.0f}&nbsp;{unit}" if unit == "bytes" else f"{size:.1f}&nbsp;{unit}"
+            return f"{size:.1f}&nbsp;{unit}"
         size /= 1000
     return f"{size:.1f}&nbsp;GB"
 

@@ -283,7 +283,7 @@ class _Saving:
                         self.report_progress(self._progress(phase, done, len(items)))
                 except BaseException:
                     self._stop.set()
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    pool.shutdown(cancel_futures=True)
                     raise
         self.missing += [missing for key in items for missing, _ in failed[key]]
 

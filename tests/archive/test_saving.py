@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ import pytest
 import responses
 
 from finetune_client import Client
-from finetune_client.archive import ArchiveProgress, Missing, layout, save
+from finetune_client.archive import ArchiveProgress, ArchiveReport, Missing, layout, save
 from finetune_client.atomic_file import DRAFTS
 from finetune_client.errors import (
     APIConnectionError,
@@ -33,7 +35,7 @@ from finetune_client.providers import COMPATIBLE, NEBIUS, OPENAI
 from tests.support.account import differences, make_account, with_random_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 KEY, ADMIN = "sk-made-up-key", "sk-made-up-admin"
@@ -259,6 +261,32 @@ def test_save__a_refused_key_ends_it(
     assert differences(root, client) == []
 
 
+def test_save__a_refused_key_ends_downloads_that_are_under_way(tmp_path: Path, root: Path) -> None:
+    refused = threading.Event()
+
+    def on_response(info: Any) -> None:
+        if info.status == 401:
+            refused.set()
+
+    def slowly(progress: ArchiveProgress) -> None:
+        if progress.bytes_done:
+            refused.wait(30)
+            time.sleep(0.02)  # of each of sixty blocks: meanwhile the refusal is heard of
+
+    with (
+        LocalServer(tmp_path / "server", faults="") as server,
+        running(server) as url,
+        Client(KEY, base_url=url, max_retries=0, on_response=on_response) as client,
+    ):
+        client.files.create(file=("large.jsonl", b"{}\n" * 5_000_000))
+        small = client.files.create(file=("small.jsonl", b"{}\n"))
+        assert server.faults is not None
+        server.faults.add(*parse_faults(f"401@/files/{small.id}/content"))
+        with pytest.raises(AuthenticationError):
+            save(client, root, on_progress=slowly)
+    assert not list((root / layout.FILES).iterdir())
+
+
 def test_save__four_files_in_a_row_may_fail(
     client: Client, root: Path, fail: Callable[[str], None]
 ) -> None:
@@ -325,6 +353,20 @@ def test_save__a_refused_admin_key_is_told_once(
         assert differences(root, admin) == []
 
 
+def test_save__permissions_that_are_refused_are_listed(
+    url: str, root: Path, fail: Callable[[str], None]
+) -> None:
+    tuned = "ft:tiny:local:n1:00000001"
+    fail(f"403@{tuned}/permissions")
+    with Client(KEY, base_url=url, provider="openai", admin_key=ADMIN) as admin:
+        report = save(admin, root)
+    assert [(one.what, one.id, one.status_code) for one in report.missing] == [
+        ("permissions", tuned, 403)
+    ]
+    saved = layout.read_json(root / "ftjob-000001" / layout.PERMISSIONS)
+    assert saved == {f"{tuned}:ckpt-step-10": []}
+
+
 def test_save__no_key_is_on_the_disk(url: str, root: Path, fail: Callable[[str], None]) -> None:
     fail("403@/content")
     with Client(KEY, base_url=url, provider="openai", admin_key=ADMIN) as client:
@@ -369,6 +411,25 @@ def test_progress__counts_jobs_and_then_files(client: Client, root: Path) -> Non
     assert last.bytes_done == last.bytes_total > 300_000
 
 
+def test_progress__counts_the_bytes_of_a_file_as_they_come(root: Path) -> None:
+    api = "https://api.openai.com/v1"
+    file = {"id": "file-1", "filename": "a.jsonl", "bytes": 600_000, "purpose": "fine-tune"}
+    seen: list[ArchiveProgress] = []
+    with responses.RequestsMock() as mock:
+        mock.get(f"{api}/fine_tuning/jobs", json={"data": [], "has_more": False})
+        mock.get(f"{api}/files", json={"data": [file]})
+        mock.get(f"{api}/models", json={"data": []})
+        mock.get(f"{api}/files/file-1", json=file)
+        mock.get(f"{api}/files/file-1/content", body=b"x" * 600_000)
+        save(Client(KEY), root, on_progress=seen.append)
+    of_files = [one for one in seen if one.phase == "files"]
+    assert {(one.total, one.bytes_total) for one in of_files} == {(1, 600_000)}
+    counts = [one.bytes_done for one in of_files]
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert 0 < counts[1] < counts[-1] == 600_000
+
+
 def test_progress__what_it_raises_ends_the_archiving(client: Client, root: Path) -> None:
     class StopError(Exception):
         pass
@@ -382,6 +443,21 @@ def test_progress__what_it_raises_ends_the_archiving(client: Client, root: Path)
     assert not list(root.rglob(DRAFTS))
     save(client, root)
     assert differences(root, client) == []
+
+
+def test_save__what_ends_it_ends_it_before_the_jobs_that_are_left(
+    client: Client, root: Path
+) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(progress: ArchiveProgress) -> None:
+        if progress.phase == "jobs":
+            raise StopError
+
+    with pytest.raises(StopError):
+        save(client, root, concurrency=1, on_progress=stop)
+    assert 1 <= len([*root.glob("ftjob-*")]) < 12
 
 
 def test_save__leaves_out_what_a_provider_does_not_have(
@@ -434,17 +510,24 @@ def test_save__weights_of_checkpoints_are_files_and_not_curves(root: Path) -> No
     assert saved == {**job, "trained_steps": None}
 
 
-def _save_one(root: Path, listed: Any, answer: Any) -> None:
-    """Save an account that lists one job and answers a retrieve of it so."""
+def _save_one(
+    root: Path,
+    listed: Any,
+    answer: Any,
+    *,
+    events: Sequence[Any] = (),
+    admin_key: str | None = None,
+) -> ArchiveReport:
+    """Save an account that lists one job, with these events, and answers a retrieve of it so."""
     api = "https://api.openai.com/v1"
     with responses.RequestsMock() as mock:
         mock.get(f"{api}/fine_tuning/jobs", json={"data": [listed], "has_more": False})
         mock.get(f"{api}/fine_tuning/jobs/ftjob-1", json=answer)
-        for name in ("events", "checkpoints"):
-            mock.get(f"{api}/fine_tuning/jobs/ftjob-1/{name}", json={"data": []})
+        mock.get(f"{api}/fine_tuning/jobs/ftjob-1/events", json={"data": [*events]})
+        mock.get(f"{api}/fine_tuning/jobs/ftjob-1/checkpoints", json={"data": []})
         mock.get(f"{api}/files", json={"data": []})
         mock.get(f"{api}/models", json={"data": []})
-        save(Client(KEY), root)
+        return save(Client(KEY, admin_key=admin_key), root)
 
 
 @pytest.mark.parametrize("answer", [{"id": "ftjob-2"}, []])
@@ -454,6 +537,27 @@ def test_save__a_job_whose_answer_is_of_another_is_as_it_was_listed(
     job = {"id": "ftjob-1", "status": "failed", "model": "m"}
     _save_one(root, job, answer)
     assert layout.read_json(root / "ftjob-1" / layout.SERVER_JOB) == job
+
+
+@pytest.mark.parametrize(
+    ("times", "order"), [((1, 2, 3), "abc"), ((2, 1, 3), "bac"), ((None, None, 1), "cba")]
+)
+def test_save__events_are_oldest_first_whatever_the_order_of_the_server(
+    root: Path, times: tuple[int | None, ...], order: str
+) -> None:
+    job = {"id": "ftjob-1", "status": "failed", "model": "m"}
+    events = [
+        {"id": name, "message": "m", "created_at": time}
+        for name, time in zip("abc", times, strict=True)
+    ]
+    _save_one(root, job, job, events=events)
+    lines = (root / "ftjob-1" / layout.EVENTS).read_bytes().splitlines()
+    assert "".join(json.loads(line)["id"] for line in lines) == order
+
+
+def test_save__a_model_without_a_name_has_no_permissions(root: Path) -> None:
+    job = {"id": "ftjob-1", "status": "failed", "model": "m", "fine_tuned_model": ""}
+    assert _save_one(root, job, job, admin_key=ADMIN).missing == []
 
 
 def test_save__writes_what_has_changed_and_is_as_long_as_before(root: Path) -> None:
