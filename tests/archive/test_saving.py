@@ -271,7 +271,7 @@ def test_save__a_refused_key_ends_downloads_that_are_under_way(tmp_path: Path, r
     def slowly(progress: ArchiveProgress) -> None:
         if progress.bytes_done:
             refused.wait(30)
-            time.sleep(0.02)  # of each of sixty blocks: meanwhile the refusal is heard of
+            time.sleep(0.1)  # at each of sixty blocks: meanwhile the refusal is heard of
 
     with (
         LocalServer(tmp_path / "server", faults="") as server,
