@@ -223,7 +223,12 @@ def test_free_memory__where_there_are_no_cgroups(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    ("options", "method"), [({}, "supervised"), ({"full": True}, "supervised"), ({}, "dpo")]
+    ("options", "method"),
+    [
+        ({}, "supervised"),
+        ({"full": True}, "supervised"),
+        pytest.param({}, "dpo", marks=pytest.mark.slow),
+    ],
 )
 def test_estimate__is_about_what_a_process_takes(
     tmp_path: Path, options: dict[str, bool], method: str
