@@ -314,8 +314,7 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
                 *("webhook_secret", "timeout", "max_retries"),
             )
         )
-        and isinstance(client.base_url, str)
-        and client.provider
+        and client.base_url == f"{client.base_url}"
     ),
     "`openai.api_key`, `openai.files`": lambda _: (
         not {"api_key", "files"} & set(dir(finetune_client))
