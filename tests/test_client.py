@@ -29,7 +29,7 @@ from finetune_client.resources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 KEY = "sk-test-4f1c9d2e7ab85360"
@@ -116,6 +116,15 @@ def test_pickle__is_refused() -> None:
         pytest.raises(TypeError, match=r"^A client holds a key and connections"),
     ):
         pickle.dumps(client)
+
+
+@pytest.mark.parametrize("of", [lambda c: c.jobs.retrieve, lambda c: c.fine_tuning])
+def test_pickle__of_a_part_is_refused(of: Callable[[Client], object]) -> None:
+    with (
+        Client(KEY) as client,
+        pytest.raises(TypeError, match=r"^A part of a client holds a key and connections"),
+    ):
+        pickle.dumps(of(client))
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,19 @@ DIFFERENT: dict[str, Callable[[Client], bool]] = {
         "`auth_headers`, `custom_auth`, `get_api_list`, `is_closed`, `platform_headers`, `qs`, "
         "`user_agent`"
     ): lambda client: not any(hasattr(client, one) for one in ("qs", "is_closed", "user_agent")),
+    (
+        "`client.api_key`, `client.admin_api_key`, `client.organization`, `client.project`, "
+        "`client.webhook_secret`, `client.timeout`, `client.max_retries`"
+    ): lambda client: (
+        not any(
+            hasattr(client, one)
+            for one in (
+                *("api_key", "admin_api_key", "organization", "project"),
+                *("webhook_secret", "timeout", "max_retries"),
+            )
+        )
+        and client.base_url == f"{client.base_url}"
+    ),
     "`openai.api_key`, `openai.files`": lambda _: (
         not {"api_key", "files"} & set(dir(finetune_client))
     ),

@@ -212,7 +212,9 @@ def test_read__toml_needs_a_package_on_an_old_python(
 @pytest.mark.parametrize("file", [{"id": 5}, {"url": "x"}, {"path": ""}, {"id": "a", "path": "b"}])
 def test_read__what_is_no_file_is_told_with_the_rest(tmp_path: Path, file: Any) -> None:
     job = described(tmp_path, {"model": "m", "training_file": file})
-    assert job.problems(OPENAI) == [f"training_file: must be text, got {file!r}"]
+    assert job.problems(OPENAI) == [
+        f"training_file: must be the id of an uploaded file, as text, got {file!r}"
+    ]
 
 
 def test_read__an_object_leaves_nothing_to_guess(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_problems__are_all_told_at_once_with_their_place(tmp_path: Path) -> None
     )
     assert job.problems(OPENAI) == [
         "model: is missing",
-        "validation_file: must be text, got 5",
+        "validation_file: must be the id of an uploaded file, as text, got 5",
         "suffix: must have 1 to 64 characters, got 65",
         "seed: must be >= 0 and <= 2147483647, got -1",
         "method.dpo.hyperparameters.beta: must be > 0 and <= 2, got 3",

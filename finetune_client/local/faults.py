@@ -8,6 +8,7 @@ request to a path with that text out and loses its answer.
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 import time
@@ -64,6 +65,16 @@ class Fault:
             raise ValueError(f"{self.kind!r} is not a status from 400 to 599, nor one of {kinds}.")
         if self.kind == "delay" and self.value is None:
             raise ValueError("delay needs its seconds, as in delay=2.5.")
+        if self.value is not None and not _is_span(self.value):
+            raise ValueError(f"The seconds must be a number from 0 on, got {self.value!r}.")
+        if type(self.count) is not int or self.count < 1:
+            raise ValueError(f"count must be a whole number from 1 on, got {self.count!r}.")
+        if not isinstance(self.path, str):
+            raise ValueError(f"path must be text, such as 'POST /v1/files', got {self.path!r}.")  # noqa: TRY004  all that a fault refuses is a ValueError
+
+
+def _is_span(value: object) -> bool:
+    return type(value) in {int, float} and 0 <= value < math.inf  # type: ignore[operator]  # a number
 
 
 def _is_error_status(kind: str) -> bool:

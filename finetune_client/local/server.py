@@ -200,7 +200,10 @@ class LocalServer:
     def why_unavailable(self) -> str | None:
         """Return why the server cannot be called, if it cannot."""
         if os.getpid() != self._owner:  # a fork, which has no threads that train
-            return "The embedded server lives in the process that made it, not in a fork of that."
+            return (
+                "The embedded server lives in the process that made it, not in a fork of that. "
+                "Make a Client.local() in each process, or let all of them use one finetune serve."
+            )
         return "The embedded server has been closed." if self._closed else None
 
     def close(self) -> None:

@@ -156,8 +156,8 @@ def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
     """List all that is wrong with the JSON form of a request, each with its path."""
     found = [
         *needed_text("model", sent.get("model")),
-        *needed_text("training_file", sent.get("training_file")),
-        *optional_text("validation_file", sent.get("validation_file")),
+        *_file_problems("training_file", sent.get("training_file"), is_needed=True),
+        *_file_problems("validation_file", sent.get("validation_file"), is_needed=False),
         *_suffix_problems(sent.get("suffix"), limits),
         *number("seed", sent.get("seed"), limits.seed),
         *_metadata_problems(sent.get("metadata"), limits),
@@ -170,6 +170,13 @@ def request_problems(sent: Mapping[str, Any], limits: Limits) -> list[str]:
     places = {problem.partition(": ")[0] for problem in found}
     rest = (one for one in unsendable("", sent) if one.partition(": ")[0] not in places)
     return [*found, *rest]
+
+
+def _file_problems(at: str, value: Any, *, is_needed: bool) -> Iterator[str]:
+    if value is not None and not isinstance(value, str):
+        yield f"{at}: must be the id of an uploaded file, as text, got {format_value(value)}"
+    elif is_needed or value is not None:
+        yield from needed_text(at, value)
 
 
 def needed_features(sent: Mapping[str, Any]) -> Iterator[tuple[Feature, str]]:

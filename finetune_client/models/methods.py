@@ -153,7 +153,16 @@ class FineTuningMethod(APIObject):
 
     @classmethod
     def of(cls, settings: SupervisedMethod | DpoMethod | ReinforcementMethod) -> Self:
-        """Return the method that `settings` belong to."""
+        """Return the method that `settings` belong to.
+
+        Raises:
+            TypeError: They are something else, such as the API's dict, which `from_dict` reads.
+        """
+        if not isinstance(settings, (SupervisedMethod, DpoMethod, ReinforcementMethod)):
+            raise TypeError(
+                "FineTuningMethod.of takes a SupervisedMethod, DpoMethod or ReinforcementMethod, not "
+                f"{type(settings).__name__}; FineTuningMethod.from_dict reads the API's dict."
+            )
         method = cls(type=settings.TYPE)
         setattr(method, settings.TYPE, settings)
         return method

@@ -22,6 +22,12 @@ R = TypeVar("R", bound="Row")
 class Part:
     """What stands below a client: calls, or further parts."""
 
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "A part of a client holds a key and connections, so it cannot be pickled; make a client "
+            "in each process."
+        )
+
     @property
     def with_raw_response(self) -> resources.RawCalls:
         """The same calls; each returns a `RawResponse`, which has the response's headers too."""

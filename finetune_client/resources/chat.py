@@ -13,7 +13,7 @@ from finetune_client.errors import DecodeError, RequestError
 from finetune_client.lazy import part
 from finetune_client.models import ChatCompletion, ChatMessage, Tool
 from finetune_client.models.checks import needed_text, unsendable
-from finetune_client.models.codec import to_plain
+from finetune_client.models.codec import APIObject, to_plain
 from finetune_client.resources.arguments import as_list, check_arguments
 from finetune_client.resources.base import Resource
 from finetune_client.resources.options import RequestOptions
@@ -146,7 +146,7 @@ class ChatCompletions(Resource):
             )
         body = {
             "model": model,
-            "messages": to_plain(as_list(messages)),
+            "messages": _as_array(messages),
             "max_tokens": max_tokens,
             "max_completion_tokens": max_completion_tokens,
             "temperature": temperature,
@@ -154,7 +154,7 @@ class ChatCompletions(Resource):
             "seed": seed,
             "n": n,
             "stop": stop,
-            "tools": None if tools is None else to_plain(as_list(tools)),
+            "tools": _as_array(tools),
             "tool_choice": to_plain(tool_choice),
             "parallel_tool_calls": parallel_tool_calls,
             "response_format": to_plain(response_format),
@@ -167,7 +167,7 @@ class ChatCompletions(Resource):
             "stream": stream,
             "audio": to_plain(audio),
             "function_call": to_plain(function_call),
-            "functions": None if functions is None else to_plain(as_list(functions)),
+            "functions": _as_array(functions),
             "metadata": to_plain(metadata),
             "modalities": to_plain(modalities),
             "moderation": to_plain(moderation),
@@ -204,6 +204,11 @@ class ChatCompletions(Resource):
         if self._session.config.timeout != DEFAULT_TIMEOUT:
             return None
         return DEFAULT_TIMEOUT[0], _SILENCE
+
+
+def _as_array(value: Any) -> Any:
+    """Return the JSON form of an array; one object, whose keys are no items, stays an object."""
+    return to_plain(value if isinstance(value, (Mapping, APIObject)) else as_list(value))
 
 
 def _messages_problems(messages: Any) -> Iterator[str]:

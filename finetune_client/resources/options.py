@@ -129,7 +129,10 @@ def check_poll_options(options: PollOptions) -> PollOptions:
 def _check_names(given: Iterable[str], known: frozenset[str]) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise TypeError(f"unexpected keyword argument {', '.join(map(repr, unknown))}")
+        raise TypeError(
+            f"unexpected keyword argument {', '.join(map(repr, unknown))}; beside its own arguments "
+            f"a call takes {', '.join(sorted(known))}"
+        )
 
 
 def _hide_headers(options: RequestOptions) -> Mapping[str, str] | None:

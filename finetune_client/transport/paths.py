@@ -36,7 +36,9 @@ def path_segment(value: object, name: str) -> str:
     if value is None or value == "":  # in the words of the official SDK
         raise RequestError(f"Expected a non-empty value for `{name}` but received {value!r}")
     if not isinstance(value, str):
-        raise RequestError(f"{name} must be text, not {type(value).__name__}.")
+        own = getattr(value, "id", None)  # a job, a file, ...
+        remedy = f"; pass its id, {own!r}" if isinstance(own, str) else ""
+        raise RequestError(f"{name} must be text, not {type(value).__name__}{remedy}.")
     if _PLAIN_ID.fullmatch(value):
         return value
     if _CONTROL.search(value):

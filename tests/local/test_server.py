@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from finetune_client import Client
+from finetune_client.errors import ConfigurationError
 from finetune_client.local import LocalServer, running
 from tests.support.local_api import BASE, LocalApi, chat_lines, jsonl
 
@@ -43,7 +44,7 @@ def test_close__ends_training_and_removes_what_is_temporary(
     assert time.monotonic() - start < 20
     assert threads() == []
     assert not directory.exists()
-    with pytest.raises(requests.ConnectionError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         api.session.get(f"{BASE}/models")
     assert str(caught.value) == "The embedded server has been closed."
 

@@ -30,6 +30,12 @@ def test_of__puts_settings_under_the_key_that_the_type_names(settings: Any, name
     assert FineTuningMethod.from_dict(method.to_dict()) == method
 
 
+def test_of__refuses_what_is_no_settings() -> None:
+    given: Any = {"type": "dpo"}
+    with pytest.raises(TypeError, match=r"not dict; FineTuningMethod\.from_dict reads"):
+        FineTuningMethod.of(given)
+
+
 def test_methods__are_the_known_types() -> None:
     known = {name: value for name, value in vars(MethodType).items() if name.isupper()}
     assert list(METHODS) == list(known.values())

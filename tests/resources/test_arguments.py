@@ -62,7 +62,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     ),
     "an event to follow after": (
         lambda client: client.jobs.follow("ftjob-1", after=EVENT),
-        "after must be text, not FineTuningJobEvent.",
+        "after must be text, not FineTuningJobEvent; pass its id, 'ev-1'.",
     ),
     "no projects": (
         lambda client: client.checkpoints.permissions.create("m", project_ids=NONE),

@@ -171,7 +171,12 @@ def test_create__sends_what_is_in_the_extra_body(
         (
             "m",
             {"role": "user"},
-            ["messages[0]: must be a message, got str"],
+            ["messages: must be an array of messages, at least one, got dict"],
+        ),
+        (
+            "m",
+            ChatMessage(role="user", content="Who?"),
+            ["messages: must be an array of messages, at least one, got dict"],
         ),
         (
             "m",

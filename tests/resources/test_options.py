@@ -79,7 +79,10 @@ def test_with_options__an_unknown_keyword_is_named() -> None:
     options: Any = {"extra_header": {}}
     with pytest.raises(TypeError) as caught:
         with_options(GET, options)
-    assert str(caught.value) == "unexpected keyword argument 'extra_header'"
+    assert str(caught.value) == (
+        "unexpected keyword argument 'extra_header'; beside its own arguments a call takes "
+        "extra_body, extra_headers, extra_query, timeout"
+    )
 
 
 def test_secret_headers__are_hidden_where_a_traceback_would_show_them() -> None:

@@ -6,13 +6,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune_client import (
     APIConnectionError,
     Client,
+    ConfigurationError,
     InternalServerError,
     RateLimitError,
     WaitTimeoutError,
@@ -20,7 +21,7 @@ from finetune_client import (
 from finetune_client.testing import FakeAPI, RecordedRequest, fake_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "python_topics_valid.jsonl"
 
@@ -112,6 +113,29 @@ def test_delay_next__takes_virtual_time(api: FakeAPI) -> None:
     assert api.clock.now() - before == 50
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda api: api.fail_next(count=0), "count must be a whole number from 1 on, got 0."),
+        (
+            lambda api: api.fail_next(429, retry_after="soon"),
+            "The seconds must be a number from 0 on, got 'soon'.",
+        ),
+        (lambda api: api.delay_next(-1), "The seconds must be a number from 0 on, got -1."),
+        (
+            lambda api: api.drop_next(path=5),
+            "path must be text, such as 'POST /v1/files', got 5.",
+        ),
+    ],
+)
+def test_faults__that_cannot_be_are_refused_at_once(
+    api: FakeAPI, call: Callable[[Any], None], message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        call(api)
+    assert str(caught.value) == message
+
+
 def test_advance__a_job_of_hours_goes_on_for_so_long() -> None:
     with FakeAPI(step_seconds=600) as api:
         job_id = create(api.client, hyperparameters={"n_epochs": 1, "batch_size": 1})
@@ -170,8 +194,8 @@ def test_close__ends_client_and_port() -> None:
     api = FakeAPI()
     url, client = api.url, api.client
     api.close()
-    with pytest.raises(APIConnectionError):
-        client.with_options(max_retries=0).models.retrieve("tiny")
+    with pytest.raises(ConfigurationError, match=r"^The embedded server has been closed\.$"):
+        client.jobs.wait("ftjob-1")  # does not go on asking, as it does in an outage
     with pytest.raises(APIConnectionError), Client("k", base_url=url, max_retries=0) as other:
         other.models.retrieve("tiny")
 

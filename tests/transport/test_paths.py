@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune_client.errors import RequestError
+from finetune_client.models import FineTuningJob
 from finetune_client.transport.paths import check_path, encode_query, path_segment, query_pairs
 
 ORDINARY = [
@@ -27,6 +28,10 @@ REFUSED: list[tuple[Any, str]] = [
     ("", "Expected a non-empty value for `job_id` but received ''"),
     (7, "job_id must be text, not int."),
     (b"ftjob-1", "job_id must be text, not bytes."),
+    (
+        FineTuningJob(id="ftjob-1"),
+        "job_id must be text, not FineTuningJob; pass its id, 'ftjob-1'.",
+    ),
     (".", "job_id must not be '.': it would lead out of the path."),
     ("..", "job_id must not be '..': it would lead out of the path."),
     ("%2e%2E", "job_id must not be '%2e%2E': it would lead out of the path."),

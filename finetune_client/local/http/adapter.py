@@ -12,6 +12,7 @@ from urllib3 import HTTPResponse
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import FileWrapper
 
+from finetune_client.errors import ConfigurationError
 from finetune_client.local.http.access import IN_PROCESS_KEY
 from finetune_client.local.http.errors import ConnectionDroppedError
 
@@ -33,8 +34,8 @@ class LocalAdapter(HTTPAdapter):
 
     Args:
         app: The app.
-        why_unavailable: Returns why the app cannot be called, if it cannot; every request is a
-            connection error then.
+        why_unavailable: Returns why the app cannot be called, if it cannot. That does not pass, so
+            it is no connection error, which a client would repeat and a wait would bear for minutes.
     """
 
     def __init__(self, app: WSGIApplication, why_unavailable: Callable[[], str | None]) -> None:
@@ -46,13 +47,13 @@ class LocalAdapter(HTTPAdapter):
         """Call the app with the request, and return its response.
 
         Raises:
-            requests.ConnectionError: The server has been closed, this is a fork of its process, or the
-            app has dropped the connection.
+            ConfigurationError: The server has been closed, or this is a fork of its process.
+            requests.ConnectionError: The app has dropped the connection.
             Exception: Whatever the request's body raised while it was read.
         """
         reason = self._why_unavailable()
         if reason is not None:
-            raise requests.ConnectionError(reason, request=request)
+            raise ConfigurationError(reason)
         body = _Blocks(_blocks(request.body))
         environ = _environ(request, io.BufferedReader(body, _BLOCK))
         try:

@@ -214,6 +214,8 @@ def _opened(content: Any, argument: str, stack: ExitStack) -> tuple[IO[bytes], b
         return (file, True) if _is_regular_file(file) else (_spooled(file, argument, stack), True)
     if not callable(getattr(content, "read", None)):
         raise RequestError(f"{argument}= must be {_FORMS}, not {type(content).__name__}.")
+    if getattr(content, "closed", False) is True:
+        raise RequestError(f"{argument}= is a file that is closed; open it again, with 'rb'.")
     if not _rewinds(content):
         return _spooled(content, argument, stack), True
     start = content.tell()

@@ -17,7 +17,7 @@ from requests.sessions import SessionRedirectMixin
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 
-from finetune_client.errors import ConfigurationError
+from finetune_client.errors import ConfigurationError, FineTuneError
 from finetune_client.transport.connections.connection import POOL_CLASSES, AttemptTimeout
 from finetune_client.transport.origin import split_url
 
@@ -374,7 +374,10 @@ def _send_over_callers(
             allow_redirects=False,
             **settings,
         )
-    except requests.RequestException:
+    except (
+        requests.RequestException,
+        FineTuneError,
+    ):  # the second from an embedded server's adapter
         raise
     except ValueError as error:  # requests reads a redirect's Location, and lets this out
         reason = str(error)

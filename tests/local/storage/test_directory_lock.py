@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
+from finetune_client import Client
+from finetune_client.errors import ConfigurationError
 from finetune_client.local import LocalServer
 from tests.support.local_api import BASE, LocalApi
 
@@ -78,15 +79,30 @@ def test_fork__leaves_the_server_to_its_parent(connect: Connect, tmp_path: Path)
                 told = ""
                 try:
                     api.session.get(f"{BASE}/models")
-                except requests.ConnectionError as error:
+                except ConfigurationError as error:
                     told = str(error)
                 server.close()
                 server._store.close()
             finally:
-                os._exit(told.endswith("in the process that made it, not in a fork of that."))
+                os._exit("in the process that made it, not in a fork of that." in told)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
         assert api.session.get(f"{BASE}/files/{file}/content").content == b"x\n"
     refusal(tmp_path)
+
+
+@forks
+def test_fork__a_wait_in_it_ends_at_once_and_says_where_the_server_is() -> None:
+    with Client.local() as client:
+        child = os.fork()
+        if child == 0:
+            told = ""
+            try:
+                client.jobs.wait("ftjob-1", timeout=30)
+            except ConfigurationError as error:
+                told = str(error)
+            finally:
+                os._exit("in the process that made it, not in a fork of that." in told)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
 
 
 @forks

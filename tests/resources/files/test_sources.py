@@ -205,6 +205,15 @@ def test_source__threads_read_at_the_same_time(path: Path, from_disk: bool) -> N
     assert b"".join(found[at] for at in sorted(found)) == DATA
 
 
+def test_source__a_file_that_is_closed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"x")
+    with (tmp_path / "a.jsonl").open("rb") as file:
+        pass
+    with pytest.raises(RequestError) as caught, open_source(file):
+        pass
+    assert str(caught.value) == "file= is a file that is closed; open it again, with 'rb'."
+
+
 def test_source__a_temporary_file_in_text_mode_is_refused() -> None:
     with tempfile.NamedTemporaryFile("w+") as file:
         given: Any = file

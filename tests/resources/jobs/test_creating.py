@@ -295,7 +295,14 @@ def test_create__what_goes_into_the_form_of_a_file(
             RequestError,
             "extra_body must be a mapping of keys to values, not list.",
         ),
-        ({"extra_boby": {}}, TypeError, "unexpected keyword argument 'extra_boby'"),
+        (
+            {"extra_boby": {}},
+            TypeError,
+            (
+                "unexpected keyword argument 'extra_boby'; beside its own arguments a call takes "
+                "extra_body, extra_headers, extra_query, timeout"
+            ),
+        ),
     ],
 )
 def test_create__upload_options_are_checked_before_anything_is_sent(
