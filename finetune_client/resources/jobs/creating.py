@@ -15,7 +15,6 @@ from finetune_client import resources
 from finetune_client.errors import (
     APIError,
     ConfigurationError,
-    FineTuneError,
     RequestError,
     TrainingDataError,
 )
@@ -25,8 +24,8 @@ from finetune_client.models.unknown_keys import warn_unknown_fields
 from finetune_client.resources.base import read_response
 from finetune_client.resources.jobs.idempotency_keys import HEADER, key_in, with_key
 from finetune_client.resources.jobs.lost_answers import (
-    candidates,
     check_id,
+    find_candidates,
     find_repeatedly,
     job_may_exist,
 )
@@ -219,12 +218,11 @@ def create_job(
             job = find_repeatedly(find, session.clock, session.deadline()) if has_key else None
             if job is not None:
                 return job
-            newest: Iterable[FineTuningJob] = ()
-            with suppress(FineTuneError):
-                newest = list_newest()
-            found = list(candidates(newest, sent.json, key, started))
+            found, are_all = find_candidates(list_newest, sent.json, key, started)
             advice = claim.advice if claim is not None else None
-            raise job_may_exist(error, key, found, has_key=has_key, ledger_advice=advice) from error
+            raise job_may_exist(
+                error, key, found, are_all=are_all, has_key=has_key, ledger_advice=advice
+            ) from error
     except KeyboardInterrupt:
         if claim is not None:
             message = f"The job may have been created all the same. {claim.advice}"

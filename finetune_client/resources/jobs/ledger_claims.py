@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from finetune_client.errors import FineTuneError, JobMayExistError, NotFoundError
 from finetune_client.file_digest import file_digest
-from finetune_client.resources.jobs.lost_answers import MAX_JOBS_SEARCHED, candidates, listed
+from finetune_client.resources.jobs.lost_answers import find_candidates, listed
 from finetune_client.transport.exchange.json_body import encode_json
 
 if TYPE_CHECKING:
@@ -105,15 +104,11 @@ def job_of_claim(
             claim.created(job.id)
             return job
     key, begun = claim.entry.key, claim.entry.begun
-    found: list[FineTuningJob] = []
-    with suppress(FineTuneError):
-        newest = islice(list_newest(), MAX_JOBS_SEARCHED)
-        for job in candidates(newest, body, key, begun.timestamp()):
-            found.append(job)  # noqa: PERF402  # what came before an error is kept
+    found, are_all = find_candidates(list_newest, body, key, begun.timestamp())
     raise JobMayExistError(
         f"A create with the idempotency key {key!r} that began at {begun:%Y-%m-%d %H:%M:%S} UTC "
         "was cut short, so its job may exist, and may be billed; nothing was sent now. Jobs like "
-        f"it: {listed(found)}. {claim.advice}",
+        f"it: {listed(found, are_all=are_all)}. {claim.advice}",
         idempotency_key=key,
         candidates=found,
     )

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from finetune_client.models import FineTuningJob
 
 __all__ = [
-    "MAX_JOBS_SEARCHED",
     "candidates",
     "check_id",
+    "find_candidates",
     "find_repeatedly",
     "first_with_key",
     "job_may_exist",
     "listed",
 ]
 
-MAX_JOBS_SEARCHED = 1000
+_MAX_JOBS_SEARCHED = 1000
 """So many of the newest jobs are looked through for a job that may exist."""
 
 _LOOKUP_PAUSES = (0.0, 1.0, 4.0)
@@ -65,7 +65,7 @@ def first_with_key(jobs: Iterable[FineTuningJob], key: str) -> FineTuningJob | N
     Raises:
         APIResponseError: There is one, and no request can ask for its id.
     """
-    for job in islice(jobs, MAX_JOBS_SEARCHED):
+    for job in islice(jobs, _MAX_JOBS_SEARCHED):
         if job.idempotency_key == key:
             try:
                 check_id(job)
@@ -108,6 +108,22 @@ def find_repeatedly(
     return None
 
 
+def find_candidates(
+    list_newest: Callable[[], Iterable[FineTuningJob]],
+    body: Mapping[str, Any],
+    key: str,
+    started: float,
+) -> tuple[list[FineTuningJob], bool]:
+    """Return the `candidates` among the newest jobs, and whether all of those could be listed."""
+    found: list[FineTuningJob] = []
+    try:
+        for job in candidates(islice(list_newest(), _MAX_JOBS_SEARCHED), body, key, started):
+            found.append(job)  # noqa: PERF402  # what came before an error is kept
+    except FineTuneError:
+        return found, False
+    return found, True
+
+
 def candidates(
     jobs: Iterable[FineTuningJob], body: Mapping[str, Any], key: str, started: float
 ) -> Iterator[FineTuningJob]:
@@ -132,9 +148,12 @@ def _is_same_model(answered: str | None, requested: str) -> bool:
     return answered is None or answered == requested or answered.startswith(f"{requested}-")
 
 
-def listed(jobs: Iterable[FineTuningJob]) -> str:
-    """Write down the jobs that may be the one looked for."""
-    return ", ".join(f"{job.id} ({job.status})" for job in jobs) or "none seen so far"
+def listed(jobs: Iterable[FineTuningJob], *, are_all: bool) -> str:
+    """Write down the jobs that may be the one looked for; others may be there if not `are_all`."""
+    text = ", ".join(f"{job.id} ({job.status})" for job in jobs)
+    if are_all:
+        return text or "none seen so far"
+    return f"{text}, and perhaps more" if text else "unknown, as they could not be listed"
 
 
 def job_may_exist(
@@ -142,6 +161,7 @@ def job_may_exist(
     key: str,
     found: list[FineTuningJob],
     *,
+    are_all: bool,
     has_key: bool,
     ledger_advice: str | None = None,
 ) -> JobMayExistError:
@@ -151,6 +171,7 @@ def job_may_exist(
         error: What the create ended with.
         key: Its key.
         found: Its `candidates`.
+        are_all: Whether all of them could be listed.
         has_key: Whether the job has the key in its metadata.
         ledger_advice: How the key's entry is settled, if there is a ledger.
     """
@@ -164,7 +185,7 @@ def job_may_exist(
     else:
         advice = "It does not carry the key: look through client.jobs.list() before creating again."
     return JobMayExistError(
-        f"The job may exist, and may be billed: {error.message} Jobs like it: {listed(found)}. "
+        f"The job may exist, and may be billed: {error.message} Jobs like it: {listed(found, are_all=are_all)}. "
         f"{advice}",
         idempotency_key=key,
         candidates=found,

@@ -257,7 +257,9 @@ def test_create__that_is_unknown_says_so_too_when_nothing_can_be_listed(
     with pytest.raises(JobMayExistError):
         create(client, "file-abc")
     server.close()
-    with pytest.raises(JobMayExistError, match="Jobs like it: none seen so far"):
+    with pytest.raises(
+        JobMayExistError, match=r"Jobs like it: unknown, as they could not be listed\."
+    ):
         create(client, "file-abc")
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from responses.matchers import query_param_matcher
 
-from finetune_client import Client
+from finetune_client import Client, FineTuningJob
 from finetune_client.clock import Clock
 from finetune_client.errors import (
     APIConnectionError,
@@ -18,6 +18,7 @@ from finetune_client.errors import (
     ConfigurationError,
     JobMayExistError,
 )
+from finetune_client.resources.jobs.lost_answers import find_candidates, listed
 from tests.support.fake_time import FakeTime
 from tests.support.sent import sent_json
 
@@ -141,9 +142,34 @@ def test_create__says_so_too_when_it_cannot_look(
 ) -> None:
     server.post(JOBS, status=502)
     server.get(JOBS, body=requests.exceptions.ConnectionError("down"))
-    with pytest.raises(JobMayExistError, match="Jobs like it: none seen so far"):
+    with pytest.raises(
+        JobMayExistError, match=r"Jobs like it: unknown, as they could not be listed\."
+    ):
         _create(client)
     assert time.sleeps == [1.0, 4.0]
+
+
+def test_create__says_that_no_job_like_it_is_there(
+    client: Client, server: responses.RequestsMock, time: FakeTime
+) -> None:
+    server.post(JOBS, status=502)
+    server.get(JOBS, json=NONE)
+    with pytest.raises(JobMayExistError, match=r"Jobs like it: none seen so far\."):
+        _create(client)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "text"), [("ab", "a (queued), b (queued), and perhaps more"), ("", "unknown, as they")]
+)
+def test_find_candidates__of_a_list_that_breaks_off_keeps_what_came(jobs: str, text: str) -> None:
+    def newest() -> Iterator[FineTuningJob]:
+        yield from (FineTuningJob.from_dict(_job(one)) for one in jobs)
+        raise APIConnectionError("gone", outcome="ambiguous")
+
+    body = {"model": "m", "training_file": "file-1"}
+    found, are_all = find_candidates(newest, body, "key", 0.0)
+    assert ([job.id for job in found], are_all) == ([*jobs], False)
+    assert listed(found, are_all=are_all).startswith(text)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422, 501])
@@ -164,7 +190,9 @@ def test_create__says_so_too_when_there_is_no_key_any_more_to_look_with(
     server.post(JOBS, status=502)
     with Client(lambda: next(keys), base_url="https://api.openai.com/v1") as client:
         client._session.clock = FakeTime().clock
-        with pytest.raises(JobMayExistError, match="Jobs like it: none seen so far"):
+        with pytest.raises(
+            JobMayExistError, match=r"Jobs like it: unknown, as they could not be listed\."
+        ):
             _create(client)
 
 
