@@ -24,7 +24,6 @@ from finetune_client.resources.jobs.sweeping import plan_runs
 
 if TYPE_CHECKING:
     from finetune_client.cli.connect import ServerOptions
-    from finetune_client.cli.live_table import JobTable
     from finetune_client.resources.jobs.sweeping import Sweep, SweepRun
 
 __all__ = ["COMMANDS"]
@@ -133,8 +132,18 @@ def sweep(
         steps = Steps(None, server=None, files=len(job.paths), ask=ask)
         table = job_table(as_json=as_json)
 
+        shown: set[str] = set()
+
         def report(run: SweepRun) -> None:
-            _report(table, run)
+            """Show the job when it is there, and how it ended, once: it may be there as ended."""
+            if run.job is None:
+                return
+            if run.job.is_terminal and run.label in shown:
+                table.ended(run.label, run.job)
+            else:
+                found = ", found" if run.found else ""
+                table.status(run.label, f"{run.job.status}{found}")
+            shown.add(run.label)
 
         with table:
             done = client.jobs.sweep(
@@ -149,16 +158,6 @@ def sweep(
                 on_run=report,
             )
     _show(done, as_json=as_json)
-
-
-def _report(table: JobTable, run: SweepRun) -> None:
-    if run.job is None:
-        return
-    if run.job.is_terminal and not run.found:
-        table.ended(run.label, run.job)
-    else:
-        found = ", found" if run.found else ""
-        table.status(run.label, f"{run.job.status}{found}")
 
 
 def _show(done: Sweep, *, as_json: bool) -> None:
