@@ -11,7 +11,7 @@ import click
 from finetune_client import training_data
 from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.job_options import DATA_FILE
-from finetune_client.cli.output import json_option, refused_overwriting
+from finetune_client.cli.output import json_option, refused_overwriting, writable
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.display import counted
 from finetune_client.errors import TrainingDataError
@@ -63,11 +63,20 @@ class Delimiter(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return value
 
 
+def _new_file(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse what other commands take for the standard output, and a folder that is not there."""
+    if path == _STDOUT:
+        message = "The standard output cannot be written to; name a file."
+        raise click.BadParameter(message, ctx, param)
+    return writable(ctx, param, path)
+
+
 def _output_option(default: str) -> Callable[[Command], Command]:
     return click.option(
         "--output",
         "-o",
         type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        callback=writable,
         metavar="FILE",
         help=f"The new file; - writes to the standard output. Default: {default}.",
     )
@@ -178,6 +187,7 @@ def convert(
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="The new file. Default: train.fixed.jsonl beside train.jsonl.",
 )
@@ -230,12 +240,14 @@ def fix(
 @click.option(
     "--training-output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="Default: data.train.jsonl beside data.jsonl.",
 )
 @click.option(
     "--validation-output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="Default: data.valid.jsonl beside data.jsonl.",
 )
