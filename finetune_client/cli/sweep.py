@@ -114,6 +114,9 @@ def sweep(
     """
     if job_file is None and (training_file is None or model is None):
         raise click.UsageError("Give TRAINING_FILE and --model, or --file JOB_FILE.")
+    twice = [name for name in grid if wanted.get(name) is not None]
+    if twice:
+        raise click.UsageError(f"{twice[0]} is given by --grid and by an option of its own.")
     with connect(**server, ledger_path=ledger_path) as client:
         job = job_file or new_job(client.provider)
         override(

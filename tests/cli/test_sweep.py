@@ -112,6 +112,7 @@ def test_sweep__of_nothing(finetune: Finetune) -> None:
         (("--grid", "epochs=1", "--grid", "n_epochs=2"), "n_epochs is given twice."),
         ((), "Missing option '--grid'"),
         (("--grid", "epochs=0"), "n_epochs"),
+        (("--grid", "epochs=1,2", "--epochs", "3"), "n_epochs is given by --grid and by an option"),
     ],
 )
 def test_sweep__wrong_usage(
