@@ -175,7 +175,7 @@ def convert(
     written = _write(target, examples, overwrite=overwrite)
     _print_outcome(
         target,
-        f"{target}: {counted(written, f'{found} example')}.",
+        f"{_named(target)}: {counted(written, f'{found} example')}.",
         {"kind": "convert", "file": str(file), "output": str(target), "examples": written},
         as_json=as_json,
     )
@@ -315,7 +315,9 @@ def dedupe(file: Path, output: Path | None, overwrite: bool, as_json: bool, **re
         "examples": written,
         "duplicates": read - written,
     }
-    text = f"{target}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
+    text = (
+        f"{_named(target)}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
+    )
     _print_outcome(target, text, facts, as_json=as_json)
 
 
@@ -327,6 +329,10 @@ def _target(file: Path, output: Path | None, what: str) -> Path:
     beside = named.with_suffix(".jsonl")
     is_taken = what == "deduped" or beside == file
     return beside.with_suffix(f".{what}.jsonl") if is_taken else beside
+
+
+def _named(target: Path) -> str:
+    return "standard output" if target == _STDOUT else str(target)
 
 
 def _write(target: Path, examples: Iterable[Any], *, overwrite: bool) -> int:
