@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from finetune_client import __version__
-from finetune_client.cli.connect import connect, ledger_option, server_options
+from finetune_client.cli.connect import connect, is_billed, ledger_option, server_options
 from finetune_client.cli.output import json_option
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.errors import ConfigurationError
@@ -111,7 +111,8 @@ def _server_settings(
         variable = "OPENAI_API_VERSION"
         source = variable if os.environ.get(variable) else f"provider {kind.name}"
         yield "query", "&".join("=".join(pair) for pair in settings.query), source
-    yield "bills", kind.bills, f"provider {kind.name}"
+    is_here = kind.bills and not is_billed(client)
+    yield "bills", is_billed(client), "on this machine" if is_here else f"provider {kind.name}"
 
 
 def _source_of_url(client: Client, base_url: str | None) -> str:

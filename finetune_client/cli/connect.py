@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from finetune_client import Client
 from finetune_client.loopback import is_loopback
@@ -111,6 +112,10 @@ def _with_server(
         server = {name: given.pop(name, False) for name in ServerOptions.__annotations__}
         if server["local"] and (server["base_url"] or server["provider"]):
             raise click.UsageError("--local goes with neither --base-url nor --provider.")
+        context = click.get_current_context()
+        is_given = context.get_parameter_source("local_directory") == ParameterSource.COMMANDLINE
+        if is_given and not server["local"]:  # FINETUNE_DIRECTORY may be set for other commands
+            raise click.UsageError("--directory goes with --local alone.")
         if server["allow_python_graders"] and not server["local"]:
             raise click.UsageError("--allow-python-graders goes with --local alone.")
         return command(*args, server=server, **given)

@@ -139,16 +139,20 @@ def estimate(
 
     Sends nothing. Exit status: 0, also where the file is not fit to train on, which is told.
     """
+    if epochs != AUTO and epochs < 1:
+        raise click.BadParameter("it must be auto, or 1 or more.", param_hint="'--epochs'")
     report = check_data(file, method, provider=provider, model=model)
     if as_json:
         facts = _facts(report, epochs, price)
         click.echo(json_line({"kind": "estimate", "file": str(file), "ok": report.ok, **facts}))
         return
-    click.echo(printable(training_cost(report, [epochs], price)))
+    if report.ok or report.statistics["examples"]:  # else nothing of it could be read
+        click.echo(printable(training_cost(report, [epochs], price)))
     if not report.ok:
-        click.echo(
-            printable(f"{file} is not fit to train on; see: finetune check {file}"), err=True
-        )
+        rules = {"--method": method, "--provider": None if provider == "openai" else provider}
+        options = "".join(f" {name} {value}" for name, value in rules.items() if value)
+        see = f"finetune check {file}{options}"
+        click.echo(printable(f"{file} is not fit to train on; see: {see}"), err=True)
 
 
 COMMANDS = [estimate]

@@ -100,10 +100,9 @@ def _is_whole(value: float) -> bool:
 
 
 def summarise(series: Series) -> list[str]:
-    """Return a line for each series: its first and its last value."""
+    """Return a line for each series: its first and its last value, which may be the same."""
+    ends = {name: [points[0], *points[1:][-1:]] for name, points in series.items() if points}
     return [
-        f"{name}: {points[0][1]:.4f} at step {points[0][0]}, "
-        f"{points[-1][1]:.4f} at step {points[-1][0]}"
-        for name, points in series.items()
-        if points
+        f"{name}: " + ", ".join(f"{value:.4f} at step {step}" for step, value in points)
+        for name, points in ends.items()
     ]

@@ -11,7 +11,7 @@ import click
 from finetune_client import training_data
 from finetune_client.atomic_file import refuse_existing
 from finetune_client.cli.job_options import DATA_FILE
-from finetune_client.cli.output import json_option, refused_overwriting
+from finetune_client.cli.output import json_option, refused_overwriting, writable
 from finetune_client.cli.reporting import json_line, printable
 from finetune_client.display import counted
 from finetune_client.errors import TrainingDataError
@@ -63,11 +63,20 @@ class Delimiter(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         return value
 
 
+def _new_file(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse what other commands take for the standard output, and a folder that is not there."""
+    if path == _STDOUT:
+        message = "The standard output cannot be written to; name a file."
+        raise click.BadParameter(message, ctx, param)
+    return writable(ctx, param, path)
+
+
 def _output_option(default: str) -> Callable[[Command], Command]:
     return click.option(
         "--output",
         "-o",
         type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+        callback=writable,
         metavar="FILE",
         help=f"The new file; - writes to the standard output. Default: {default}.",
     )
@@ -166,7 +175,7 @@ def convert(
     written = _write(target, examples, overwrite=overwrite)
     _print_outcome(
         target,
-        f"{target}: {counted(written, f'{found} example')}.",
+        f"{_named(target)}: {counted(written, f'{found} example')}.",
         {"kind": "convert", "file": str(file), "output": str(target), "examples": written},
         as_json=as_json,
     )
@@ -178,6 +187,7 @@ def convert(
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="The new file. Default: train.fixed.jsonl beside train.jsonl.",
 )
@@ -230,12 +240,14 @@ def fix(
 @click.option(
     "--training-output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="Default: data.train.jsonl beside data.jsonl.",
 )
 @click.option(
     "--validation-output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_new_file,
     metavar="FILE",
     help="Default: data.valid.jsonl beside data.jsonl.",
 )
@@ -303,7 +315,9 @@ def dedupe(file: Path, output: Path | None, overwrite: bool, as_json: bool, **re
         "examples": written,
         "duplicates": read - written,
     }
-    text = f"{target}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
+    text = (
+        f"{_named(target)}: {written:,} of {counted(read, 'example')}, {read - written:,} left out."
+    )
     _print_outcome(target, text, facts, as_json=as_json)
 
 
@@ -315,6 +329,10 @@ def _target(file: Path, output: Path | None, what: str) -> Path:
     beside = named.with_suffix(".jsonl")
     is_taken = what == "deduped" or beside == file
     return beside.with_suffix(f".{what}.jsonl") if is_taken else beside
+
+
+def _named(target: Path) -> str:
+    return "standard output" if target == _STDOUT else str(target)
 
 
 def _write(target: Path, examples: Iterable[Any], *, overwrite: bool) -> int:

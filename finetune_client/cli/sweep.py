@@ -24,7 +24,6 @@ from finetune_client.resources.jobs.sweeping import plan_runs
 
 if TYPE_CHECKING:
     from finetune_client.cli.connect import ServerOptions
-    from finetune_client.cli.live_table import JobTable
     from finetune_client.resources.jobs.sweeping import Sweep, SweepRun
 
 __all__ = ["COMMANDS"]
@@ -115,6 +114,9 @@ def sweep(
     """
     if job_file is None and (training_file is None or model is None):
         raise click.UsageError("Give TRAINING_FILE and --model, or --file JOB_FILE.")
+    twice = [name for name in grid if wanted.get(name) is not None]
+    if twice:
+        raise click.UsageError(f"{twice[0]} is given by --grid and by an option of its own.")
     with connect(**server, ledger_path=ledger_path) as client:
         job = job_file or new_job(client.provider)
         override(
@@ -133,8 +135,18 @@ def sweep(
         steps = Steps(None, server=None, files=len(job.paths), ask=ask)
         table = job_table(as_json=as_json)
 
+        shown: set[str] = set()
+
         def report(run: SweepRun) -> None:
-            _report(table, run)
+            """Show the job when it is there, and how it ended, once: it may be there as ended."""
+            if run.job is None:
+                return
+            if run.job.is_terminal and run.label in shown:
+                table.ended(run.label, run.job)
+            else:
+                found = ", found" if run.found else ""
+                table.status(run.label, f"{run.job.status}{found}")
+            shown.add(run.label)
 
         with table:
             done = client.jobs.sweep(
@@ -149,16 +161,6 @@ def sweep(
                 on_run=report,
             )
     _show(done, as_json=as_json)
-
-
-def _report(table: JobTable, run: SweepRun) -> None:
-    if run.job is None:
-        return
-    if run.job.is_terminal and not run.found:
-        table.ended(run.label, run.job)
-    else:
-        found = ", found" if run.found else ""
-        table.status(run.label, f"{run.job.status}{found}")
 
 
 def _show(done: Sweep, *, as_json: bool) -> None:

@@ -110,12 +110,16 @@ def _save(client: Client, job: FineTuningJob, target: Path | None) -> tuple[Path
 
 
 def _draw(client: Client, out: Reporter, job: FineTuningJob, result_file: Path | None) -> None:
-    """Show the curve, from the result file if it is here already.
+    """Show the curve, from the result file if it is here already and has all of it.
 
     A job that succeeded does not fail because its metrics cannot be had.
     """
     try:
-        metrics = Metrics.from_csv(result_file.read_bytes()) if result_file else None
-        out.curve(metrics or client.jobs.metrics(job))
+        metrics = Metrics.from_csv(result_file.read_bytes()) if result_file else Metrics()
+        # Losses over the whole validation file, by which the best step is told, may be with the
+        # checkpoints alone.
+        if not metrics or (job.validation_file and not metrics.has_whole_validation):
+            metrics = client.jobs.metrics(job)
+        out.curve(metrics)
     except (FineTuneError, OSError) as error:
         click.echo(f"The metrics cannot be shown: {printable(str(error))}", err=True)

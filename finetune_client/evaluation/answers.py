@@ -103,9 +103,10 @@ class Answer:
                 settings=None if data.get("settings") is None else dict(data["settings"]),
             )
         except (KeyError, TypeError, ValueError) as error:
+            wrong = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
             raise DecodeError(
-                f"A line of an answer file needs key, model, number, messages, answer and message; "
-                f"wrong here: {error!r}."
+                "A line of an answer file needs key, model, number, messages, answer and message; "
+                f"here {wrong}."
             ) from None
 
 

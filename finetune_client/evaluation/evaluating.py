@@ -128,7 +128,7 @@ def _check_references(questions: Sequence[Question]) -> None:
     without = [one.number for one in questions if "reference" not in one.item]
     if without:
         raise RequestError(
-            f"There is no expected answer in row {some_of(without)}, which the default grader "
+            f"There is no expected answer in {some_of(without)}, which the default grader "
             "compares answers with. Give a grader that needs none, or rows whose last message is the assistant's, or "
             "with a 'completion' or a 'reference'. Nothing was sent."
         )

@@ -66,7 +66,7 @@ def read_questions(
             questions.append(question)
     if wrong:
         raise RequestError(
-            f"No question could be found in row {some_of(wrong)}: a row needs 'messages' that end "
+            f"No question could be found in {some_of(wrong)}: a row needs 'messages' that end "
             "with a question or with the assistant's answer to it, an 'input' with such messages, or a "
             "'prompt'. Nothing was sent."
         )
@@ -76,8 +76,9 @@ def read_questions(
 
 
 def some_of(numbers: Sequence[int]) -> str:
-    """Return the first few numbers of rows, for a message."""
-    return ", ".join(map(str, numbers[:_MOST_NAMED])) + (", ..." if numbers[_MOST_NAMED:] else "")
+    """Name the first few rows by their numbers, for a message."""
+    named = ", ".join(map(str, numbers[:_MOST_NAMED])) + (", ..." if numbers[_MOST_NAMED:] else "")
+    return f"{'row' if len(numbers) == 1 else 'rows'} {named}"
 
 
 def _question(number: int, row: Mapping[str, Any]) -> Question | None:

@@ -41,6 +41,13 @@ def test_config__says_where_each_setting_comes_from(finetune: Finetune) -> None:
     assert given["base_url"]["source"] == "--base-url"
 
 
+def test_config__a_server_on_this_machine_does_not_bill(finetune: Finetune) -> None:
+    here = settings_of(finetune, "--base-url", "http://127.0.0.1:8000/v1", **SECRETS)
+    assert here["bills"] == {"value": False, "source": "on this machine"}
+    there = settings_of(finetune, "--base-url", "https://box.example/v1", **SECRETS)
+    assert there["bills"] == {"value": True, "source": "provider compatible"}
+
+
 def test_config__never_shows_a_key(finetune: Finetune) -> None:
     for options in ((), ("--json",)):
         done = finetune("config", *options, **SECRETS)

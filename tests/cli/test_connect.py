@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+    from tests.cli.conftest import Finetune
+
 BOX = "http://box.example:8000/v1"
 
 
@@ -43,6 +45,16 @@ def test_named_server__as_options(
     folder = Path("my tunes")
     local = named_server({**server, "local": True, "local_directory": folder})
     assert local == " --local --directory 'my tunes'"
+
+
+def test_server_options__a_directory_is_for_the_embedded_server(
+    finetune: Finetune, remote: str, tmp_path: Path
+) -> None:
+    done = finetune("list", "--directory", tmp_path, OPENAI_BASE_URL=remote, OPENAI_API_KEY="k")
+    assert done.exit_code == 2
+    assert "Error: --directory goes with --local alone.\n" in done.output
+    env = {"OPENAI_BASE_URL": remote, "OPENAI_API_KEY": "k", "FINETUNE_DIRECTORY": str(tmp_path)}
+    assert finetune("list", **env).exit_code == 0
 
 
 @pytest.mark.parametrize("provider", [None, "openai", "azure", "azure-classic"])

@@ -64,6 +64,31 @@ def test_estimate__says_that_a_file_is_not_fit(finetune: Finetune, train: Path) 
     assert done.stderr == f"{train} is not fit to train on; see: finetune check {train}\n"
 
 
+def test_estimate__of_a_file_that_cannot_be_read_has_no_number(
+    finetune: Finetune, train: Path
+) -> None:
+    train.write_text(train.read_text(encoding="utf-8"), encoding="utf-16")
+    done = finetune("estimate", train)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"{train} is not fit to train on; see: finetune check {train}\n"
+
+
+def test_estimate__names_the_check_that_finds_what_is_wrong(
+    finetune: Finetune, train: Path
+) -> None:
+    done = finetune("estimate", train, "--method", "dpo", "--provider", "azure")
+    see = f"finetune check {train} --method dpo --provider azure"
+    assert done.stderr == f"{train} is not fit to train on; see: {see}\n"
+    assert finetune(*see.split()[1:]).exit_code == 2
+
+
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_estimate__of_no_epochs(finetune: Finetune, train: Path, epochs: int) -> None:
+    done = finetune("estimate", train, "--epochs", epochs)
+    assert done.exit_code == 2
+    assert "Invalid value for '--epochs': it must be auto, or 1 or more." in done.output
+
+
 @needs_terminal
 def test_run__asks_before_anything_is_uploaded(train: Path) -> None:
     options = ("-m", "gpt-4o", "--epochs", 2, "--price", 5, *NOWHERE)

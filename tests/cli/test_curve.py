@@ -8,6 +8,7 @@ from finetune_client.cli.curve import draw, summarise
 def test_summarise__says_first_and_last() -> None:
     series = {"train_loss": [(1, 5.5), (2, 4.25)], "valid_loss": []}
     assert summarise(series) == ["train_loss: 5.5000 at step 1, 4.2500 at step 2"]
+    assert summarise({"reward": [(12, 0.5)]}) == ["reward: 0.5000 at step 12"]
 
 
 def test_draw__has_axes_legend_and_dots() -> None:

@@ -74,7 +74,7 @@ def test_convert__to_the_standard_output(finetune: Finetune, tmp_path: Path) -> 
     for option in ([], ["--json"]):
         done = finetune("convert", source, "-o", "-", *option)
         assert [json.loads(line) for line in done.stdout.splitlines()] == CHATS
-        assert "2" in done.stderr
+        assert done.stderr.startswith("{" if option else "standard output: 2 chat examples.")
     assert list(tmp_path.iterdir()) == [source]
     finetune("convert", source)
     assert rows_of(tmp_path / "pairs.jsonl") == CHATS
@@ -247,6 +247,43 @@ def test_split__wrong_share(finetune: Finetune, train: Path, share: str) -> None
     done = finetune("split", train, "--validation", share)
     assert done.exit_code == 2
     assert "Error: " in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("convert", "--output"),
+        ("dedupe", "--output"),
+        ("fix", "--output"),
+        ("split", "--training-output"),
+        ("split", "--validation-output"),
+    ],
+)
+def test_making__into_a_folder_that_is_not_there(
+    finetune: Finetune, train: Path, tmp_path: Path, command: str, option: str
+) -> None:
+    done = finetune(command, train, option, tmp_path / "no" / "new.jsonl")
+    assert done.exit_code == 2
+    assert f"There is no folder '{tmp_path / 'no'}' that can be written to." in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("fix", "--output"), ("split", "--training-output"), ("split", "--validation-output")],
+)
+def test_making__no_file_is_called_like_the_standard_output(
+    finetune: Finetune,
+    train: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    option: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = finetune(command, train, option, "-")
+    assert done.exit_code == 2
+    assert "The standard output cannot be written to; name a file." in done.output
+    assert list(tmp_path.iterdir()) == [train]
 
 
 def test_dedupe__writes_each_row_once(finetune: Finetune, tmp_path: Path) -> None:

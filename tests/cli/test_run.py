@@ -59,6 +59,22 @@ def test_run__local_ends_with_the_models_name_and_how_to_use_it(
     assert csv.read_text(encoding="utf-8").startswith("step,train_loss,")
 
 
+@pytest.mark.parametrize("options", [(), ("--metrics", "metrics.csv")], ids=["shown", "written"])
+def test_run__names_the_best_step_by_the_whole_validation_file(
+    finetune: Finetune,
+    train: Path,
+    valid: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = ("run", train, "--validation", valid, "-m", "tiny", "--local", "--epochs", 2)
+    done = finetune(*job, *options)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^Best full_valid_loss: \d\.\d{4} at step \d+$", done.output, re.MULTILINE)
+
+
 def test_run__local_stays_for_the_next_command(finetune: Finetune, train: Path) -> None:
     done = finetune("run", train, "--model", "tiny", "--local", "--epochs", 1)
     lines = done.output.splitlines()

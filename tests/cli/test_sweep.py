@@ -42,6 +42,23 @@ def test_sweep__names_the_best_and_finds_its_jobs_again(
         assert len(list(client.jobs.list())) == 4
 
 
+@pytest.mark.parametrize("provider", ["openai", "compatible"])
+def test_sweep__says_once_how_each_job_ended_also_if_it_had_already(
+    finetune: Finetune, env: dict[str, str], train: Path, remote: str, provider: str
+) -> None:
+    place = ("--base-url", remote, "--provider", provider)
+    arguments = ("sweep", train, "-m", "tiny", "--grid", "epochs=1,2", *place)
+    for _ in range(2):
+        done = finetune(*arguments, "--json", **env)
+        assert done.exit_code == 0, done.output
+        facts = [json.loads(line) for line in done.stdout.splitlines()]
+        ended = [one for one in facts if one["kind"] == "end"]
+        assert sorted(one["name"] for one in ended) == ["n_epochs=1", "n_epochs=2"]
+        assert all(one["fine_tuned_model"] for one in ended)
+    lines = finetune(*arguments, **env).stdout.splitlines()
+    assert sum(line.startswith("n_epochs=1: succeeded, ft:") for line in lines) == 1
+
+
 def test_sweep__finds_its_jobs_by_a_ledger_too(
     finetune: Finetune, env: dict[str, str], train: Path, tmp_path: Path, remote: str
 ) -> None:
@@ -95,6 +112,7 @@ def test_sweep__of_nothing(finetune: Finetune) -> None:
         (("--grid", "epochs=1", "--grid", "n_epochs=2"), "n_epochs is given twice."),
         ((), "Missing option '--grid'"),
         (("--grid", "epochs=0"), "n_epochs"),
+        (("--grid", "epochs=1,2", "--epochs", "3"), "n_epochs is given by --grid and by an option"),
     ],
 )
 def test_sweep__wrong_usage(

@@ -93,8 +93,9 @@ def test_answer_file__of_something_else_is_refused_and_left_as_it_is(
 ) -> None:
     path = tmp_path / "other.jsonl"
     path.write_bytes(line + b"\n")
-    with pytest.raises(DecodeError, match=r"other\.jsonl, line 1, is not an answer: "):
+    with pytest.raises(DecodeError, match=r"other\.jsonl, line 1, is not an answer: ") as caught:
         AnswerFile(path)
+    assert "Error(" not in str(caught.value)
     assert path.read_bytes() == line + b"\n"
 
 

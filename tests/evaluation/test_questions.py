@@ -86,7 +86,7 @@ def test_read_questions__names_the_rows_without_one() -> None:
     with pytest.raises(RequestError) as caught:
         read_questions(rows)
     assert str(caught.value) == (
-        "No question could be found in row 2, 3, 4, 5, 6, ...: a row needs 'messages' that end with "
+        "No question could be found in rows 2, 3, 4, 5, 6, ...: a row needs 'messages' that end with "
         "a question or with the assistant's answer to it, an 'input' with such messages, or a "
         "'prompt'. Nothing was sent."
     )

@@ -80,7 +80,7 @@ def test_check__says_once_for_a_file_that_keys_are_null(workers: int, tmp_path: 
             "messages[].tool_call_id, messages[].weight, messages[].tool_calls[].index, "
             "messages[].content[].image_url, tools[].function.description and 2 more), as libraries "
             "for data sets write them where other lines have the key. Leave them out, as "
-            "training_data.fix does. (null_keys)"
+            "training_data.fix (finetune fix) does. (null_keys)"
         )
     ]
 

@@ -44,7 +44,7 @@ def test_str__of_a_bad_file() -> None:
         "warning duplicate_example: 4",
         *(
             f"  line {line}: The line is the same as line 1. Remove it, or keep it if it should "
-            "count more; training_data.dedupe removes all of them."
+            "count more; training_data.dedupe (finetune dedupe) removes all of them."
             for line in (17, 18, 19)
         ),
     ]

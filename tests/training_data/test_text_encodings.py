@@ -42,7 +42,9 @@ def test_check__names_the_call_that_repairs() -> None:
     [first, *_] = check('{"a": "señor"}\n'.encode("cp1252")).problems
     assert first.message == (
         "Byte 10 of the line (0xF1) is not UTF-8. Save the file as UTF-8, or repair it by telling "
-        "what it was written in: training_data.fix(file, encoding='cp1252')."
+        "what it was written in: training_data.fix(file, encoding='cp1252') (finetune fix --encoding)."
     )
     [first, *_] = check('{"a": "世界世界'.encode()[:-1]).problems
-    assert first.message.endswith("training_data.fix(file, encoding=...).")
+    assert first.message.endswith(
+        "training_data.fix(file, encoding=...) (finetune fix --encoding)."
+    )

@@ -168,7 +168,7 @@ def check_files(
             first = next(problem for problem in report.problems if problem.severity == "error")
             raise TrainingDataError(
                 f"{path.name} is not fit to train on, and nothing was sent. The first problem: "
-                f"{first} See error.problems for all of them.",
+                f"{first} See error.problems, or finetune check, for all of them.",
                 report=report,
                 problems=report.problems,
             )

@@ -56,26 +56,27 @@ FILE_CODES: tuple[Code, ...] = (
     error(
         "utf16",
         "The file is UTF-16 and not UTF-8, so none of its lines was checked.",
-        "Save it as UTF-8, or repair it with training_data.fix.",
+        "Save it as UTF-8, or repair it with training_data.fix (finetune fix).",
         "JSON that is exchanged is UTF-8 (RFC 8259, 8.1).",
     ),
     warning(
         "byte_order_mark",
         "The line begins with a byte order mark (the bytes EF BB BF).",
-        "Save the file as UTF-8 without one, or repair it with training_data.fix.",
+        "Save the file as UTF-8 without one, or repair it with training_data.fix (finetune fix).",
         "Readers of JSON may ignore one or refuse it (RFC 8259, 8.1); Azure's guide asks "
         "for one at the head of a file, and no service is recorded to refuse it.",
     ),
     warning(
         "crlf",
         "The line ends with a carriage return and a line feed (as on Windows).",
-        "Write lines that end with a line feed alone, or repair the file with training_data.fix.",
+        "Write lines that end with a line feed alone, or repair the file with training_data.fix "
+        "(finetune fix).",
         "A job that trained on such a file is recorded: a carriage return is white space to JSON.",
     ),
     warning(
         "blank_line",
         "The line is blank.",
-        "Remove it, or repair the file with training_data.fix.",
+        "Remove it, or repair the file with training_data.fix (finetune fix).",
         UNRECORDED,
     ),
     error(
@@ -88,7 +89,7 @@ FILE_CODES: tuple[Code, ...] = (
         "invalid_utf8",
         "Byte {position} of the line (0x{byte}) is not UTF-8.",
         "Save the file as UTF-8, or repair it by telling what it was written in: "
-        "training_data.fix(file, encoding={encoding}).",
+        "training_data.fix(file, encoding={encoding}) (finetune fix --encoding).",
         "JSON that is exchanged is UTF-8 (RFC 8259, 8.1).",
     ),
     error(
@@ -140,7 +141,7 @@ FILE_CODES: tuple[Code, ...] = (
         "null_keys",
         "Keys are null on {lines} ({what}), as libraries for data sets write them where other lines "
         "have the key.",
-        "Leave them out, as training_data.fix does.",
+        "Leave them out, as training_data.fix (finetune fix) does.",
         "What the services make of them is not recorded.",
     ),
     warning(
@@ -178,13 +179,15 @@ FILE_CODES: tuple[Code, ...] = (
     warning(
         "duplicate_example",
         "The line is the same as line {first}.",
-        "Remove it, or keep it if it should count more; training_data.dedupe removes all of them.",
+        "Remove it, or keep it if it should count more; training_data.dedupe (finetune dedupe) "
+        "removes all of them.",
         TRAINS_BADLY,
     ),
     warning(
         "leaked_example",
         "The line is also line {other} of the validation file, which makes its results too good.",
-        "Keep it in one of the two files; training_data.split never puts one into both.",
+        "Keep it in one of the two files; training_data.split (finetune split) never puts one into "
+        "both.",
         TRAINS_BADLY,
     ),
     warning(

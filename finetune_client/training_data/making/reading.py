@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from finetune_client.display import counted
 from finetune_client.errors import RequestError, TrainingDataError
 from finetune_client.training_data.file_kinds import HEAD, FileKind, file_kind
 from finetune_client.training_data.jsonl import encoding_by, lines_of
@@ -90,8 +91,8 @@ def read_rows(
         named = _kind_by_content(source, encoding)
     if (kind or named) not in _FORMATS:
         raise RequestError(
-            f"What kind of file {source} is cannot be told from its name: pass format=, one of "
-            f"{', '.join(_FORMATS)}."
+            f"What kind of file {source} is cannot be told from its name: pass format= "
+            f"(--format), one of {', '.join(_FORMATS)}."
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise RequestError(f"delimiter must be one character, such as ';', got {delimiter!r}.")
@@ -318,7 +319,7 @@ def _check_names(source: Path, names: Sequence[str]) -> None:
 def _whole(source: Path, number: int, row: dict[str | Any, str | Any]) -> dict[str, str]:
     if None in row or None in row.values():
         names = [name for name in row if name is not None]
-        raise _unreadable(source, f"line {number}", f"the row needs {len(names)} cells")
+        raise _unreadable(source, f"line {number}", f"the row needs {counted(len(names), 'cell')}")
     return row
 
 

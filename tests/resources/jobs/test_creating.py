@@ -355,7 +355,7 @@ def test_create__refuses_a_file_that_is_not_fit(
     assert caught.value.message.startswith(
         "bad.jsonl is not fit to train on, and nothing was sent. The first problem: Line 1: "
     )
-    assert caught.value.message.endswith("See error.problems for all of them.")
+    assert caught.value.message.endswith("See error.problems, or finetune check, for all of them.")
     assert not caught.value.report.ok
     assert caught.value.problems == caught.value.report.problems
 

@@ -237,7 +237,7 @@ def test_check__a_file_in_utf16_is_one_problem(encoding: str, tmp_path: Path) ->
         assert [str(problem) for problem in report.problems] == [
             (
                 "The file: The file is UTF-16 and not UTF-8, so none of its lines was checked. "
-                "Save it as UTF-8, or repair it with training_data.fix. (utf16)"
+                "Save it as UTF-8, or repair it with training_data.fix (finetune fix). (utf16)"
             )
         ]
         figures = report.statistics

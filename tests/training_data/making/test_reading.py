@@ -52,8 +52,8 @@ def test_read_rows__format_given(tmp_path: Path) -> None:
     with pytest.raises(RequestError) as caught:
         read_rows(path)
     assert caught.value.message == (
-        f"What kind of file {path} is cannot be told from its name: pass format=, one of jsonl, "
-        "json, csv, tsv."
+        f"What kind of file {path} is cannot be told from its name: pass format= (--format), one "
+        "of jsonl, json, csv, tsv."
     )
 
 
@@ -104,6 +104,7 @@ def test_read_rows__columns(tmp_path: Path) -> None:
             "around character 0: not JSON (Unterminated string starting at: line 1 column 7 (char 6))",
         ),
         ("x.csv", "a,b\n1\n", "line 2: the row needs 2 cells"),
+        ("x.csv", "a;b\n1,2\n", "line 2: the row needs 1 cell"),
         ("x.csv", "a,b\n1,2\n1,2,3\n", "line 3: the row needs 2 cells"),
         ("x.csv", "a,a\n1,2\n", "line 1: more than one column is named 'a'"),
         ("x.csv", 'a,b\n1,"2', "line 2: not readable as CSV (unexpected end of data)"),
