@@ -92,6 +92,8 @@ def evaluate(
     names = [_model_name(one) for one in models]
     if not names:
         raise RequestError("evaluate needs at least one model. Nothing was sent.")
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise RequestError(f"The model {doubled!r} is named twice. Nothing was sent.")
     questions = read_questions(file, limit=limit)
     if grader is DEFAULT_GRADER:
         _check_references(questions)

@@ -86,11 +86,12 @@ class ModelComparison:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def __str__(self) -> str:
-        sure = (
-            "no difference that could not be chance"
-            if self.low <= 0 <= self.high
-            else ("better" if self.difference > 0 else "worse")
-        )
+        if self.wins + self.losses + self.ties == 1:
+            sure = "one question shows nothing"
+        elif self.low <= 0 <= self.high:
+            sure = "no difference that could not be chance"
+        else:
+            sure = "better" if self.difference > 0 else "worse"
         return (
             f"{self.model} against {self.base}: {self.difference:+.3f} "
             f"(95 % interval {self.low:+.3f} to {self.high:+.3f}), {self.wins} better, "

@@ -152,6 +152,7 @@ def test_evaluate__a_model_that_is_not_there_ends_it(
     ("options", "said"),
     [
         ({"models": []}, "evaluate needs at least one model. Nothing was sent."),
+        ({"models": ["a", "b", "a"]}, "The model 'a' is named twice. Nothing was sent."),
         (
             {"models": ["base"], "grader": {"type": "string_check"}},
             "Missing required parameter: 'grader.name'. Nothing was sent.",

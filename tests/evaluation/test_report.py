@@ -53,6 +53,14 @@ def test_comparisons__are_of_the_questions_that_both_answered() -> None:
     assert evaluation(base=[None, 1.0], tuned=[1.0, None]).comparisons == []
 
 
+def test_comparison__of_one_question_judges_nothing() -> None:
+    (one,) = evaluation(base=[0.0], tuned=[1.0]).comparisons
+    assert str(one) == (
+        "tuned against base: +1.000 (95 % interval +1.000 to +1.000), 1 better, 0 worse, 0 the same: "
+        "one question shows nothing"
+    )
+
+
 def test_bootstrap_interval__agrees_with_the_normal_one() -> None:
     chance = random.Random(7)
     values = [chance.gauss(0.2, 1.0) for _ in range(400)]
