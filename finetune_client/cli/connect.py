@@ -114,8 +114,9 @@ def _with_server(
             raise click.UsageError("--local goes with neither --base-url nor --provider.")
         context = click.get_current_context()
         is_given = context.get_parameter_source("local_directory") == ParameterSource.COMMANDLINE
-        if is_given and not server["local"]:  # FINETUNE_DIRECTORY may be set for other commands
-            raise click.UsageError("--directory goes with --local alone.")
+        # FINETUNE_DIRECTORY may be set for other commands, and --merge looks there for the base model.
+        if is_given and not (server["local"] or given.get("merge")):
+            raise click.UsageError("--directory goes with --local.")
         if server["allow_python_graders"] and not server["local"]:
             raise click.UsageError("--allow-python-graders goes with --local alone.")
         return command(*args, server=server, **given)

@@ -52,7 +52,7 @@ def test_server_options__a_directory_is_for_the_embedded_server(
 ) -> None:
     done = finetune("list", "--directory", tmp_path, OPENAI_BASE_URL=remote, OPENAI_API_KEY="k")
     assert done.exit_code == 2
-    assert "Error: --directory goes with --local alone.\n" in done.output
+    assert "Error: --directory goes with --local.\n" in done.output
     env = {"OPENAI_BASE_URL": remote, "OPENAI_API_KEY": "k", "FINETUNE_DIRECTORY": str(tmp_path)}
     assert finetune("list", **env).exit_code == 0
 
