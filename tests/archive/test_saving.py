@@ -430,16 +430,21 @@ def test_progress__counts_the_bytes_of_a_file_as_they_come(root: Path) -> None:
     assert 0 < counts[1] < counts[-1] == 600_000
 
 
-def test_progress__what_it_raises_ends_the_archiving(client: Client, root: Path) -> None:
-    class StopError(Exception):
-        pass
+class StopError(Exception):
+    """A caller has had enough."""
 
+
+def stop_in(phase: str) -> Callable[[ArchiveProgress], None]:
     def stop(progress: ArchiveProgress) -> None:
-        if progress.phase == "files":
+        if progress.phase == phase:
             raise StopError
 
+    return stop
+
+
+def test_progress__what_it_raises_ends_the_archiving(client: Client, root: Path) -> None:
     with pytest.raises(StopError):
-        save(client, root, on_progress=stop)
+        save(client, root, on_progress=stop_in("files"))
     assert not list(root.rglob(DRAFTS))
     save(client, root)
     assert differences(root, client) == []
@@ -448,15 +453,8 @@ def test_progress__what_it_raises_ends_the_archiving(client: Client, root: Path)
 def test_save__what_ends_it_ends_it_before_the_jobs_that_are_left(
     client: Client, root: Path
 ) -> None:
-    class StopError(Exception):
-        pass
-
-    def stop(progress: ArchiveProgress) -> None:
-        if progress.phase == "jobs":
-            raise StopError
-
     with pytest.raises(StopError):
-        save(client, root, concurrency=1, on_progress=stop)
+        save(client, root, concurrency=1, on_progress=stop_in("jobs"))
     assert 1 <= len([*root.glob("ftjob-*")]) < 12
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from finetune_client import resources
 from finetune_client.backports import Unpack
-from finetune_client.errors import APIStatusError, ConfigurationError, RequestError
+from finetune_client.errors import RequestError
 from finetune_client.lazy import part
 from finetune_client.models import (
     AnyIntegration,
@@ -354,55 +354,19 @@ class Jobs(Resource):
             fine_tuning_job_id: The job; a `FineTuningJob` that has ended saves asking for it.
             **options: See `RequestOptions`.
         """
-        from finetune_client.metrics import Metrics
+        from finetune_client.resources.jobs.curves import read_curves
 
-        job = fine_tuning_job_id
-        if not isinstance(job, FineTuningJob):
-            job = self.retrieve(job, **options)
+        given = fine_tuning_job_id
+        job = given if isinstance(given, FineTuningJob) else self.retrieve(given, **options)
         has_files = "result_files" not in self._session.provider.lacks
-        for file_id in (job.result_files or []) if has_files else []:
-            if metrics := self._result_metrics(file_id, options):
-                if job.validation_file is None or metrics.has_whole_validation:
-                    return metrics
-                return metrics.with_others(self._checkpoint_metrics(job.id, options) or Metrics())
-        refusal: APIStatusError | ConfigurationError | None = None
-        try:
-            metrics = Metrics.from_events(self.list_events(job.id, limit=LARGEST_PAGE, **options))
-        except (APIStatusError, ConfigurationError) as error:  # a server without events
-            if not _is_lacking(error):
-                raise
-            refusal, metrics = error, Metrics()
-        if metrics:
-            return metrics
-        of_checkpoints = self._checkpoint_metrics(job.id, options)
-        if of_checkpoints is None and refusal is not None:
-            raise refusal
-        return of_checkpoints or metrics
-
-    def _checkpoint_metrics(self, job_id: str, options: RequestOptions) -> resources.Metrics | None:
-        """Read the checkpoints; return `None` if the server has no such list."""
-        from finetune_client.metrics import Metrics
-
-        try:
-            checkpoints = self.checkpoints.list(job_id, limit=LARGEST_PAGE, **options)
-            return Metrics.from_checkpoints(checkpoints)
-        except (APIStatusError, ConfigurationError) as error:
-            if not _is_lacking(error):
-                raise
-            return None
-
-    def _result_metrics(self, file_id: str, options: RequestOptions) -> resources.Metrics | None:
-        """Read a result file; return `None` if it is gone, or may not be read with this key."""
-        from finetune_client.metrics import Metrics
-
-        try:
-            return Metrics.from_csv(self._files.content(file_id, **options))
-        except APIStatusError as error:
-            if error.status_code in {403, 404, 410}:
-                return None
-            raise
-        except RequestError:  # the server named a file that no request can ask for
-            return None
+        return read_curves(
+            job,
+            content=(lambda file_id: self._files.content(file_id, **options))
+            if has_files
+            else None,
+            list_events=lambda: self.list_events(job.id, limit=LARGEST_PAGE, **options),
+            list_checkpoints=lambda: self.checkpoints.list(job.id, limit=LARGEST_PAGE, **options),
+        )
 
     def follow(
         self,
@@ -759,11 +723,6 @@ class Jobs(Resource):
             stalled_after=stalled_after,
             on_stalled=on_stalled,
         )
-
-
-def _is_lacking(error: APIStatusError | ConfigurationError) -> bool:
-    """Return whether an error of a list may mean that the server has no such list."""
-    return isinstance(error, ConfigurationError) or error.status_code in {403, 404, 405, 501}
 
 
 def _check_ids(job_id: str, after: str | None) -> None:

@@ -374,10 +374,8 @@ def _send_over_callers(
             allow_redirects=False,
             **settings,
         )
-    except (
-        requests.RequestException,
-        FineTuneError,
-    ):  # the second from an embedded server's adapter
+    # The adapter of an embedded server raises ours.
+    except (requests.RequestException, FineTuneError):
         raise
     except ValueError as error:  # requests reads a redirect's Location, and lets this out
         reason = str(error)
